@@ -1,0 +1,1 @@
+"""The one-file artifact: written with its record and goldens, verified without torch."""

@@ -1,0 +1,1 @@
+"""The main job from top to bottom: images in, one verified file out."""

@@ -1,0 +1,1 @@
+"""The device side: decode, run, interpret. Needs numpy, Pillow and one engine; nothing heavier is imported."""
