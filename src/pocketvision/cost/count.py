@@ -1,0 +1,135 @@
+"""Parameters and multiply-adds, op by op, from the Graph alone."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
+
+from pocketvision.model.graph import Conv, Graph, Linear, Op, Shape
+
+
+class Sum(NamedTuple):
+    """Parameters, weights and multiply-adds of several ops together."""
+
+    params: int
+    weights: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class OpCost:
+    """What one op costs.
+
+    Attributes:
+        name: of the op.
+        kind: kind of layer, in the words of V1's Table 2: "Conv 1x1", "Conv DW 3x3", "Conv 3x3", "Fully connected".
+        row: index of the family's row it comes from.
+        block: name of the block it comes from.
+        shape: of its output.
+        params: trained numbers; batch norm's scale and shift count, its statistics do not.
+        weights: of these, the filters and matrices alone (no batch norm, no bias).
+        macs: multiply-adds for one image.
+    """
+
+    name: str
+    kind: str
+    row: int
+    block: str
+    shape: Shape
+    params: int
+    weights: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs, in sum and by op."""
+
+    ops: tuple[OpCost, ...]
+
+    @property
+    def total(self) -> Sum:
+        """The whole network."""
+        return _sum(self.ops)
+
+    @property
+    def params(self) -> int:
+        """Trained numbers of the whole network."""
+        return self.total.params
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of the whole network for one image."""
+        return self.total.macs
+
+    def by_kind(self) -> dict[str, Sum]:
+        """Return the sums for each kind of layer that has weights, the most multiply-adds first."""
+        groups: dict[str, list[OpCost]] = defaultdict(list)
+        for op in self.ops:
+            if op.weights:
+                groups[op.kind].append(op)
+        sums = {kind: _sum(tuple(found)) for kind, found in groups.items()}
+        return dict(sorted(sums.items(), key=lambda item: -item[1].macs))
+
+    def by_row(self) -> dict[int, Sum]:
+        """Return the sums for each row of the family's table; -1 is what `resolve` adds."""
+        groups: dict[int, list[OpCost]] = defaultdict(list)
+        for op in self.ops:
+            groups[op.row].append(op)
+        return {row: _sum(tuple(found)) for row, found in groups.items()}
+
+
+def _sum(found: tuple[OpCost, ...]) -> Sum:
+    return Sum(sum(op.params for op in found), sum(op.weights for op in found), sum(op.macs for op in found))
+
+
+def count(graph: Graph) -> Cost:
+    """Count what every op costs.
+
+    One multiply-add counts 1; convolutions and fully connected layers count, everything else is free
+    (batch norm folds into the convolution before it).
+
+    Source: MobileNets, arXiv:1704.04861, section 3.1, eq. 2 to 5.
+
+    >>> from pocketvision.model.resolve import resolve
+    >>> cost = count(resolve("mobilenet_v1", width=0.5, resolution=160))
+    >>> cost.params, cost.macs
+    (1331592, 76524800)
+    """
+    return Cost(tuple(_cost(op) for op in graph.ops))
+
+
+def _cost(op: Op) -> OpCost:
+    parameters = op.parameters()
+    return OpCost(
+        name=op.name,
+        kind=_kind(op),
+        row=op.origin.row,
+        block=op.origin.block,
+        shape=op.shape,
+        params=sum(p.size for p in parameters if p.is_trained),
+        weights=sum(p.size for p in parameters if p.role == "weight"),
+        macs=_macs(op),
+    )
+
+
+def _macs(op: Op) -> int:
+    """Each output is a sum over the kernel and the input channels of its group."""
+    match op:
+        case Conv(shape=shape, kernel=kernel):
+            return prod(shape) * prod(kernel) * (op.in_channels // op.groups)
+        case Linear(shape=shape, in_channels=in_channels):
+            return shape.channels * in_channels
+        case _:
+            return 0
+
+
+def _kind(op: Op) -> str:
+    match op:
+        case Conv(kernel=kernel):
+            label = "Conv DW" if op.is_depthwise else "Conv" if op.groups == 1 else f"Conv {op.groups} groups"
+            return f"{label} {kernel.height}x{kernel.width}"
+        case Linear():
+            return "Fully connected"
+        case _:
+            return type(op).__name__

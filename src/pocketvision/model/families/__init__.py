@@ -1,0 +1,19 @@
+"""All families, by the name that users type. To add one: a file beside this one, and its line here."""
+
+from pocketvision.errors import UnknownFamily, nearest
+from pocketvision.model.families import mobilenet_v1
+from pocketvision.model.rows import Family
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (*mobilenet_v1.FAMILIES,)}
+
+
+def find_family(name: str) -> Family:
+    """Return the family of that name.
+
+    Raises:
+        UnknownFamily: there is none.
+    """
+    if name not in FAMILIES:
+        known = list(FAMILIES)
+        raise UnknownFamily(f"no family {name!r}. Known: {', '.join(known)}.", nearest(name, known))
+    return FAMILIES[name]

@@ -1,0 +1,175 @@
+"""Network(graph): the Graph as a torch module like any other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pocketvision.errors import GraphError
+from pocketvision.model import graph as ops
+from pocketvision.model.graph import Graph, Op, Padding
+from pocketvision.model.init import initial_arrays
+
+
+class Network(nn.Module):
+    """Runs the ops of a graph in order.
+
+    Parameters carry the names that the graph gives them, for instance `block3.depthwise.conv.weight`.
+
+    Args:
+        graph: what to run.
+        seed: for the initial weights, see `initial_arrays`.
+    """
+
+    def __init__(self, graph: Graph, seed: int = 0) -> None:
+        super().__init__()
+        self.graph = graph
+        for op in graph.ops:
+            for name, module in _modules(op).items():
+                _attach(self, name, module)
+        last = graph.last_reader()
+        self._finished = [[name for name in op.inputs if last[name] == i] for i, op in enumerate(graph.ops)]
+        self.load_arrays(initial_arrays(graph, seed))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits.
+
+        Args:
+            image: (N, C, R, R), uint8 or float, pixels in 0..255.
+
+        Returns:
+            (N, classes) float.
+        """
+        return self.forward_features(image)[self.graph.outputs["logits"]].flatten(1)
+
+    def forward_features(self, image: Tensor, keep: tuple[str, ...] = ()) -> dict[str, Tensor]:
+        """Return the tensors named in `keep`, and the graph's outputs, each (N, C, H, W)."""
+        wanted = {*keep, *self.graph.outputs.values()}
+        tensors = {"image": image.float()}
+        for op, finished in zip(self.graph.ops, self._finished, strict=True):
+            tensors[op.name] = self._run(op, [tensors[name] for name in op.inputs])
+            for name in finished:
+                if name not in wanted:
+                    del tensors[name]
+        return {name: tensors[name] for name in wanted}
+
+    def _run(self, op: Op, inputs: list[Tensor]) -> Tensor:
+        x = inputs[0]
+        match op:
+            case ops.Normalize(mean=mean, std=std):
+                return (x - x.new_tensor(mean)[:, None, None]) * (1 / x.new_tensor(std)[:, None, None])
+            case ops.Pad(padding=padding):
+                return _pad(x, padding, 0.0)
+            case ops.Conv():
+                x = self.get_submodule(f"{op.name}.conv")(_pad(x, op.padding, 0.0) if _is_lopsided(op.padding) else x)
+                x = self.get_submodule(f"{op.name}.bn")(x) if op.batch_norm_eps is not None else x
+                return _activate(x, op.activation)
+            case ops.Linear():
+                return F.linear(x.flatten(1), *self.get_submodule(op.name).parameters())[:, :, None, None]
+            case ops.Activation(kind=kind):
+                return _activate(x, kind)
+            case ops.Add(activation=activation):
+                return _activate(x + inputs[1], activation)
+            case ops.Mul():
+                return x * inputs[1]
+            case ops.Concat():
+                return torch.cat(inputs, 1)
+            case ops.Split(start=start, stop=stop):
+                return x[:, start:stop]
+            case ops.ChannelShuffle(groups=groups):
+                n, c, height, width = x.shape
+                return x.reshape(n, groups, c // groups, height, width).transpose(1, 2).reshape(n, c, height, width)
+            case ops.MaxPool(kernel=kernel, stride=stride):
+                return F.max_pool2d(_pad(x, op.padding, -torch.inf), tuple(kernel), tuple(stride))
+            case ops.AveragePool(kernel=kernel, stride=stride):
+                return F.avg_pool2d(_pad(x, op.padding, 0.0), tuple(kernel), tuple(stride))
+            case ops.GlobalPool():
+                return x.mean((2, 3), keepdim=True)
+            case ops.Dropout(rate=rate):
+                return F.dropout(x, rate, self.training)
+        raise GraphError(f"op {op.name!r} ({type(op).__name__}): network.py does not say how to run it.")
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return copies of the graph's parameters by name, float32."""
+        state = self.state_dict()
+        return {p.name: state[p.name].detach().cpu().float().numpy().copy() for p in self.graph.parameters()}
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Fill the parameters from arrays of the same names and shapes.
+
+        Raises:
+            GraphError: a name is missing or left over, or a shape differs.
+        """
+        wanted = {p.name: p.shape for p in self.graph.parameters()}
+        if set(wanted) != set(arrays):
+            odd = sorted(set(wanted) ^ set(arrays))
+            raise GraphError(f"weights and {self.graph.name!r} disagree in {len(odd)} names, first {odd[0]!r}.")
+        state = self.state_dict()
+        for name, shape in wanted.items():
+            if arrays[name].shape != shape:
+                raise GraphError(f"weight {name!r} is {arrays[name].shape}; {self.graph.name!r} needs {shape}.")
+            state[name].copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
+
+
+def _modules(op: Op) -> dict[str, nn.Module]:
+    """Return the submodules that hold the op's parameters, by dotted name."""
+    match op:
+        case ops.Conv():
+            padding = 0 if _is_lopsided(op.padding) else (op.padding.top, op.padding.left)
+            conv = nn.Conv2d(
+                op.in_channels,
+                op.out_channels,
+                op.kernel,
+                stride=op.stride,
+                padding=padding,
+                dilation=op.dilation,
+                groups=op.groups,
+                bias=op.has_bias,
+            )
+            if op.batch_norm_eps is None:
+                return {f"{op.name}.conv": conv}
+            return {f"{op.name}.conv": conv, f"{op.name}.bn": nn.BatchNorm2d(op.out_channels, eps=op.batch_norm_eps)}
+        case ops.Linear():
+            return {op.name: nn.Linear(op.in_channels, op.shape.channels)}
+        case _:
+            return {}
+
+
+def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Hang a module under a dotted name; what lies between are empty modules."""
+    *path, leaf = name.split(".")
+    for part in path:
+        if not hasattr(root, part):
+            root.add_module(part, nn.Module())
+        root = getattr(root, part)
+    root.add_module(leaf, module)
+
+
+def _is_lopsided(padding: Padding) -> bool:
+    return (padding.top, padding.left) != (padding.bottom, padding.right)
+
+
+def _pad(x: Tensor, padding: Padding, value: float) -> Tensor:
+    if not any(padding):
+        return x
+    return F.pad(x, (padding.left, padding.right, padding.top, padding.bottom), value=value)
+
+
+def _activate(x: Tensor, kind: str | None) -> Tensor:
+    match kind:
+        case None:
+            return x
+        case "relu":
+            return F.relu(x)
+        case "relu6":
+            return F.relu6(x)
+    raise GraphError(f"activation {kind!r}: network.py does not say how to run it.")
+
+
+def build(graph: Graph, seed: int = 0) -> Network:
+    """Return the network of a graph with freshly drawn weights, channels last in memory."""
+    return Network(graph, seed).to(memory_format=torch.channels_last)

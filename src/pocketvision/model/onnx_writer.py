@@ -1,0 +1,209 @@
+"""Graph + arrays -> the bytes of an ONNX file that takes uint8 pixels and gives probabilities."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from pocketvision.errors import GraphError
+from pocketvision.model import graph as ops
+from pocketvision.model.graph import Graph, Op, Padding
+from pocketvision.model.rewrite import fold_batch_norm
+
+OPSET = 17
+IR_VERSION = 8  # the first that goes with opset 17: read by every ONNX Runtime since 1.12
+
+
+class _Writer:
+    """Collects nodes and initializers; tensor names are the graph's op names."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, NDArray[Any]] = {}
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        self.initializers[name] = value
+        return name
+
+    def own(self, name: str) -> str:
+        """An array of the graph as an initializer."""
+        return self.constant(name, np.ascontiguousarray(self.arrays[name], np.float32))
+
+
+def write_onnx(
+    graph: Graph, arrays: Mapping[str, NDArray[Any]], temperature: float = 1.0, metadata: dict[str, str] | None = None
+) -> bytes:
+    """Return a self-contained ONNX file for a classification network.
+
+    Input `image`: uint8 (N, R, R, C). Outputs: `probabilities` float32 (N, classes) = softmax(logits / temperature),
+    and `logits` float32 (N, classes). Batch norms are folded; normalisation happens inside, in float32.
+
+    Args:
+        graph: with an output "logits".
+        arrays: its parameters.
+        temperature: divides the logits before the softmax.
+        metadata: key-value pairs stored in the file.
+    """
+    graph, arrays = fold_batch_norm(graph, arrays)
+    writer = _Writer(arrays)
+    c, height, width = graph.image
+    _write_input(writer, c)
+    for op in graph.ops:
+        _write_op(writer, op, ["pixels" if name == "image" else name for name in op.inputs])
+    writer.node("Flatten", [graph.outputs["logits"]], "logits", axis=1)
+    scale = writer.constant("temperature", np.array(temperature, np.float32))
+    writer.node("Softmax", [writer.node("Div", ["logits", scale], "logits.calibrated")], "probabilities", axis=1)
+
+    classes = graph.shape_of(graph.outputs["logits"]).channels
+    proto = helper.make_graph(
+        writer.nodes,
+        graph.name,
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", height, width, c])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", classes])
+            for name in ("probabilities", "logits")
+        ],
+        [numpy_helper.from_array(value, name) for name, value in writer.initializers.items()],
+    )
+    model = helper.make_model(
+        proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="pocketvision", ir_version=IR_VERSION
+    )
+    helper.set_model_props(model, metadata or {})
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _write_input(writer: _Writer, channels: int) -> None:
+    """(N, R, R, C) uint8 -> (N, C, R, R) float32 "pixels"."""
+    writer.node(
+        "Cast", [writer.node("Transpose", ["image"], "image.nchw", perm=[0, 3, 1, 2])], "pixels", to=TensorProto.FLOAT
+    )
+
+
+def _write_op(writer: _Writer, op: Op, inputs: list[str]) -> None:
+    for kind, write in WRITERS.items():
+        if type(op) is kind:
+            write(writer, op, inputs)
+            return
+    raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
+
+
+def _activated(writer: _Writer, name: str, activation: str | None, write: Callable[[str], Any]) -> None:
+    """Write an op and the activation behind it, so that the last tensor carries the op's name."""
+    if activation is None:
+        write(name)
+        return
+    write(f"{name}.linear")
+    _write_activation(writer, f"{name}.linear", name, activation)
+
+
+def _write_activation(writer: _Writer, x: str, name: str, kind: str) -> None:
+    if kind == "relu":
+        writer.node("Relu", [x], name)
+    elif kind == "relu6":
+        low = writer.constant("zero", np.array(0, np.float32))
+        high = writer.constant("six", np.array(6, np.float32))
+        writer.node("Clip", [x, low, high], name)
+    else:
+        raise GraphError(f"activation {kind!r}: onnx_writer.py does not say how to write it.")
+
+
+def _normalize(writer: _Writer, op: ops.Normalize, inputs: list[str]) -> None:
+    mean = np.array(op.mean, np.float32)[None, :, None, None]
+    factor = np.float32(1) / np.array(op.std, np.float32)[None, :, None, None]
+    centred = writer.node("Sub", [*inputs, writer.constant(f"{op.name}.mean", mean)], f"{op.name}.centred")
+    writer.node("Mul", [centred, writer.constant(f"{op.name}.factor", factor)], op.name)
+
+
+def _pad(writer: _Writer, op: ops.Pad, inputs: list[str]) -> None:
+    p = op.padding
+    sides = writer.constant(f"{op.name}.sides", np.array([0, 0, p.top, p.left, 0, 0, p.bottom, p.right], np.int64))
+    writer.node("Pad", [*inputs, sides], op.name)
+
+
+def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
+    arrays = [writer.own(p.name) for p in op.parameters()]
+    _activated(
+        writer,
+        op.name,
+        op.activation,
+        lambda name: writer.node(
+            "Conv",
+            [*inputs, *arrays],
+            name,
+            kernel_shape=list(op.kernel),
+            strides=list(op.stride),
+            dilations=list(op.dilation),
+            pads=list(op.padding),
+            group=op.groups,
+        ),
+    )
+
+
+def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
+    flat = writer.node("Flatten", inputs, f"{op.name}.input", axis=1)
+    arrays = [writer.own(p.name) for p in op.parameters()]
+    writer.node("Gemm", [flat, *arrays], op.name, transB=1)
+
+
+def _add(writer: _Writer, op: ops.Add, inputs: list[str]) -> None:
+    _activated(writer, op.name, op.activation, lambda name: writer.node("Add", inputs, name))
+
+
+def _split(writer: _Writer, op: ops.Split, inputs: list[str]) -> None:
+    bounds = [
+        writer.constant(f"{op.name}.{what}", np.array([value], np.int64))
+        for what, value in (("start", op.start), ("stop", op.stop), ("axis", 1))
+    ]
+    writer.node("Slice", [*inputs, *bounds], op.name)
+
+
+def _channel_shuffle(writer: _Writer, op: ops.ChannelShuffle, inputs: list[str]) -> None:
+    c, height, width = op.shape
+    table = writer.constant(f"{op.name}.table", np.array([-1, op.groups, c // op.groups, height, width], np.int64))
+    flat = writer.constant(f"{op.name}.flat", np.array([-1, c, height, width], np.int64))
+    split = writer.node("Reshape", [*inputs, table], f"{op.name}.split")
+    turned = writer.node("Transpose", [split], f"{op.name}.turned", perm=[0, 2, 1, 3, 4])
+    writer.node("Reshape", [turned, flat], op.name)
+
+
+def _pool(kind: str, **attributes: Any) -> Callable[[_Writer, Any, list[str]], Any]:
+    def write(writer: _Writer, op: ops.MaxPool | ops.AveragePool, inputs: list[str]) -> None:
+        padding: Padding = op.padding
+        writer.node(
+            kind,
+            inputs,
+            op.name,
+            kernel_shape=list(op.kernel),
+            strides=list(op.stride),
+            pads=list(padding),
+            **attributes,
+        )
+
+    return write
+
+
+WRITERS: dict[type[Op], Callable[[_Writer, Any, list[str]], Any]] = {
+    ops.Normalize: _normalize,
+    ops.Pad: _pad,
+    ops.Conv: _conv,
+    ops.Linear: _linear,
+    ops.Activation: lambda writer, op, inputs: _write_activation(writer, inputs[0], op.name, op.kind),
+    ops.Add: _add,
+    ops.Mul: lambda writer, op, inputs: writer.node("Mul", inputs, op.name),
+    ops.Concat: lambda writer, op, inputs: writer.node("Concat", inputs, op.name, axis=1),
+    ops.Split: _split,
+    ops.ChannelShuffle: _channel_shuffle,
+    ops.MaxPool: _pool("MaxPool"),
+    ops.AveragePool: _pool("AveragePool", count_include_pad=1),
+    ops.GlobalPool: lambda writer, op, inputs: writer.node("GlobalAveragePool", inputs, op.name),
+    ops.Dropout: lambda writer, op, inputs: writer.node("Identity", inputs, op.name),
+}

@@ -1,0 +1,212 @@
+"""Rewrites: Graph -> Graph, with the arrays that belong to it. Index lists and array slicing live here, once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.errors import BadCut
+from pocketvision.model.graph import Conv, Graph, Op, Parameter, differences
+from pocketvision.model.spaces import Ints, PartKey, Space, Spaces, spaces
+
+Arrays = Mapping[str, NDArray[Any]]
+Indices = Mapping[str, Sequence[int]]  # space name -> which of its channels are kept, in this order
+MAY_SHRINK = {
+    "groups",
+    "in_channels",
+    "start",
+    "stop",
+}  # fields in which a narrow op may differ; groups: depthwise only
+
+
+def fold_batch_norm(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
+    """Move every batch norm into the convolution before it.
+
+    Args:
+        graph: any graph.
+        arrays: its parameters, float32.
+
+    Returns:
+        The graph without batch norms (its convolutions have a bias), and its parameters, worked out in float64.
+
+    Source: Jacob et al. 2017, arXiv:1712.05877, section 3.2, eq. 14.
+    """
+    ops: list[Op] = []
+    folded: dict[str, NDArray[np.float32]] = {}
+    for op in graph.ops:
+        if isinstance(op, Conv) and op.batch_norm_eps is not None:
+            folded |= _fold(op, arrays)
+            ops.append(replace(op, has_bias=True, batch_norm_eps=None))
+        else:
+            folded |= {p.name: np.asarray(arrays[p.name], np.float32) for p in op.parameters()}
+            ops.append(op)
+    return replace(graph, ops=tuple(ops)), folded
+
+
+def _fold(op: Conv, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    def vector(name: str) -> NDArray[np.float64]:
+        return np.asarray(arrays[f"{op.name}.{name}"], np.float64)
+
+    assert op.batch_norm_eps is not None
+    factor = vector("bn.weight") / np.sqrt(vector("bn.running_var") + op.batch_norm_eps)
+    before = vector("conv.bias") if op.has_bias else 0.0
+    bias = vector("bn.bias") + (before - vector("bn.running_mean")) * factor
+    weight = vector("conv.weight") * factor[:, None, None, None]
+    return {
+        f"{op.name}.conv.weight": weight.astype(np.float32),
+        f"{op.name}.conv.bias": bias.astype(np.float32),
+    }
+
+
+def leading_indices(wide: Graph, narrow: Graph) -> dict[str, list[int]]:
+    """Return the index lists that keep the first channels of every part, as many as the narrow graph has.
+
+    Raises:
+        BadCut: the graphs differ in more than channels.
+    """
+    target = spaces(narrow)
+    kept = {}
+    for space in spaces(wide):
+        counts = _part_counts(space, target, wide, narrow)
+        kept[space.name] = sorted(int(i) for key, n in counts.items() for i in space.parts[key][:n])
+    return kept
+
+
+def cut(arrays: Arrays, wide: Graph, narrow: Graph, indices: Indices) -> dict[str, NDArray[Any]]:
+    """Return the narrow graph's parameters, taken out of the wide graph's.
+
+    Args:
+        arrays: parameters of `wide`.
+        wide: the graph that the arrays belong to.
+        narrow: the same network with fewer channels, for instance at a smaller width.
+        indices: one list per channel space of `wide`, see `leading_indices`.
+
+    Raises:
+        BadCut: the graphs differ in more than channels, or a list does not hold as many channels of a part as `narrow` has.
+    """
+    return {name: arrays[name][index] for name, index in slices(wide, narrow, indices).items()}
+
+
+def slices(wide: Graph, narrow: Graph, indices: Indices) -> dict[str, tuple[Any, ...]]:
+    """Return, for each parameter of `narrow`, the index that takes it out of the array of the same name in `wide`.
+
+    Raises:
+        BadCut: see `cut`.
+    """
+    _check_structure(wide, narrow)
+    source, target = spaces(wide), spaces(narrow)
+    taken = _correspondence(wide, narrow, indices)
+
+    def positions(tensor: str) -> Ints:
+        """For each channel of the narrow tensor, its position in the wide tensor."""
+        where = {tuple(place): i for i, place in enumerate(source.tensors[tensor].tolist())}
+        return np.array([where[taken[tuple(place)]] for place in target.tensors[tensor].tolist()])
+
+    found: dict[str, tuple[Any, ...]] = {}
+    for big, small in zip(wide.ops, narrow.ops, strict=True):
+        if not small.parameters():
+            continue
+        out, into = positions(small.name), positions(small.inputs[0])
+        for parameter in small.parameters():
+            found[parameter.name] = _index(parameter, big, small, out, into)
+    return found
+
+
+def _index(parameter: Parameter, big: Op, small: Op, out: Ints, into: Ints) -> tuple[Any, ...]:
+    """Return the index into the wide array; a grouped convolution reads other inputs in each group."""
+    if "in" not in parameter.axes:
+        return (out,)
+    groups = getattr(small, "groups", 1)
+    if getattr(small, "is_depthwise", False):
+        return (out[:, None], np.zeros((1, 1), np.int64))
+    per_group = into.reshape(groups, -1)
+    if groups > 1 and isinstance(big, Conv):
+        per_group = per_group % (big.in_channels // big.groups)
+    rows = np.repeat(per_group, len(out) // groups, axis=0)
+    return (out[:, None], rows)
+
+
+def _correspondence(wide: Graph, narrow: Graph, indices: Indices) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return narrow (space number, position) -> wide (space number, position), after checking every list."""
+    source, target = spaces(wide), spaces(narrow)
+    unknown = set(indices) - set(source.by_name)
+    if unknown:
+        raise BadCut(f"no channel space {sorted(unknown)[0]!r} in {wide.name!r}.", "spaces(graph).by_name")
+    taken = {}
+    for number, space in enumerate(source):
+        if space.name not in indices:
+            raise BadCut(
+                f"the cut has no index list for channel space {space.name!r}.", "leading_indices(wide, narrow)"
+            )
+        counts = _part_counts(space, target, wide, narrow)
+        for key, kept in _sort_into_parts(space, list(indices[space.name]), counts).items():
+            places = target.by_name[space.name].parts[key].tolist()
+            taken.update({(number, to): (number, int(take)) for to, take in zip(places, kept, strict=True)})
+    return taken
+
+
+def _part_counts(space: Space, target: Spaces, wide: Graph, narrow: Graph) -> dict[PartKey, int]:
+    """Return how many channels of each part the narrow graph has."""
+    _check_structure(wide, narrow)
+    small = target.by_name.get(space.name)
+    if small is None or list(target.by_name).index(space.name) != list(spaces(wide).by_name).index(space.name):
+        raise BadCut(f"{narrow.name!r} has no channel space {space.name!r} as {wide.name!r} has.")
+    if set(small.parts) != set(space.parts):
+        op = sorted({mark[0] for key in set(small.parts) ^ set(space.parts) for mark in key})[0]
+        raise BadCut(
+            f"channel space {space.name!r}: {op!r} groups other channels in {narrow.name!r} than in {wide.name!r}."
+        )
+    counts = {key: len(small.parts[key]) for key in space.parts}
+    for key, n in counts.items():
+        if n > len(space.parts[key]):
+            raise BadCut(
+                f"channel space {space.name!r}: {narrow.name!r} has {n} channels where "
+                f"{wide.name!r} has {len(space.parts[key])}; a cut only takes away."
+            )
+    return counts
+
+
+def _sort_into_parts(space: Space, kept: list[int], counts: dict[PartKey, int]) -> dict[PartKey, list[int]]:
+    part_of = {int(i): key for key, positions in space.parts.items() for i in positions}
+    sorted_in: dict[PartKey, list[int]] = {key: [] for key in counts}
+    for index in kept:
+        if index not in part_of:
+            raise BadCut(
+                f"channel space {space.name!r} has channels 0 to {space.size - 1}; the index list names {index}."
+            )
+        sorted_in[part_of[index]].append(index)
+    if len(set(kept)) != len(kept):
+        raise BadCut(f"the index list of channel space {space.name!r} names a channel twice.")
+    for key, n in counts.items():
+        if len(sorted_in[key]) != n:
+            raise BadCut(
+                f"channel space {space.name!r}: the narrow graph has {n} channels of the part "
+                f"{_describe(key)}; the index list keeps {len(sorted_in[key])}."
+            )
+    return sorted_in
+
+
+def _describe(key: PartKey) -> str:
+    return ", ".join(f"{name} #{number}" for name, number in sorted(key))
+
+
+def _check_structure(wide: Graph, narrow: Graph) -> None:
+    """Raise unless the graphs are one network that differs in channels and map sizes only."""
+    if len(wide.ops) != len(narrow.ops):
+        raise BadCut(
+            f"{wide.name!r} has {len(wide.ops)} ops and {narrow.name!r} {len(narrow.ops)}; a cut keeps all ops."
+        )
+    for big, small in zip(wide.ops, narrow.ops, strict=True):
+        if type(big) is not type(small):
+            raise BadCut(
+                f"op {big.name!r} is {type(big).__name__} in {wide.name!r} and {type(small).__name__} in {narrow.name!r}."
+            )
+        other = [name for name in differences(big, small) if name not in MAY_SHRINK]
+        if isinstance(big, Conv) and isinstance(small, Conv) and not (big.is_depthwise and small.is_depthwise):
+            other += ["groups"] * (big.groups != small.groups)
+        if other:
+            raise BadCut(
+                f"op {big.name!r} differs between {wide.name!r} and {narrow.name!r} in {other[0]!r}; a cut only drops channels."
+            )
