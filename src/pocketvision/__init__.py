@@ -1,3 +1,32 @@
-"""Fit a vision network to your images and your device."""
+"""Fit a vision network to your images and your device.
+
+    import pocketvision as pv
+    run = pv.fit("photos/", out="run/", minutes=20)      # needs pocketvision[train]
+    model = pv.load("run/model.onnx")                    # needs no torch
+    model.predict("cat.jpg")
+    pv.count(pv.resolve("mobilenet_v1", width=0.5, resolution=160)).macs
+
+Importing this is instant: each name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "build", "count", "fit", "load", "resolve", "verify"]
+
+_HOMES = {
+    "build": ("pocketvision.model.network", "build"),
+    "count": ("pocketvision.cost.count", "count"),
+    "fit": ("pocketvision.fit.call", "fit"),
+    "load": ("pocketvision.run.predictor", "load"),
+    "resolve": ("pocketvision.model.resolve", "resolve"),
+    "verify": ("pocketvision.export.verify", "verify_file"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pocketvision' has no attribute {name!r}; it has {', '.join(__all__)}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

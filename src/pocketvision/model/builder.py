@@ -6,7 +6,7 @@ from pocketvision.model.graph import Graph, Op, Options, Origin, Padding, Pair, 
 
 
 def same_padding(kernel: Pair, dilation: Pair) -> Padding:
-    """Return the padding that is equal on both sides and keeps the size at stride 1 (PyTorch's convention)."""
+    """Return the padding that is equal on both sides and keeps the size at stride 1 for odd kernels (PyTorch)."""
     top, left = (dilation[axis] * (kernel[axis] - 1) // 2 for axis in (0, 1))
     return Padding(top, left, top, left)
 

@@ -1,5 +1,6 @@
 """Graph + arrays -> the bytes of an ONNX file that takes uint8 pixels and gives probabilities."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,6 +38,13 @@ class _Writer:
         """An array of the graph as an initializer."""
         return self.constant(name, np.ascontiguousarray(self.arrays[name], np.float32))
 
+    def check_names(self) -> None:
+        """Raise if an op bears a name that the file needs for something else."""
+        made = Counter(["image", *(node.output[0] for node in self.nodes), *self.initializers])
+        name, times = made.most_common(1)[0]
+        if times > 1:
+            raise GraphError(f"the file would hold two tensors named {name!r}; name the op otherwise.")
+
 
 def write_onnx(
     graph: Graph, arrays: Mapping[str, NDArray[Any]], temperature: float = 1.0, metadata: dict[str, str] | None = None
@@ -61,6 +69,7 @@ def write_onnx(
     writer.node("Flatten", [graph.outputs["logits"]], "logits", axis=1)
     scale = writer.constant("temperature", np.array(temperature, np.float32))
     writer.node("Softmax", [writer.node("Div", ["logits", scale], "logits.calibrated")], "probabilities", axis=1)
+    writer.check_names()
 
     classes = graph.shape_of(graph.outputs["logits"]).channels
     proto = helper.make_graph(
@@ -89,11 +98,9 @@ def _write_input(writer: _Writer, channels: int) -> None:
 
 
 def _write_op(writer: _Writer, op: Op, inputs: list[str]) -> None:
-    for kind, write in WRITERS.items():
-        if type(op) is kind:
-            write(writer, op, inputs)
-            return
-    raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
+    if type(op) not in WRITERS:
+        raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
+    WRITERS[type(op)](writer, op, inputs)
 
 
 def _activated(writer: _Writer, name: str, activation: str | None, write: Callable[[str], Any]) -> None:
@@ -151,7 +158,9 @@ def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
 def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
     flat = writer.node("Flatten", inputs, f"{op.name}.input", axis=1)
     arrays = [writer.own(p.name) for p in op.parameters()]
-    writer.node("Gemm", [flat, *arrays], op.name, transB=1)
+    product = writer.node("Gemm", [flat, *arrays], f"{op.name}.product", transB=1)
+    axes = writer.constant("height_width", np.array([2, 3], np.int64))
+    writer.node("Unsqueeze", [product, axes], op.name)
 
 
 def _add(writer: _Writer, op: ops.Add, inputs: list[str]) -> None:

@@ -45,9 +45,9 @@ def resolve(
     native = native_stride(family)
     stride = native if output_stride is None else output_stride
     _check(family, width, resolution, classes, in_channels, stride)
-    options = Options(family.name, float(width), resolution, classes, in_channels, stride, dilate)
+    options = Options(family.name, float(width), int(resolution), classes, in_channels, stride, dilate)
 
-    builder = Builder(Shape(in_channels, resolution, resolution), family.batch_norm_eps)
+    builder = Builder(Shape(in_channels, options.resolution, options.resolution), family.batch_norm_eps)
     x = builder.normalize("image", "normalize", family.mean, family.std)
     features: dict[int, str] = {}
     total = 1

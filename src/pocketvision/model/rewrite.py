@@ -13,12 +13,7 @@ from pocketvision.model.spaces import Ints, PartKey, Space, Spaces, spaces
 
 Arrays = Mapping[str, NDArray[Any]]
 Indices = Mapping[str, Sequence[int]]  # space name -> which of its channels are kept, in this order
-MAY_SHRINK = {
-    "groups",
-    "in_channels",
-    "start",
-    "stop",
-}  # fields in which a narrow op may differ; groups: depthwise only
+MAY_SHRINK = {"in_channels", "start", "stop"}  # fields in which a narrow op may differ
 
 
 def fold_batch_norm(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
@@ -66,6 +61,7 @@ def leading_indices(wide: Graph, narrow: Graph) -> dict[str, list[int]]:
     Raises:
         BadCut: the graphs differ in more than channels.
     """
+    _check_structure(wide, narrow)
     target = spaces(narrow)
     kept = {}
     for space in spaces(wide):
@@ -102,6 +98,8 @@ def slices(wide: Graph, narrow: Graph, indices: Indices) -> dict[str, tuple[Any,
     def positions(tensor: str) -> Ints:
         """For each channel of the narrow tensor, its position in the wide tensor."""
         where = {tuple(place): i for i, place in enumerate(source.tensors[tensor].tolist())}
+        if len(where) < len(source.tensors[tensor]):
+            raise BadCut(f"{tensor!r} of {wide.name!r} holds a channel twice; a cut cannot tell the copies apart.")
         return np.array([where[taken[tuple(place)]] for place in target.tensors[tensor].tolist()])
 
     found: dict[str, tuple[Any, ...]] = {}
@@ -119,7 +117,7 @@ def _index(parameter: Parameter, big: Op, small: Op, out: Ints, into: Ints) -> t
     if "in" not in parameter.axes:
         return (out,)
     groups = getattr(small, "groups", 1)
-    if getattr(small, "is_depthwise", False):
+    if _is_depthwise(small):
         return (out[:, None], np.zeros((1, 1), np.int64))
     per_group = into.reshape(groups, -1)
     if groups > 1 and isinstance(big, Conv):
@@ -142,23 +140,18 @@ def _correspondence(wide: Graph, narrow: Graph, indices: Indices) -> dict[tuple[
             )
         counts = _part_counts(space, target, wide, narrow)
         for key, kept in _sort_into_parts(space, list(indices[space.name]), counts).items():
-            places = target.by_name[space.name].parts[key].tolist()
-            taken.update({(number, to): (number, int(take)) for to, take in zip(places, kept, strict=True)})
+            places = target.by_name[space.name].parts.get(key, ())
+            taken.update({(number, int(to)): (number, int(take)) for to, take in zip(places, kept, strict=True)})
     return taken
 
 
 def _part_counts(space: Space, target: Spaces, wide: Graph, narrow: Graph) -> dict[PartKey, int]:
     """Return how many channels of each part the narrow graph has."""
-    _check_structure(wide, narrow)
-    small = target.by_name.get(space.name)
-    if small is None or list(target.by_name).index(space.name) != list(spaces(wide).by_name).index(space.name):
-        raise BadCut(f"{narrow.name!r} has no channel space {space.name!r} as {wide.name!r} has.")
-    if set(small.parts) != set(space.parts):
-        op = sorted({mark[0] for key in set(small.parts) ^ set(space.parts) for mark in key})[0]
-        raise BadCut(
-            f"channel space {space.name!r}: {op!r} groups other channels in {narrow.name!r} than in {wide.name!r}."
-        )
-    counts = {key: len(small.parts[key]) for key in space.parts}
+    small = target.by_name[space.name]
+    alien = [key for key in small.parts if key not in space.parts]
+    if alien:
+        raise BadCut(f"channel space {space.name!r}: {wide.name!r} has no channels of the part {_describe(alien[0])}.")
+    counts = {key: len(small.parts.get(key, ())) for key in space.parts}
     for key, n in counts.items():
         if n > len(space.parts[key]):
             raise BadCut(
@@ -188,6 +181,10 @@ def _sort_into_parts(space: Space, kept: list[int], counts: dict[PartKey, int]) 
     return sorted_in
 
 
+def _is_depthwise(op: Op) -> bool:
+    return isinstance(op, Conv) and op.is_depthwise
+
+
 def _describe(key: PartKey) -> str:
     return ", ".join(f"{name} #{number}" for name, number in sorted(key))
 
@@ -203,10 +200,14 @@ def _check_structure(wide: Graph, narrow: Graph) -> None:
             raise BadCut(
                 f"op {big.name!r} is {type(big).__name__} in {wide.name!r} and {type(small).__name__} in {narrow.name!r}."
             )
-        other = [name for name in differences(big, small) if name not in MAY_SHRINK]
-        if isinstance(big, Conv) and isinstance(small, Conv) and not (big.is_depthwise and small.is_depthwise):
-            other += ["groups"] * (big.groups != small.groups)
+        may_shrink = MAY_SHRINK | {"groups"} if _is_depthwise(big) and _is_depthwise(small) else MAY_SHRINK
+        other = [name for name in differences(big, small) if name not in may_shrink]
+        if _is_depthwise(big) != _is_depthwise(small):
+            other.append("is_depthwise")
         if other:
             raise BadCut(
                 f"op {big.name!r} differs between {wide.name!r} and {narrow.name!r} in {other[0]!r}; a cut only drops channels."
             )
+    odd = sorted(set(spaces(wide).by_name) ^ set(spaces(narrow).by_name))
+    if odd:
+        raise BadCut(f"only one of {wide.name!r} and {narrow.name!r} has a channel space {odd[0]!r}.")

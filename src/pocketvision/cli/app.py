@@ -1,0 +1,100 @@
+"""The pocketvision command: its verbs, its errors, its exit codes.
+
+Heavy imports happen inside the verbs, so that --help answers at once.
+"""
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from pocketvision.cli import evaluate, fit, info, models, predict, show, verify
+from pocketvision.errors import PocketvisionError, nearest
+
+UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
+
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
+pocketvision model; 5 training failed; 70 a bug; 130 stopped by Ctrl-C."""
+
+app = typer.Typer(
+    help="Fit a vision network to your images and your device: one verified ONNX file that runs without PyTorch.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (fit, predict, evaluate, verify, info, show, models):
+    name = verb.__name__.rsplit(".", 1)[1]
+    app.command(name)(getattr(verb, name))
+
+
+@app.callback()
+def common(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """Options of all verbs. `main` reads --debug itself, wherever it stands."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep, not spin: up to 10x on a busy machine
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code. Errors go to stderr, in one block."""
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = app(args=arguments, prog_name="pocketvision", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except PocketvisionError as error:
+        return _fail(type(error).__name__, str(error), error.exit_code, debug)
+    except UsageProblem as error:
+        return _fail("UsageError", _usage_message(error, arguments), 2, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("Interrupted", "stopped by Ctrl-C.", 130, debug)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read our output has gone; nothing is left to say
+        return 0
+    except ModuleNotFoundError as error:
+        message = (
+            f"this needs the module {error.name!r}, which is not installed. Try: pip install 'pocketvision[train]'"
+        )
+        return _fail("MissingExtra", message, 2, debug)
+    except Exception as error:
+        return _fail(
+            "Bug", f"{type(error).__name__}: {error} Try: the same command with --debug, and report it", 70, debug
+        )
+
+
+def _fail(kind: str, message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"{kind}: {message}\n")
+    return code
+
+
+def _usage_message(error: Any, arguments: list[str]) -> str:
+    """Return the parser's message with the nearest name that exists."""
+    option = getattr(error, "option_name", None)
+    context = getattr(error, "ctx", None)
+    message = str(getattr(error, "message", None) or error.format_message()).rstrip(".")
+    if option and context is not None and "No such" in message:
+        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+        return f"{message}. Try: {nearest(option, known)}, or {context.command_path} --help"
+    verb = next((argument for argument in arguments if not argument.startswith("-")), "")
+    names = [command.name for command in app.registered_commands if command.name]
+    if verb and verb not in names:
+        return f"no verb {verb!r}. Known: {', '.join(names)}. Try: pocketvision {nearest(verb, names)}"
+    if type(error).__name__ == "MissingParameter":
+        message = error.format_message().rstrip(".")
+    path = context.command_path if context is not None else "pocketvision"
+    return f"{message}. Try: {path} --help"
+
+
+if __name__ == "__main__":
+    main()

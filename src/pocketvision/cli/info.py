@@ -1,0 +1,48 @@
+"""pocketvision info: what a file says about itself."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+
+def info(
+    file: Annotated[Path, Argument(help="A model file that pocketvision fit wrote.")],
+    json: Annotated[bool, Option("--json", help="Write the whole record as JSON.")] = False,
+) -> None:
+    """Show a file's network, labels, preprocessing, accuracy and origin."""
+    import json as json_module
+
+    from pocketvision.cli.output import print_json, print_table
+    from pocketvision.run.predictor import Predictor
+
+    record = Predictor.open(file, threads=1).record
+    if json:
+        print_json(json_module.loads(record.to_json()))
+        return
+    print_table(("what", "value"), _rows(record, file.stat().st_size), left=2)
+
+
+def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
+    model, metrics, provenance = record.model, record.metrics, record.provenance
+    names = ", ".join(record.labels[:8]) + (", ..." if len(record.labels) > 8 else "")
+    mode, interpolation = record.preprocessing.mode, record.preprocessing.interpolation
+    rows = [
+        ("task", record.task),
+        ("network", f"{model['name']}: {model['params']:,} parameters, {model['macs']:,} multiply-adds"),
+        ("file", f"{size_bytes / 1e6:.2f} MB"),
+        ("input", f"{record.resolution} x {record.resolution} {'grey' if record.channels == 1 else 'RGB'}, uint8"),
+        ("preprocessing", f"{mode}, {interpolation}"),
+        ("labels", f"{len(record.labels)}: {names}"),
+        ("unknown below", f"probability {record.unknown_threshold:.3f}"),
+    ]
+    for part in ("test", "validation"):
+        if part in metrics:
+            found = metrics[part]
+            rows.append(
+                (part, f"top-1 {found['top1']:.4f} +- {found['standard_error']:.4f} on {found['images']:,} images")
+            )
+            rows.append((f"{part} calibration error", f"{found['ece']:.4f}, before {found['ece_uncalibrated']:.4f}"))
+    rows.append(("data", f"{metrics['data']['name']}, fingerprint {metrics['data']['fingerprint'][:12]}"))
+    rows.append(("made", f"{provenance['date']}, " + ", ".join(f"{k} {v}" for k, v in provenance["versions"].items())))
+    return rows

@@ -1,0 +1,126 @@
+"""Draws the events that long work yields: bars on a terminal, plain lines elsewhere. Everything goes to stderr."""
+
+import sys
+import time
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from pocketvision.events import Epoch, Event, Measured, Note, Step
+from pocketvision.events import Progress as Counted
+
+Result = TypeVar("Result")
+PLAIN_SECONDS = 10.0  # between two lines about steps, where there is no terminal
+
+
+def watch(events: Generator[Event, None, Result]) -> Result:
+    """Draw all events; return what the work returns."""
+    screen = Bars() if sys.stderr.isatty() else Lines()
+    try:
+        while True:
+            screen.draw(next(events))
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        screen.close()
+
+
+class Lines:
+    """One line an epoch, and a sign of life every ten seconds."""
+
+    def __init__(self) -> None:
+        self._spoke = time.monotonic()
+
+    def draw(self, event: Event) -> None:
+        """Write the event, if it is worth a line."""
+        is_frequent = isinstance(event, Step | Counted)
+        if is_frequent and time.monotonic() - self._spoke < PLAIN_SECONDS:
+            return
+        self._spoke = time.monotonic()
+        sys.stderr.write(f"{describe(event)}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class Bars:
+    """A bar for what is under way; what is done stands above it."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._bars.start()
+        self._task: Any = None
+        self._work = ""
+
+    def draw(self, event: Event) -> None:
+        """Move the bar, or write a line above it."""
+        match event:
+            case Step():
+                detail = (
+                    f"loss {event.loss:.3f}  {event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left"
+                )
+                self._move(f"epoch {event.epoch}/{event.epochs}", event.step, event.steps, detail)
+            case Counted():
+                self._move(event.work, event.done, event.total, "")
+            case _:
+                self._console.print(describe(event), markup=False)
+
+    def _move(self, work: str, done: int, total: int, detail: str) -> None:
+        if work != self._work:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(work, total=total, detail=detail)
+            self._work = work
+        self._bars.update(self._task, completed=done, total=total, detail=detail)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bars.stop()
+
+
+def describe(event: Event) -> str:
+    """Return the event as one line.
+
+    >>> describe(Measured("top-1 on the test part", 0.91234))
+    'top-1 on the test part: 0.9123'
+    """
+    match event:
+        case Note(text):
+            return text
+        case Measured(name, value):
+            return f"{name}: {value:.4f}"
+        case Counted(work, done, total):
+            return f"{work}: {done:,} of {total:,}"
+        case Step():
+            return (
+                f"epoch {event.epoch}/{event.epochs}, step {event.step}/{event.steps}: loss {event.loss:.3f}, "
+                f"{event.images_per_second:,.0f} images/s, {clock(event.seconds_left)} left"
+            )
+        case Epoch():
+            return (
+                f"epoch {event.epoch}/{event.epochs}: loss {event.loss:.3f}, validation top-1 "
+                f"{event.validation_top1:.4f}, {event.images_per_second:,.0f} images/s, {event.seconds:.0f} s"
+            )
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people read it.
+
+    >>> clock(59.6), clock(3725)
+    ('1:00', '1:02:05')
+    """
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

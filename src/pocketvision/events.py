@@ -1,0 +1,77 @@
+"""What long work says while it runs: plain values that it yields, and the command line draws."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the user: a choice that was made, and why."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counted work: decoding, measuring, checking."""
+
+    work: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step.
+
+    Attributes:
+        epoch, epochs: the current one, from 1, and how many are planned.
+        step, steps: the same within the epoch.
+        loss: running mean over the epoch.
+        lr: learning rate of the step.
+        images_per_second: over the epoch so far.
+        seconds_left: until the last planned step.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    lr: float
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training images, and what validation says of the averaged weights.
+
+    Attributes:
+        epoch, epochs: from 1, and how many are planned.
+        loss: mean training loss.
+        validation_loss: mean negative log likelihood, in nats.
+        validation_top1: share of validation images whose likeliest class is right.
+        lr: learning rate at the end.
+        seconds: that the epoch took, validation included.
+        images_per_second: in training.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float
+    validation_top1: float
+    lr: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure of the finished file, for instance ("top-1 on the test part", 0.9231)."""
+
+    name: str
+    value: float
+
+
+Event = Note | Progress | Step | Epoch | Measured

@@ -1,0 +1,139 @@
+"""Writing the one-file artifact: network, record, goldens and digests, proven on real images before it gets its name."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from pocketvision.errors import ExportMismatch
+from pocketvision.files import write_atomically
+from pocketvision.model.graph import Graph
+from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.run.artifact import METADATA_KEY, Record
+from pocketvision.run.predictor import Predictor
+
+PARITY_TOLERANCE = 1e-4  # of the largest |logit|
+DIGEST_CHARACTERS = 32  # of SHA-256's 64: 128 bits, so that the record of a large network stays small
+
+Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the file's logits are from the trained network's.
+
+    Attributes:
+        images: how many were compared.
+        difference: the largest |difference| over the largest |logit|.
+        same_top1: images on which both name the same class, or the network's two best classes tie within the tolerance.
+    """
+
+    images: int
+    difference: float
+    same_top1: int
+
+
+def compare(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Parity:
+    """Compare the file's logits with the trained network's, both (N, classes)."""
+    scale = max(float(np.abs(theirs).max()), 1e-12)
+    best = np.sort(theirs, axis=1)
+    ties = (best[:, -1] - best[:, -2]) / scale < PARITY_TOLERANCE
+    same = (ours.argmax(1) == theirs.argmax(1)) | ties
+    return Parity(len(ours), float(np.abs(ours - theirs).max()) / scale, int(same.sum()))
+
+
+def require_parity(model: bytes, images: NDArray[np.uint8], reference: Logits) -> Parity:
+    """Return how well the file agrees with the trained network on real images.
+
+    Args:
+        model: the bytes of the file.
+        images: (N, R, R, C) uint8.
+        reference: the trained network: images -> logits.
+
+    Raises:
+        ExportMismatch: it does not agree.
+    """
+    parity = compare(Predictor.open(model).logits(images), reference(images))
+    if not parity.difference <= PARITY_TOLERANCE or parity.same_top1 < parity.images:
+        raise ExportMismatch(
+            f"the exported file's logits differ from the trained network's by {parity.difference:.2g} of the largest "
+            f"|logit| (allowed {PARITY_TOLERANCE:g}), and {parity.images - parity.same_top1} of {parity.images} images "
+            "change their first label; the file was not written.",
+            "reporting it with the run folder: this should not happen",
+        )
+    return parity
+
+
+def write_artifact(
+    path: Path,
+    graph: Graph,
+    arrays: Mapping[str, NDArray[Any]],
+    record: Record,
+    images: NDArray[np.uint8],
+    reference: Logits,
+) -> Parity:
+    """Write a file that anyone can run, after proving it.
+
+    Args:
+        path: where; an existing file is replaced only by a finished one.
+        graph: the trained network's.
+        arrays: its parameters.
+        record: without digests.
+        images: real ones (N, R, R, C) uint8, on which the file and the network must agree.
+        reference: the trained network: images -> logits.
+
+    Raises:
+        ExportMismatch: they do not agree; nothing was written.
+    """
+    model = seal(write_onnx(graph, arrays, record.temperature), record)
+    parity = require_parity(model, images, reference)
+    write_atomically(path, model)
+    return parity
+
+
+def seal(model: bytes, record: Record) -> bytes:
+    """Return the file with the record and the digests of all parts in its metadata."""
+    proto = onnx.load_model_from_string(model)
+    helper.set_model_props(proto, {METADATA_KEY: replace(record, digests=digests(proto, record)).to_json()})
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+def digests(proto: Any, record: Record) -> dict[str, Any]:
+    """Return SHA-256 digests: of each initializer by name, of the nodes with inputs and outputs, of each record entry."""
+    graph = proto.graph
+    structure = [
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.sparse_initializer,
+        *proto.functions,
+    ]
+    entries = json.loads(record.to_json())
+    del entries["digests"]
+    return {
+        "initializers": {
+            tensor.name: _digest(tensor.SerializeToString(deterministic=True)) for tensor in graph.initializer
+        },
+        "nodes": _digest(*(part.SerializeToString(deterministic=True) for part in [*structure, *proto.opset_import])),
+        "record": {
+            name: _digest(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+            for name, value in entries.items()
+        },
+    }
+
+
+def _digest(*parts: bytes) -> str:
+    hashed = hashlib.sha256()
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "little"))
+        hashed.update(part)
+    return hashed.hexdigest()[:DIGEST_CHARACTERS]

@@ -1,0 +1,85 @@
+"""verify: re-prove a file on this machine. Integrity and agreement, no signature: it does not say who made the file."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from pocketvision.errors import VerificationFailed
+from pocketvision.export.artifact import digests
+from pocketvision.run.artifact import Record, golden_difference, golden_images
+from pocketvision.run.predictor import Predictor, read_bytes
+
+ALLOWED_OPS = frozenset(
+    (
+        *("Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "Div", "Flatten", "Gemm", "GlobalAveragePool"),
+        *("Identity", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Slice", "Softmax", "Sub", "Transpose", "Unsqueeze"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what.
+        problem: what differs; empty where all is well.
+        detail: what was found.
+    """
+
+    name: str
+    detail: str
+    problem: str = ""
+
+
+def verify_file(file: str | Path | bytes) -> list[Check]:
+    """Check a model file: its parts against their digests, its ops, and its answers to the golden inputs.
+
+    Returns:
+        The checks, all of which passed.
+
+    Raises:
+        BadArtifact: the file cannot be read.
+        VerificationFailed: something differs; the message names it.
+    """
+    content = file if isinstance(file, bytes) else read_bytes(file)
+    predictor = Predictor.open(content)
+    checks = list(_checks(onnx.load_model_from_string(content), predictor))
+    problems = [check.problem for check in checks if check.problem]
+    if problems:
+        raise VerificationFailed("; ".join(problems) + ".", "the original file: this one was changed or damaged")
+    return checks
+
+
+def _checks(proto: Any, predictor: Predictor) -> Iterator[Check]:
+    record = predictor.record
+    ops = {node.op_type for node in proto.graph.node} | {node.domain for node in proto.graph.node if node.domain}
+    foreign = sorted(ops - ALLOWED_OPS)
+    yield Check("ops", f"{len(ops)} kinds", f"op {foreign[0]!r} is none that pocketvision writes" if foreign else "")
+    yield from _digest_checks(record.digests, digests(proto, record))
+    difference = _golden_difference(predictor, record)
+    yield Check(
+        "goldens",
+        f"{record.goldens.count} inputs, largest difference {difference:.1e} of the largest |logit|",
+        ""
+        if difference <= record.goldens.tolerance
+        else f"goldens: the logits differ by {difference:.2g} of the largest |logit| "
+        f"(allowed {record.goldens.tolerance:g})",
+    )
+
+
+def _golden_difference(predictor: Predictor, record: Record) -> float:
+    images = golden_images(record.goldens.count, record.resolution, record.channels)
+    return golden_difference(record.goldens, predictor.logits(images))
+
+
+def _digest_checks(stated: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Check]:
+    for what, word in (("initializers", "weights"), ("record", "record")):
+        want, have = stated.get(what, {}), found[what]
+        odd = sorted(name for name in set(want) | set(have) if want.get(name) != have.get(name))
+        yield Check(word, f"{len(have)} entries", f"{word}: {', '.join(map(repr, odd[:3]))} differs" if odd else "")
+    same = stated.get("nodes") == found["nodes"]
+    yield Check("nodes", "as written", "" if same else "nodes: the network's structure differs")

@@ -1,0 +1,33 @@
+"""fit as a plain function, for scripts and notebooks."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pocketvision.events import Event
+from pocketvision.fit.flow import Finished
+from pocketvision.fit.flow import fit as run_fit
+from pocketvision.fit.options import FitOptions
+
+
+def fit(
+    data: str | Path, out: str | Path, on_event: Callable[[Event], None] = lambda event: None, **options: Any
+) -> Finished:
+    """Train a network on images and write one verified file.
+
+    Args:
+        data: a folder, a CSV file, a folder of IDX files or the name of a data set.
+        out: the run folder; must not exist yet, or be empty.
+        on_event: is called with everything that happens, see `pocketvision.events`.
+        options: see `FitOptions`.
+
+    Raises:
+        PocketvisionError: see `pocketvision.errors`.
+    """
+    events = run_fit(data, out, FitOptions(**options))
+    try:
+        while True:
+            on_event(next(events))
+    except StopIteration as stop:
+        finished: Finished = stop.value
+        return finished

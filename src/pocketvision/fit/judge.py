@@ -1,0 +1,95 @@
+"""The judgement: calibration from validation images, accuracy on the test part, and the record that says so."""
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+import pocketvision
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.loader import Pixels
+from pocketvision.data.split import Split
+from pocketvision.export.evaluate import Evaluation, score
+from pocketvision.fit.options import FitOptions
+from pocketvision.fit.plan import Plan, model_json
+from pocketvision.model.network import Network
+from pocketvision.run.artifact import Record, golden_images, make_goldens
+from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
+from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.evaluate import compute_logits
+
+GOLDENS = 4
+
+
+def judge(
+    network: Network,
+    dataset: Dataset,
+    parts: Split,
+    validation: Pixels,
+    test: Pixels,
+    plan: Plan,
+    preprocessing: Preprocessing,
+    options: FitOptions,
+) -> tuple[Record, Evaluation]:
+    """Calibrate on the validation part, score the test part once, and return the file's record.
+
+    Without a test part the score is the validation part's, and says so.
+    """
+    logits = compute_logits(network, validation)
+    temperature = fit_temperature(logits, validation.labels)
+    threshold = unknown_threshold(softmax(logits / temperature), validation.labels)
+    scores = {"validation": score(logits, validation.labels, "validation", temperature, threshold)}
+    if len(test):
+        scores["test"] = score(compute_logits(network, test), test.labels, "test", temperature, threshold)
+
+    side, channels = plan.graph.image.height, plan.graph.image.channels
+    record = Record(
+        task="classification",
+        labels=dataset.classes,
+        resolution=side,
+        channels=channels,
+        preprocessing=preprocessing,
+        model=model_json(plan.graph),
+        metrics={
+            "data": data_json(dataset, parts),
+            **{part: evaluation.to_json() for part, evaluation in scores.items()},
+        },
+        temperature=temperature,
+        unknown_threshold=threshold,
+        provenance=provenance(plan, options),
+        goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, side, channels))),
+    )
+    return record, scores.get("test", scores["validation"])
+
+
+def data_json(dataset: Dataset, parts: Split) -> dict[str, Any]:
+    """Return which images were used, as JSON values."""
+    counts: dict[str, NDArray[np.int64]] = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint(),
+        "split": parts.made,
+        "images": {part: len(indices) for part, indices in counts.items()},
+    }
+
+
+def provenance(plan: Plan, options: FitOptions) -> dict[str, Any]:
+    """Return how the file came about: versions, seed and options; no paths, no user names."""
+    return {
+        "versions": {
+            "pocketvision": pocketvision.__version__,
+            "torch": torch.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "python": platform.python_version(),
+        },
+        "date": datetime.now(UTC).date().isoformat(),
+        "options": asdict(options),
+        "recipe": plan.recipe.name,
+        "epochs": plan.epochs,
+        "precision": plan.precision,
+    }

@@ -1,0 +1,83 @@
+"""Just enough of the protobuf wire format to see, before an engine does, whether an ONNX file reaches outside itself."""
+
+from collections.abc import Iterator
+
+from pocketvision.errors import BadArtifact
+
+# Where messages lie in messages: {message: {field number: message inside it}}. Source: onnx.proto, IR version 8.
+_INSIDE = {
+    "Model": {7: "Graph", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Function": {7: "Node"},
+    "Node": {5: "Attribute"},
+    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Tensor": {},
+}
+_TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14
+_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+
+
+def external_tensors(model: bytes) -> list[str]:
+    """Return the names of the tensors whose values lie in another file.
+
+    Args:
+        model: the bytes of an ONNX file.
+
+    Raises:
+        BadArtifact: the bytes are no protobuf message with a graph, for instance cut short.
+    """
+    if not any(field == 7 for field, _ in _fields(memoryview(model))):
+        raise BadArtifact("the file is not an ONNX model: it holds no graph.", "a file that pocketvision fit wrote")
+    return list(_external_in("Model", memoryview(model)))
+
+
+def _external_in(message: str, content: memoryview) -> Iterator[str]:
+    name, is_external = "", False
+    for field, value in _fields(content):
+        if message == "Tensor" and field == _TENSOR_NAME and isinstance(value, memoryview):
+            name = bytes(value).decode("utf-8", "replace")
+        elif message == "Tensor" and (field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value == 1)):
+            is_external = True
+        elif field in _INSIDE[message] and isinstance(value, memoryview):
+            yield from _external_in(_INSIDE[message][field], value)
+    if is_external:
+        yield name
+
+
+def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield (field number, value) of one message: numbers as int, everything with a length as its bytes."""
+    at = 0
+    while at < len(content):
+        key, at = _varint(content, at)
+        field, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, at = _varint(content, at)
+            yield field, value
+            continue
+        if kind == _LENGTH:
+            size, at = _varint(content, at)
+        elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
+            size = 8 if kind == _EIGHT_BYTES else 4
+        else:
+            raise BadArtifact(f"the file is not an ONNX model: byte {at} starts no protobuf field.")
+        if at + size > len(content):
+            raise BadArtifact(
+                f"the file is cut short, or not an ONNX model: a field of {size} bytes starts at byte {at} "
+                f"of {len(content)}.",
+                "copy the file again",
+            )
+        yield field, content[at : at + size]
+        at += size
+
+
+def _varint(content: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(content) and shift < 70:
+        byte = content[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise BadArtifact(f"the file is cut short, or not an ONNX model: a number ends the file at byte {at}.")

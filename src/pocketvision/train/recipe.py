@@ -1,0 +1,100 @@
+"""Recipes: how to train, as named values with their source."""
+
+from dataclasses import dataclass
+
+from pocketvision.data.augment import Augmentation
+from pocketvision.errors import BadOption, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        name: what users type.
+        source: where the values come from.
+        optimizer: "sgd" (Nesterov), "adamw" or "rmsprop".
+        lr: the largest learning rate, for batches of `batch_size`.
+        batch_size: images in a step.
+        weight_decay: on filters and matrices; never on batch norm and biases.
+        depthwise_decay: on depthwise filters, which are few and small.
+        momentum: of SGD and RMSprop; AdamW's first beta.
+        schedule: "cosine" to zero, or "exponential" to a hundredth.
+        warmup: share of all steps in which the rate rises from zero.
+        label_smoothing: share of the target spread over all classes.
+        ema: largest decay of the averaged weights, which are the ones kept; None keeps the last.
+        batch_norm_momentum: share of the new batch in the running statistics.
+        augmentation: for photographs.
+        small_augmentation: for images of up to 64 pixels.
+    """
+
+    name: str
+    source: str
+    optimizer: str
+    lr: float
+    batch_size: int
+    weight_decay: float
+    depthwise_decay: float
+    momentum: float
+    schedule: str
+    warmup: float
+    label_smoothing: float
+    ema: float | None
+    batch_norm_momentum: float
+    augmentation: Augmentation
+    small_augmentation: Augmentation
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="modern",
+            source="SGD, cosine with warm-up, no decay on norm, bias and depthwise filters: slimmable and US-Nets' settings "
+            "(arXiv:1812.08928, arXiv:1903.05134); label smoothing, averaged weights: TF-slim's MobileNetV2",
+            optimizer="sgd",
+            lr=0.2,
+            batch_size=128,
+            weight_decay=1e-4,
+            depthwise_decay=0.0,
+            momentum=0.9,
+            schedule="cosine",
+            warmup=0.05,
+            label_smoothing=0.1,
+            ema=0.998,
+            batch_norm_momentum=0.1,
+            augmentation=Augmentation(flip=True, shift=0.0, scale=0.4),
+            small_augmentation=Augmentation(flip=True, shift=0.08),
+        ),
+        Recipe(
+            name="paper",
+            source="RMSprop, little or no decay on depthwise filters, little augmentation: MobileNets, arXiv:1704.04861, "
+            "section 3.2; decay, momentum and the exponential schedule: MobileNetV2, arXiv:1801.04381, section 6.1",
+            optimizer="rmsprop",
+            lr=0.01,
+            batch_size=96,
+            weight_decay=4e-5,
+            depthwise_decay=0.0,
+            momentum=0.9,
+            schedule="exponential",
+            warmup=0.05,
+            label_smoothing=0.0,
+            ema=None,
+            batch_norm_momentum=0.1,
+            augmentation=Augmentation(flip=True, shift=0.0, scale=0.6),
+            small_augmentation=Augmentation(flip=True),
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe of that name.
+
+    Raises:
+        BadOption: there is none.
+    """
+    if name not in RECIPES:
+        known = list(RECIPES)
+        raise BadOption(f"no recipe {name!r}. Known: {', '.join(known)}.", f"--recipe {nearest(name, known)}")
+    return RECIPES[name]

@@ -1,0 +1,85 @@
+"""How fast a network trains here: measured before the plan is made."""
+
+import math
+import time
+from statistics import median
+
+import numpy as np
+import torch
+
+from pocketvision.data.loader import to_tensor
+from pocketvision.model.graph import Graph
+from pocketvision.model.network import build
+from pocketvision.train.loop import Trainer
+from pocketvision.train.recipe import Recipe
+
+FASTER = 1.1  # bfloat16 must be this much faster to be taken: less is noise
+TOO_SLOW = 3.0  # a bfloat16 step this much slower is emulated; no more are measured
+
+
+def measure_step_seconds(
+    graph: Graph,
+    recipe: Recipe,
+    device: torch.device,
+    images: int,
+    precision: str = "float32",
+    repeats: int = 5,
+    cap: float = math.inf,
+) -> float:
+    """Return the median time of one optimizer step of the recipe's batch size, in seconds.
+
+    Args:
+        graph: the network to train.
+        recipe: gives batch size and optimizer.
+        device: where.
+        images: how many are in a timed step; its time is scaled up to the recipe's batch.
+        precision: "float32" or "bfloat16".
+        repeats: timed steps, after two that are not.
+        cap: no more steps are timed after one that takes longer than this.
+    """
+    network = build(graph).to(device)
+    trainer = Trainer(network.train(), recipe, epochs=1, steps=repeats, precision=precision)
+    rng = np.random.default_rng(0)
+    batch = to_tensor(rng.integers(0, 256, (images, *graph.image[1:], graph.image[0]), np.uint8))
+    labels = torch.from_numpy(rng.integers(0, network.classes, images))
+    seconds: list[float] = []
+    while len(seconds) < repeats + 2 and not (seconds and seconds[-1] > cap):
+        began = time.perf_counter()
+        trainer.train_step(batch, labels, lr=0.0)
+        seconds.append((time.perf_counter() - began) * recipe.batch_size / images)
+    return median(seconds[2:] or seconds)
+
+
+def choose_precision(
+    graph: Graph, recipe: Recipe, device: torch.device, images: int, float32_seconds: float
+) -> tuple[str, float]:
+    """Return "bfloat16" where it is measurably faster, else "float32"; and the seconds of one step."""
+    seconds = measure_step_seconds(graph, recipe, device, images, "bfloat16", cap=TOO_SLOW * float32_seconds)
+    if seconds * FASTER < float32_seconds:
+        return "bfloat16", seconds
+    return "float32", float32_seconds
+
+
+def choose_threads(graph: Graph, recipe: Recipe, images: int) -> int:
+    """Return how many threads train faster now on the CPU: all, or one where the machine is busy otherwise.
+
+    Source: decisions/0005-waiting-threads-sleep.md.
+    """
+    every = torch.get_num_threads()
+    if every == 1:
+        return 1
+    seconds = {}
+    for threads in (every, 1):
+        torch.set_num_threads(threads)
+        seconds[threads] = measure_step_seconds(graph, recipe, torch.device("cpu"), images)
+    torch.set_num_threads(every)
+    return min(seconds, key=lambda threads: seconds[threads])
+
+
+def find_device(accelerator: str) -> torch.device:
+    """Return the device to train on; "auto" takes CUDA, then Apple's MPS, then the CPU."""
+    if accelerator != "auto":
+        return torch.device(accelerator)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,271 @@
+"""The promise: a cut is the narrow network, made of the channels that the index lists name, and of nothing else.
+
+The check is a second, simple-minded way to drop channels: in the wide network every dropped channel is silenced where it
+is made (its filter, scale, shift and mean become 0), so that it is 0 everywhere and adds nothing to anything. Which
+channels of which op that concerns is found by passing boolean masks through the graph, without `spaces`.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graphs import (
+    CUTS,
+    builder,
+    exact_logits,
+    finish,
+    random_arrays,
+    random_images,
+    residual,
+    shuffle_v1,
+    shuffle_v2,
+    small,
+    summed_concats,
+)
+from pocketvision.errors import BadCut
+from pocketvision.model import graph as ops
+from pocketvision.model.rewrite import cut, leading_indices
+from pocketvision.model.spaces import spaces
+
+
+def live_channels(graph, kept):
+    """Return, for each tensor, a mask of the channels that are kept."""
+    live = {}
+
+    def chosen(name, n):
+        if name not in kept:
+            return None  # it is added to something earlier, which gives the name; see `adopt`
+        mask = np.zeros(n, bool)
+        mask[list(kept[name])] = True
+        return mask
+
+    def adopt(name, mask):
+        """Take over the mask of the tensor that this one is added to."""
+        if live[name] is None:
+            live[name] = mask
+            op = graph[name]
+            if isinstance(op, ops.Concat):
+                bounds = np.cumsum([graph.shape_of(x).channels for x in op.inputs])[:-1]
+                for x, piece in zip(op.inputs, np.split(mask, bounds), strict=True):
+                    adopt(x, piece)
+            elif not isinstance(op, ops.Conv) or op.is_depthwise:
+                adopt(op.inputs[0], mask)
+        np.testing.assert_array_equal(live[name], mask)
+
+    live["image"] = chosen("image", graph.image.channels)
+    for op in graph.ops:
+        masks = [live[x] for x in op.inputs]
+        match op:
+            case ops.Conv(is_depthwise=False) | ops.Linear():
+                live[op.name] = chosen(op.name, op.shape.channels)
+            case ops.Concat():
+                live[op.name] = None if any(m is None for m in masks) else np.concatenate(masks)
+            case ops.Split(start=start, stop=stop):
+                live[op.name] = masks[0][start:stop]
+            case ops.ChannelShuffle(groups=groups):
+                n = op.shape.channels // groups
+                live[op.name] = masks[0][[group * n + i for i in range(n) for group in range(groups)]]
+            case ops.Add() | ops.Mul():
+                known = next(m for m in masks if m is not None)
+                for x in op.inputs:
+                    adopt(x, known)
+                live[op.name] = known
+            case _:
+                live[op.name] = masks[0]
+    return live
+
+
+def silenced(graph, arrays, kept):
+    """Return the arrays of the whole graph with every dropped channel silenced where it is made."""
+    live, arrays = live_channels(graph, kept), dict(arrays)
+    for op in graph.ops:
+        for p in op.parameters():
+            if p.role != "variance":
+                arrays[p.name] = arrays[p.name] * live[op.name].reshape(-1, *[1] * (len(p.shape) - 1))
+    return arrays
+
+
+def random_lists(wide, narrow, seed):
+    """As many channels of each part as the leading lists keep, but any of them, in any order."""
+    rng, leading = np.random.default_rng(seed), leading_indices(wide, narrow)
+    lists = {}
+    for space in spaces(wide):
+        counts = [len(set(part.tolist()) & set(leading[space.name])) for part in space.parts.values()]
+        picked = [rng.choice(part, n, replace=False) for part, n in zip(space.parts.values(), counts, strict=True)]
+        lists[space.name] = rng.permutation(np.concatenate(picked)).tolist()
+    return lists
+
+
+@pytest.fixture(params=CUTS)
+def graphs(request):
+    return CUTS[request.param]()
+
+
+def test_leading_channels_have_the_shapes_of_the_narrow_network(graphs):
+    wide, narrow = graphs
+    arrays = cut(random_arrays(wide), wide, narrow, leading_indices(wide, narrow))
+    assert {name: array.shape for name, array in arrays.items()} == {p.name: p.shape for p in narrow.parameters()}
+
+
+@pytest.mark.parametrize("choice", ["leading", 1, 2])
+def test_outputs_equal_the_wide_network_with_dropped_channels_silenced(graphs, choice):
+    wide, narrow = graphs
+    kept = leading_indices(wide, narrow) if choice == "leading" else random_lists(wide, narrow, seed=choice)
+    arrays, images = random_arrays(wide), random_images(wide)
+    expected = exact_logits(wide, silenced(wide, arrays, kept), images)[:, kept["classifier"]]
+    actual = exact_logits(narrow, cut(arrays, wide, narrow, kept), images[:, kept["image"]])
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
+def test_one_channel_too_few_or_too_many_in_any_space_is_refused(graphs):
+    wide, narrow = graphs
+    arrays, kept = random_arrays(wide), leading_indices(wide, narrow)
+    for space in spaces(wide):
+        outside = next((i for i in range(space.size) if i not in kept[space.name]), space.size)
+        for wrong in (kept[space.name][:-1], kept[space.name][1:], [*kept[space.name], outside]):
+            with pytest.raises(BadCut, match=f"channel space '{space.name}'"):
+                cut(arrays, wide, narrow, {**kept, space.name: wrong})
+
+
+def test_a_cut_of_itself_changes_nothing():
+    graph = shuffle_v2(4)
+    arrays = random_arrays(graph)
+    for name, array in cut(arrays, graph, graph, leading_indices(graph, graph)).items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+@pytest.mark.parametrize("sizes", [(2, 4, 3), (3, 2, 1), (2, 2, 2)])
+def test_channels_may_change_places_in_spaces_that_grow_together(sizes):
+    graph = summed_concats(*sizes)
+    arrays, images, kept = random_arrays(graph), random_images(graph), random_lists(graph, graph, seed=0)
+    expected = exact_logits(graph, arrays, images)[:, kept["classifier"]]
+    actual = exact_logits(graph, cut(arrays, graph, graph, kept), images[:, kept["image"]])
+    np.testing.assert_allclose(actual, expected, rtol=1e-9)
+
+
+def test_a_cut_may_choose_classes():
+    wide, narrow = small("mobilenet_v1", classes=10), small("mobilenet_v1", classes=3)
+    arrays, images = random_arrays(wide), random_images(wide)
+    kept = {**leading_indices(wide, narrow), "classifier": [7, 0, 4]}
+    expected = exact_logits(wide, arrays, images)[:, [7, 0, 4]]
+    np.testing.assert_allclose(exact_logits(narrow, cut(arrays, wide, narrow, kept), images), expected, rtol=1e-9)
+
+
+def test_a_cut_may_change_the_resolution():
+    wide, narrow = small("mobilenet_v1", resolution=64), small("mobilenet_v1", resolution=16)
+    arrays = random_arrays(wide)
+    for name, array in cut(arrays, wide, narrow, leading_indices(wide, narrow)).items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+def changed(graph, op, kind=None, **fields):
+    """The graph with one op of another kind, or with other fields."""
+    changed_op = (kind or type(graph[op]))(**{**vars(graph[op]), **fields})
+    return replace(graph, name="other", ops=tuple(changed_op if o.name == op else o for o in graph.ops))
+
+
+def doubled():
+    """A depthwise convolution on a tensor that holds each channel twice."""
+    b = builder()
+    x = b.conv("image", "stem", 4)
+    x = b.depthwise(b.concat((x, x), "twice"), "depthwise", kernel=3)
+    return finish(b, x, "doubled")
+
+
+def widened(n, first):
+    """`n` channels split at `first`."""
+    b = builder()
+    left, right = b.split(b.conv("image", "stem", n), "split", (first, n - first))
+    return finish(b, b.concat((right, left), "concat"), f"widened_{n}_{first}")
+
+
+def depthwise_when_narrow(n):
+    """Four groups; with four channels each group is one channel, and the convolution is a depthwise one."""
+    b = builder()
+    x = b.conv(b.conv("image", "stem", n), "grouped", n, groups=4)
+    return finish(b, x, f"four_groups_{n}")
+
+
+MISMATCHES = {
+    "too wide": (
+        residual(4),
+        residual(6),
+        "channel space 'stem': 'residual_6' has 6 channels where 'residual_4' has 4; a cut only takes away.",
+    ),
+    "one op more": (
+        residual(4),
+        replace(residual(4), ops=residual(4).ops[:-1], outputs={}, name="short"),
+        "'residual_4' has 7 ops and 'short' 6; a cut keeps all ops.",
+    ),
+    "another kind": (
+        residual(4),
+        changed(residual(4), "pool", kind=ops.Dropout, rate=0.1),
+        "op 'pool' is GlobalPool in 'residual_4' and Dropout in 'other'.",
+    ),
+    "another activation": (
+        residual(4),
+        changed(residual(4), "stem", activation="relu6"),
+        "op 'stem' differs between 'residual_4' and 'other' in 'activation'; a cut only drops channels.",
+    ),
+    "another kernel": (
+        residual(4),
+        changed(residual(4), "depthwise", kernel=ops.Pair(5, 5)),
+        "op 'depthwise' differs between 'residual_4' and 'other' in 'kernel'; a cut only drops channels.",
+    ),
+    "other inputs": (
+        residual(4),
+        changed(residual(4), "sum", inputs=("project", "stem")),
+        "op 'sum' differs between 'residual_4' and 'other' in 'inputs'; a cut only drops channels.",
+    ),
+    "other groups of a convolution": (
+        CUTS["ShuffleNetV1, 2 groups"]()[0],
+        changed(CUTS["ShuffleNetV1, 2 groups"]()[0], "expand", groups=4),
+        "op 'expand' differs between 'shuffle_v1_16_g2' and 'other' in 'groups'; a cut only drops channels.",
+    ),
+    "other groups of a shuffle": (
+        shuffle_v2(4),
+        changed(shuffle_v2(4), "unit0.shuffle", groups=4),
+        "op 'unit0.shuffle' differs between 'shuffle_v2_4_2units' and 'other' in 'groups'; a cut only drops channels.",
+    ),
+    "other grey": (
+        small("mobilenet_v1"),
+        small("mobilenet_v1", in_channels=1),
+        "op 'normalize' differs between 'mobilenet_v1_w0.25_r32' and 'mobilenet_v1_w0.25_r32' in 'mean'; "
+        "a cut only drops channels.",
+    ),
+    "a piece that grows": (
+        widened(8, first=2),
+        widened(6, first=3),
+        "channel space 'stem': 'widened_6_3' has 3 channels where 'widened_8_2' has 2; a cut only takes away.",
+    ),
+    "a part that the wide graph has not": (
+        shuffle_v1(6, groups=3),
+        shuffle_v1(3, groups=3),
+        "channel space 'squeeze': 'shuffle_v1_6_g3' has no channels of the part expand reads #1, squeeze makes #1.",
+    ),
+    "depthwise in one of them": (
+        depthwise_when_narrow(8),
+        depthwise_when_narrow(4),
+        "op 'grouped' differs between 'four_groups_8' and 'four_groups_4' in 'is_depthwise'; a cut only drops channels.",
+    ),
+    "a space that falls apart": (
+        summed_concats(2, 4, 3),
+        summed_concats(2, 2, 2),
+        "only one of 'summed_concats_2_4_3' and 'summed_concats_2_2_2' has a channel space 'b'.",
+    ),
+    "a channel twice": (
+        doubled(),
+        doubled(),
+        "'depthwise' of 'doubled' holds a channel twice; a cut cannot tell the copies apart.",
+    ),
+}
+
+
+@pytest.mark.parametrize("mismatch", MISMATCHES)
+def test_graphs_that_differ_in_more_than_channels_are_refused(mismatch):
+    wide, narrow, message = MISMATCHES[mismatch]
+    with pytest.raises(BadCut) as error:
+        cut(random_arrays(wide), wide, narrow, leading_indices(wide, narrow))
+    assert str(error.value) == message

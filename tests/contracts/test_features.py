@@ -1,0 +1,71 @@
+"""The promise: `features` are the last maps at each stride, with the sizes that the strides imply, in Graph and in torch.
+
+A smaller output stride removes the last strides. `dilate` then spreads the kernels behind them, so that every remaining
+position sees what it saw before: every n-th position of the dilated map holds the very values of the strided map.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from graphs import network, random_arrays, random_images, small
+from pocketvision.model.families import FAMILIES
+from pocketvision.model.graph import Conv
+from pocketvision.model.resolve import native_stride
+
+
+def strides(family, output_stride):
+    """2, 4, 8 ... up to the output stride; V1 and its twins halve at every stride."""
+    return [2**i for i in range(1, output_stride.bit_length())]
+
+
+@pytest.mark.parametrize("resolution", [16, 28, 33, 64])
+@pytest.mark.parametrize("output_stride", [32, 8])
+@pytest.mark.parametrize("dilate", [False, True], ids=["plain", "dilated"])
+def test_sizes_follow_from_the_strides(family, resolution, output_stride, dilate):
+    graph = small(family, resolution=resolution, output_stride=output_stride, dilate=dilate)
+    sizes = [(-(-resolution // s),) * 2 for s in strides(family, output_stride)]
+    assert [graph.shape_of(name)[1:] for name in graph.features] == sizes
+    with torch.no_grad():
+        tensors = network(graph).forward_features(random_images(graph, n=1), keep=graph.features)
+    assert list(tensors) == [*graph.features, graph.outputs["logits"]]
+    for name, tensor in tensors.items():
+        assert tuple(tensor.shape[1:]) == graph.shape_of(name)
+
+
+def test_each_feature_is_the_last_map_of_its_size(family):
+    graph = small(family, resolution=64)
+    maps = [op for op in graph.ops if op.shape.height > 1]
+    last = {op.shape.height: op.name for op in maps}
+    assert list(graph.features) == [last[size] for size in (32, 16, 8, 4, 2)]
+
+
+@pytest.mark.parametrize("output_stride", [16, 8, 4, 2, 1])
+def test_the_last_strides_are_removed_first(family, output_stride):
+    convs = [op for op in small(family, output_stride=output_stride).ops if isinstance(op, Conv)]
+    native = [op for op in small(family).ops if isinstance(op, Conv)]
+    total = 1
+    for now, before in zip(convs, native, strict=True):
+        total *= before.stride.height
+        expected = before.stride if total <= output_stride else (1, 1)
+        assert (now.name, now.stride) == (before.name, expected)
+
+
+@pytest.mark.parametrize("output_stride", [16, 8, 4])
+@pytest.mark.parametrize("resolution", [64, 33])
+def test_dilated_maps_hold_the_strided_ones(family, output_stride, resolution):
+    strided = small(family, resolution=resolution)
+    dilated = small(family, resolution=resolution, output_stride=output_stride, dilate=True)
+    arrays, images = random_arrays(strided), random_images(strided, n=1)
+    assert [*strided.parameters()] == [*dilated.parameters()]
+    factor = native_stride(FAMILIES[family]) // output_stride
+    with torch.no_grad():
+        few = network(strided, arrays).forward_features(images, strided.features)[strided.features[-1]]
+        many = network(dilated, arrays).forward_features(images, dilated.features)[dilated.features[-1]]
+    assert many.shape[-1] > few.shape[-1]
+    np.testing.assert_allclose(many[..., ::factor, ::factor], few, rtol=1e-4, atol=1e-5 * few.abs().max())
+
+
+def test_without_dilation_positions_see_less(family):
+    plain = small(family, output_stride=8)
+    assert {op.dilation for op in plain.ops if isinstance(op, Conv)} == {(1, 1)}

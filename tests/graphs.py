@@ -1,0 +1,206 @@
+"""What the tests of networks share: small graphs, random weights for them, and a way to run both."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pocketvision.model.builder import Builder
+from pocketvision.model.families import FAMILIES
+from pocketvision.model.graph import Graph, Linear, Shape
+from pocketvision.model.init import initial_arrays
+from pocketvision.model.network import Network
+from pocketvision.model.resolve import resolve
+
+Arrays = Mapping[str, NDArray[Any]]
+FAMILY_NAMES = tuple(FAMILIES)
+
+
+@lru_cache
+def small(family: str, width: float = 0.25, resolution: int = 32, classes: int = 10, **options: Any) -> Graph:
+    """A family's network, small enough for a test."""
+    return resolve(family, width, resolution, classes, **options)
+
+
+def random_arrays(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Weights with no special numbers in them: no zero biases, no identity batch norms.
+
+    The statistics are roughly true, so that logits are of order 1 and differ from image to image.
+    """
+    rng = np.random.default_rng(seed)
+    arrays = initial_arrays(graph, seed)
+    classifiers = {f"{op.name}.weight" for op in graph.ops if isinstance(op, Linear)}
+    for p in graph.parameters():
+        if p.role in ("bias", "shift"):
+            arrays[p.name] = rng.normal(0, 0.3, p.shape).astype(np.float32)
+        elif p.role == "scale":
+            arrays[p.name] = rng.uniform(0.5, 1.5, p.shape).astype(np.float32)
+        elif p.name in classifiers:
+            arrays[p.name] = rng.normal(0, p.shape[1] ** -0.5, p.shape).astype(np.float32)
+    arrays |= _true_statistics(graph, arrays)
+    for p in graph.parameters():
+        if not p.is_trained:
+            arrays[p.name] = arrays[p.name] * rng.uniform(0.7, 1.4, p.shape).astype(np.float32)
+    return arrays
+
+
+@torch.no_grad()
+def _true_statistics(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    """Means and variances that a few random images give."""
+    net = Network(graph)
+    net.load_arrays(arrays)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    net.train().forward_features(random_images(graph, n=8))
+    statistics = {p.name for p in graph.parameters() if not p.is_trained}
+    return {name: array for name, array in net.arrays().items() if name in statistics}
+
+
+def random_images(graph: Graph, n: int = 4, seed: int = 0) -> torch.Tensor:
+    """(n, C, R, R) uint8: coarse patches, so that images still differ after pooling, with noise on top."""
+    rng = np.random.default_rng(seed)
+    c, height, width = graph.image
+    patches = rng.integers(0, 2, (n, c, -(-height // 8), -(-width // 8))) * 200
+    pixels = patches.repeat(8, axis=2).repeat(8, axis=3)[..., :height, :width] + rng.integers(
+        0, 56, (n, c, height, width)
+    )
+    return torch.from_numpy(pixels.astype(np.uint8))
+
+
+def network(graph: Graph, arrays: Arrays | None = None) -> Network:
+    """The graph's network in evaluation mode."""
+    net = Network(graph)
+    net.load_arrays(random_arrays(graph) if arrays is None else arrays)
+    return net.eval()
+
+
+@torch.no_grad()
+def exact_logits(graph: Graph, arrays: Arrays, images: torch.Tensor) -> NDArray[np.float64]:
+    """Logits worked out in float64."""
+    return network(graph, arrays).double()(images.double()).numpy()
+
+
+def builder() -> Builder:
+    """A builder for 3x8x8 images."""
+    return Builder(Shape(3, 8, 8))
+
+
+def finish(b: Builder, x: str, name: str) -> Graph:
+    """Pool and classify what was built."""
+    x = b.linear(b.global_pool(x, "pool"), "classifier", 5)
+    return b.graph(name, {"logits": x})
+
+
+def residual(n: int) -> Graph:
+    """An inverted residual: the sum makes `stem` and `project` one space."""
+    b = builder()
+    x = b.conv("image", "stem", n, activation="relu")
+    y = b.conv(x, "expand", 2 * n, activation="relu6")
+    y = b.depthwise(y, "depthwise", kernel=3, activation="relu6")
+    y = b.conv(y, "project", n)
+    return finish(b, b.add(x, y, "sum"), f"residual_{n}")
+
+
+def summed_concat(n: int) -> Graph:
+    """`stem` is added to two branches behind each other, so each branch is a part of the stem's space."""
+    b = builder()
+    x = b.conv("image", "stem", 3 * n, activation="relu")
+    y = b.concat((b.conv(x, "left", n), b.conv(x, "right", 2 * n, kernel=3)), "both")
+    return finish(b, b.conv(b.add(x, y, "sum", activation="relu"), "head", n), f"summed_concat_{n}")
+
+
+def summed_concats(a: int, b: int, c: int) -> Graph:
+    """(a, b) + (c, d), each a convolution of so many channels; one space, unless a = c."""
+    build = builder()
+    x, y = (
+        build.concat(tuple(build.conv("image", name, n) for name, n in pieces), "+".join(name for name, _ in pieces))
+        for pieces in ((("a", a), ("b", b)), (("c", c), ("d", a + b - c)))
+    )
+    return finish(build, build.add(x, y, "sum", activation="relu"), f"summed_concats_{a}_{b}_{c}")
+
+
+def grouped(n: int, groups: int) -> Graph:
+    """A grouped convolution between two plain ones."""
+    b = builder()
+    x = b.conv("image", "stem", n, activation="relu")
+    x = b.conv(x, "grouped", 2 * n, kernel=3, groups=groups, activation="relu")
+    return finish(b, b.conv(x, "head", n), f"grouped_{n}_g{groups}")
+
+
+def shuffle_v1(n: int, groups: int) -> Graph:
+    """ShuffleNetV1's unit: grouped 1x1, shuffle, depthwise, grouped 1x1, add. `n` channels inside."""
+    b = builder()
+    x = b.conv("image", "stem", 2 * n, activation="relu")
+    y = b.conv(x, "squeeze", n, groups=groups, activation="relu")
+    y = b.channel_shuffle(y, "shuffle", groups)
+    y = b.depthwise(y, "depthwise", kernel=3)
+    y = b.conv(y, "expand", 2 * n, groups=groups)
+    return finish(b, b.conv(b.add(x, y, "sum", activation="relu"), "head", n), f"shuffle_v1_{n}_g{groups}")
+
+
+def shuffle_v2(n: int, units: int = 2) -> Graph:
+    """ShuffleNetV2's units: split, transform one half, concat, shuffle."""
+    b = builder()
+    x = b.conv("image", "stem", 2 * n, activation="relu")
+    for i in range(units):
+        kept, y = b.split(x, f"unit{i}.split", (n, n))
+        y = b.conv(y, f"unit{i}.first", n, activation="relu")
+        y = b.depthwise(y, f"unit{i}.depthwise", kernel=3)
+        y = b.conv(y, f"unit{i}.last", n, activation="relu")
+        x = b.channel_shuffle(b.concat((kept, y), f"unit{i}.concat"), f"unit{i}.shuffle", 2)
+    return finish(b, b.conv(x, "head", n), f"shuffle_v2_{n}_{units}units")
+
+
+def squeeze_excite(n: int) -> Graph:
+    """A gate as wide as what it gates."""
+    b = builder()
+    x = b.conv("image", "stem", n, activation="relu")
+    gate = b.conv(b.global_pool(x, "squeeze"), "reduce", n // 2, bias=True, batch_norm=False, activation="relu")
+    gate = b.conv(gate, "excite", n, bias=True, batch_norm=False, activation="relu6")
+    return finish(b, b.conv(b.mul(x, gate, "gated"), "head", n), f"squeeze_excite_{n}")
+
+
+def fire(n: int) -> Graph:
+    """SqueezeNet's module: two branches behind each other."""
+    b = builder()
+    x = b.conv("image", "squeeze", n, activation="relu")
+    x = b.concat((b.conv(x, "expand1", 2 * n), b.conv(x, "expand3", 3 * n, kernel=3)), "expand")
+    return finish(b, b.conv(b.max_pool(x, "max", kernel=3, stride=2), "head", n), f"fire_{n}")
+
+
+def family_pair(family: str, wide: float, narrow: float) -> tuple[Graph, Graph]:
+    """A family at two widths."""
+    return small(family, wide), small(family, narrow)
+
+
+def pair(make: Callable[..., Graph], wide: int, narrow: int, **options: int) -> tuple[Graph, Graph]:
+    """A hand-made graph at two sizes."""
+    return make(wide, **options), make(narrow, **options)
+
+
+CUTS: dict[str, Callable[[], tuple[Graph, Graph]]] = {
+    **{
+        f"{family} {wide} to {narrow}": partial(family_pair, family, wide, narrow)
+        for family in FAMILY_NAMES
+        for wide, narrow in ((0.25, 0.125), (0.2, 0.15))
+    },
+    "the same graph twice": partial(pair, residual, 6, 6),
+    "residual": partial(pair, residual, 8, 5),
+    "sum of a concat": partial(pair, summed_concat, 7, 4),
+    "grouped, 2 groups": partial(pair, grouped, 8, 6, groups=2),
+    "grouped, 3 groups": partial(pair, grouped, 12, 6, groups=3),
+    "ShuffleNetV1, 2 groups": partial(pair, shuffle_v1, 16, 8, groups=2),
+    "ShuffleNetV1, 2 groups, uneven parts": partial(pair, shuffle_v1, 14, 6, groups=2),
+    "ShuffleNetV1, 3 groups": partial(pair, shuffle_v1, 36, 18, groups=3),
+    "ShuffleNetV1, 3 groups, uneven parts": partial(pair, shuffle_v1, 24, 15, groups=3),
+    "ShuffleNetV1, 3 groups, parts that vanish": partial(pair, shuffle_v1, 12, 6, groups=3),
+    "ShuffleNetV2": partial(pair, shuffle_v2, 8, 4),
+    "ShuffleNetV2, uneven parts": partial(pair, shuffle_v2, 11, 7),
+    "ShuffleNetV2, six units": partial(pair, shuffle_v2, 58, 24, units=6),
+    "squeeze-excite": partial(pair, squeeze_excite, 8, 6),
+    "Fire": partial(pair, fire, 6, 4),
+}
