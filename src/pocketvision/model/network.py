@@ -94,7 +94,7 @@ class Network(nn.Module):
             case ops.AveragePool(kernel=kernel, stride=stride):
                 return F.avg_pool2d(_pad(x, op.padding, 0.0), tuple(kernel), tuple(stride))
             case ops.GlobalPool():
-                return F.avg_pool2d(x, tuple(x.shape[2:]))  # its gradient stays channels last, that of mean does not
+                return F.avg_pool2d(x, x.shape[2:])  # its gradient stays channels last, that of mean does not
             case ops.Dropout(rate=rate):
                 return F.dropout(x, rate, self.training)
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): network.py does not say how to run it.")
