@@ -18,10 +18,11 @@ UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its m
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
 pocketvision model; 5 training failed; 70 a bug; 130 stopped by Ctrl-C."""
 
+CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
+
 app = typer.Typer(
     help="Fit a vision network to your images and your device: one verified ONNX file that runs without PyTorch.",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -49,17 +50,24 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        code = app(args=arguments, prog_name="pocketvision", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        command = typer.main.get_command(app)  # not app(): that would swallow Ctrl-C and a closed pipe
+        with command.make_context("pocketvision", arguments or ["--help"]) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+        return 0
+    except typer.Exit as stop:
+        return stop.exit_code
     except PocketvisionError as error:
         return _fail(type(error).__name__, str(error), error.exit_code, debug)
     except UsageProblem as error:
         return _fail("UsageError", _usage_message(error, arguments), 2, debug)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _fail("Interrupted", "stopped by Ctrl-C.", 130, debug)
     except BrokenPipeError:
-        sys.stdout = None  # whoever read our output has gone; nothing is left to say
-        return 0
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # whoever read our output has gone; what is left of it goes nowhere
+        return CLOSED_PIPE
     except ModuleNotFoundError as error:
         message = (
             f"this needs the module {error.name!r}, which is not installed. Try: pip install 'pocketvision[train]'"
@@ -82,18 +90,15 @@ def _usage_message(error: Any, arguments: list[str]) -> str:
     """Return the parser's message with the nearest name that exists."""
     option = getattr(error, "option_name", None)
     context = getattr(error, "ctx", None)
-    message = str(getattr(error, "message", None) or error.format_message()).rstrip(".")
-    if option and context is not None and "No such" in message:
+    if option and context is not None and "No such" in error.message:
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
-        return f"{message}. Try: {nearest(option, known)}, or {context.command_path} --help"
+        return f"{error.message}. Try: {nearest(option, known)}, or {context.command_path} --help"
     verb = next((argument for argument in arguments if not argument.startswith("-")), "")
     names = [command.name for command in app.registered_commands if command.name]
     if verb and verb not in names:
         return f"no verb {verb!r}. Known: {', '.join(names)}. Try: pocketvision {nearest(verb, names)}"
-    if type(error).__name__ == "MissingParameter":
-        message = error.format_message().rstrip(".")
     path = context.command_path if context is not None else "pocketvision"
-    return f"{message}. Try: {path} --help"
+    return f"{error.format_message().rstrip('.')}. Try: {path} --help"
 
 
 if __name__ == "__main__":

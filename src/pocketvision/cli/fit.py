@@ -13,7 +13,9 @@ def fit(
         float | None, Option(help="Time from start to model.onnx. [default: 15, unless --epochs]")
     ] = None,
     epochs: Annotated[int | None, Option(help="Passes over the training images, instead of a time.")] = None,
-    family: Annotated[str, Option(help="Family of networks; see `pocketvision models`.")] = "mobilenet_v1",
+    family: Annotated[
+        str, Option(help="Family of networks, see `pocketvision models`; auto goes by the images.")
+    ] = "auto",
     width: Annotated[float | None, Option(help="Width multiplier. [default: by images and time]")] = None,
     resolution: Annotated[int | None, Option(help="Input side in pixels. [default: by images and time]")] = None,
     output_stride: Annotated[
@@ -37,7 +39,6 @@ def fit(
     from pocketvision.cli.progress import watch
     from pocketvision.fit.flow import fit as run_fit
     from pocketvision.fit.options import FitOptions
-    from pocketvision.fit.rundir import move_aside
 
     options = FitOptions(
         minutes=minutes,
@@ -55,9 +56,7 @@ def fit(
         accelerator=accelerator,
         precision=precision,
     )
-    if restart:
-        move_aside(out)
-    finished = watch(run_fit(data, out, options))
+    finished = watch(run_fit(data, out, options, restart))
     score = finished.evaluation
     if json:
         print_json(

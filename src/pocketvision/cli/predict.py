@@ -24,9 +24,9 @@ def predict(
     if json and csv:
         raise BadOption("--json and --csv contradict each other: one form of output at a time.", "one of the two")
     model = Predictor.open(file, threads)
-    write = _writer(json, csv, top)
+    write = _writer(json, csv, min(top, len(model.record.labels)))
     code = 0
-    for answer in model.stream(_expand(sources), top, batch):
+    for answer in model.stream(list(_expand(sources)), top, batch):
         name = "-" if isinstance(answer.source, bytes) else str(answer.source)
         if answer.error is not None:
             sys.stderr.write(f"{type(answer.error).__name__}: {answer.error}\n")

@@ -51,7 +51,7 @@ def augment(images: Bytes, draw: NDArray[np.float64], augmentation: Augmentation
         images = _cropped(images, draw[:, 3:6], augmentation.scale)
     images = _moved(images, draw[:, :3], augmentation)
     if augmentation.erase:
-        _erase(images, draw[:, 3:8], augmentation.erase)
+        _erase(images, draw[:, :2:-1], augmentation.erase)  # backwards: the chance shares no number with the crop
     return images
 
 

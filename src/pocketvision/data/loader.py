@@ -1,9 +1,11 @@
 """From a data set's images to the batches that a network is trained on."""
 
 import os
+import re
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,18 +59,22 @@ class Pixels:
         if len(self) * int(np.prod(self.shape)) > CACHE_SHARE * free_memory_bytes():
             return
         cache = np.empty((len(self), *self.shape), np.uint8)
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            starts = range(0, len(self), CHUNK)
+        starts = range(0, len(self), CHUNK)
+        threads = ThreadPoolExecutor(os.cpu_count())
+        try:
             parts = threads.map(self._decode, (slice(start, start + CHUNK) for start in starts))
             for start, part in zip(starts, parts, strict=True):
                 cache[start : start + len(part)] = part
                 yield Progress(work, start + len(part), len(self))
+        finally:
+            threads.shutdown(cancel_futures=True)  # who stops early waits only for what has begun
         self._cache = cache
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that is free now, in bytes."""
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Return the memory that programs can have now, in bytes: what files fill, such as the images just read, counts too."""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    return int(found[1]) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def training_batches(
@@ -85,7 +91,7 @@ def training_batches(
         images = augment(pixels[rows], draw[rows], augmentation)
         return to_tensor(images), torch.from_numpy(pixels.labels[rows])
 
-    starts = iter(range(0, max(1, steps_per_epoch(len(pixels), batch_size)) * batch_size, batch_size))
+    starts = iter(range(0, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size))
     with ThreadPoolExecutor(READ_AHEAD) as threads:
         waiting = [threads.submit(batch, start) for start in islice(starts, READ_AHEAD)]
         while waiting:

@@ -106,13 +106,16 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
         BadOption: no such part.
         BadData: the part has no images.
     """
-    everything = np.arange(len(dataset))
     if part not in ("auto", "all", *PART_NAMES):
         raise BadOption(f"part must be auto, all, {', '.join(PART_NAMES)}; got {part!r}.", "--part test")
     if part == "auto":
         own = dataset.fingerprint() == record.metrics.get("data", {}).get("fingerprint")
-        part = "test" if own or dataset.counts("test") else "all"
-    indices = everything if part == "all" else getattr(split(dataset), part)
+        part = "test" if own or any(dataset.counts("test").values()) else "all"
+    if part == "all":
+        return np.arange(len(dataset)), part
+    part = PART_NAMES[part]
+    given = np.flatnonzero([sample.part == part for sample in dataset.samples])
+    indices = given if len(given) and part != "train" else getattr(split(dataset), part)  # train may give to validation
     if len(indices) == 0:
         raise BadData(f"{dataset.name!r} has no images in part {part!r}.", "--part all")
     return indices, part

@@ -1,6 +1,7 @@
 """fit as a plain function, for scripts and notebooks."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from pocketvision.fit.options import FitOptions
 
 
 def fit(
-    data: str | Path, out: str | Path, on_event: Callable[[Event], None] = lambda event: None, **options: Any
+    data: str | Path,
+    out: str | Path,
+    on_event: Callable[[Event], None] = lambda event: None,
+    restart: bool = False,
+    **options: Any,
 ) -> Finished:
     """Train a network on images and write one verified file.
 
@@ -19,15 +24,16 @@ def fit(
         data: a folder, a CSV file, a folder of IDX files or the name of a data set.
         out: the run folder; must not exist yet, or be empty.
         on_event: is called with everything that happens, see `pocketvision.events`.
+        restart: move an older run out of the way, once the new one is planned.
         options: see `FitOptions`.
 
     Raises:
         PocketvisionError: see `pocketvision.errors`.
     """
-    events = run_fit(data, out, FitOptions(**options))
-    try:
-        while True:
-            on_event(next(events))
-    except StopIteration as stop:
-        finished: Finished = stop.value
-        return finished
+    with closing(run_fit(data, out, FitOptions(**options), restart)) as events:
+        try:
+            while True:
+                on_event(next(events))
+        except StopIteration as stop:
+            finished: Finished = stop.value
+            return finished

@@ -12,7 +12,7 @@ from pocketvision.data.loader import Pixels, training_batches
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
-from pocketvision.errors import Interrupted
+from pocketvision.errors import BadData, Interrupted
 from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
@@ -52,13 +52,16 @@ class Finished:
     minutes: float
 
 
-def fit(data: str | Path, out: str | Path, options: FitOptions) -> Generator[Event, None, Finished]:
+def fit(
+    data: str | Path, out: str | Path, options: FitOptions, restart: bool = False
+) -> Generator[Event, None, Finished]:
     """Train a network on images and write one verified file.
 
     Args:
         data: a folder, a CSV file, a folder of IDX files or the name of a data set.
         out: the run folder; must not exist yet, or be empty.
         options: what is asked for.
+        restart: move an older run out of the way, once the new one is planned.
 
     Yields:
         Events: what is being done, and what it gave.
@@ -68,11 +71,11 @@ def fit(data: str | Path, out: str | Path, options: FitOptions) -> Generator[Eve
 
     Raises:
         InputError, UsageError: before anything is written.
-        Interrupted: on Ctrl-C, after saving a checkpoint.
+        Interrupted: on Ctrl-C, after saving a checkpoint; once the file is there, the job ends as usual.
         NonFiniteLoss: the training diverged.
         ExportMismatch: the exported file disagrees with the network.
     """
-    run = RunFolder(out)
+    run = RunFolder(out, restart)
     with watch_interrupts() as interrupts:
         job = _fit(data, run, options)
         trainer: Trainer | None = None
@@ -83,7 +86,7 @@ def fit(data: str | Path, out: str | Path, options: FitOptions) -> Generator[Eve
                     trainer = event
                     continue
                 run.log(event)
-                if interrupts.requested:
+                if interrupts.requested and not (trainer and run.model.exists()):
                     raise _interrupted(run, trainer)
                 yield event
         except StopIteration as stop:
@@ -100,6 +103,12 @@ def _fit(data: str | Path, run: RunFolder, options: FitOptions) -> Generator[Eve
 
     dataset = read_dataset(data)
     parts, seen = split(dataset), survey(dataset)
+    if not len(parts.validation):
+        raise BadData(
+            f"{dataset.name} has no validation images, as no class has two images (of different groups, where there are "
+            "groups); without them nothing can be calibrated or judged.",
+            "more images of a class",
+        )
     yield from _describe(dataset, parts, seen)
     device = find_device(options.accelerator)
     chosen = yield from choose_network(dataset, parts, seen, options, device, deadline)
@@ -116,7 +125,9 @@ def _fit(data: str | Path, run: RunFolder, options: FitOptions) -> Generator[Eve
     flip, reason = may_flip(dataset.classes, options.flip)
     plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
     yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
-    run.write_plan({"data": data_json(dataset, parts), "options": vars(options), **plan.to_json()})
+    run.write_plan(
+        {"data": data_json(dataset, parts), "options": vars(options), "device": device.type, **plan.to_json()}
+    )
 
     trainer = _make_trainer(plan, options.seed, device)
     yield trainer
@@ -179,9 +190,11 @@ def _interrupted(run: RunFolder, trainer: Trainer | None) -> Interrupted:
         return Interrupted("stopped before training began; nothing was trained.", "the same command again")
     where = {"epoch": trainer.epoch, "step": trainer.step, "epochs": trainer.epochs, "steps": trainer.steps}
     save_checkpoint(run.checkpoint, trainer.average.network.arrays(), where)
+    reached = f"in epoch {trainer.epoch + 1} of {trainer.epochs}, after step {trainer.step} of {trainer.steps}"
+    if trainer.epoch == trainer.epochs:
+        reached = f"after all {trainer.epochs} epochs, before the file was written"
     return Interrupted(
-        f"stopped in epoch {trainer.epoch + 1} of {trainer.epochs}, after step {trainer.step} of {trainer.steps}; "
-        f"the averaged weights are in {run.checkpoint}.",
+        f"stopped {reached}; the averaged weights are in {run.checkpoint}.",
         "the same command with --restart, to start over",
     )
 

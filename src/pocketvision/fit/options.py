@@ -17,7 +17,7 @@ class FitOptions:
     Attributes:
         minutes: wall time from start to model.onnx; None where epochs are given. Neither: 15 minutes.
         epochs: passes over the training images.
-        family: name of the family.
+        family: name of the family; "auto" is chosen by the images' size.
         width, resolution, output_stride: of the network; None is chosen from the images and the time.
         recipe: name of the recipe.
         lr: replaces the recipe's learning rate.
@@ -31,7 +31,7 @@ class FitOptions:
 
     minutes: float | None = None
     epochs: int | None = None
-    family: str = "mobilenet_v1"
+    family: str = "auto"
     width: float | None = None
     resolution: int | None = None
     output_stride: int | None = None
@@ -47,26 +47,28 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.minutes is None and self.epochs is None:
             object.__setattr__(self, "minutes", DEFAULT_MINUTES)
-        find_family(self.family)
+        if self.family != "auto":
+            find_family(self.family)
         find_recipe(self.recipe)
         if self.minutes is not None and self.epochs is not None:
             raise BadOption("--minutes and --epochs contradict each other: time or epochs, not both.", "one of the two")
-        for name in ("minutes", "epochs", "lr", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise BadOption(f"{name} must be above 0; got {value}.", f"--{name} {1 if name != 'lr' else 0.1}")
-        if self.seed < 0:
-            raise BadOption(f"seed must be 0 or more; got {self.seed}.", "--seed 0")
+        for name, (lowest, good) in ABOVE.items():
+            value, option = getattr(self, name), name.replace("_", "-")
+            if value is not None and not (math.isfinite(value) and value > lowest):
+                raise BadOption(f"{option} must be above {lowest}; got {value}.", f"--{option} {good}")
+        if not 0 <= self.seed < SEEDS:
+            raise BadOption(f"seed must be from 0 to {SEEDS - 1}; got {self.seed}.", "--seed 0")
         for name, known in CHOICES.items():
-            value = getattr(self, name)
+            value, option = getattr(self, name), name.replace("_", "-")
             if value not in known:
-                option = name.replace("_", "-")
                 raise BadOption(
                     f"{option} must be one of {', '.join(known)}; got {value!r}.",
                     f"--{option} {nearest(str(value), list(known))}",
                 )
 
 
+ABOVE = {"minutes": (0, 1), "epochs": (0, 1), "lr": (0, 0.1), "batch_size": (1, 32)}  # batch norm needs two images
+SEEDS = 2**63  # torch takes no larger ones
 CHOICES = {
     "class_weights": ("auto", "balanced", "none"),
     "accelerator": ("auto", "cpu", "cuda", "mps"),

@@ -31,6 +31,7 @@ SLACK = 1.03  # a step among others takes a little longer than a step measured a
 FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looked at
 SMALLEST_BATCH = 16  # images: batch norm needs some
 STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more steps
+SHIFT_FROM_EPOCHS = 10
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
 
@@ -93,7 +94,7 @@ def choose_network(
 ) -> Generator[Event, None, Pick]:
     """Return the network to train; where there is a deadline, after measuring how fast each candidate trains here."""
     asked = Asked(
-        family=options.family,
+        family=None if options.family == "auto" else options.family,
         classes=len(dataset.classes),
         in_channels=1 if seen.grey else 3,
         width=options.width,
@@ -145,6 +146,8 @@ def make_plan(
     assert graph.options is not None
     steps = steps_per_epoch(len(labels), recipe.batch_size)
     precision, step_seconds, timed = options.precision, chosen.step_seconds, timed_images(graph, recipe)
+    if precision == "bfloat16":
+        step_seconds = None  # the pick was measured in float32
     if precision == "auto":
         step_seconds = step_seconds or measure_step_seconds(graph, recipe, device, timed)
         precision, step_seconds = choose_precision(graph, recipe, device, timed, step_seconds)
@@ -160,8 +163,7 @@ def make_plan(
     assert epochs is not None
     weights = class_weights(labels, graph.options.classes, options.class_weights)
     if weights is not None:
-        yield Note(f"Classes are weighed, from {weights.min():.2f} to {weights.max():.2f}: some have fewer images.")
-    small = graph.image.height <= SMALL
+        yield Note(f"Classes are weighed by their images, from {weights.min():.2f} to {weights.max():.2f}.")
     return Plan(
         graph=graph,
         reason=chosen.reason,
@@ -169,7 +171,7 @@ def make_plan(
         epochs=epochs,
         steps=steps,
         precision=precision,
-        augmentation=recipe.small_augmentation if small else recipe.augmentation,
+        augmentation=chosen_augmentation(recipe, graph, epochs),
         weights=weights,
         stop_by=stop_by,
     )
@@ -188,6 +190,13 @@ def chosen_recipe(options: FitOptions, images: int) -> Recipe:
     batch_size = options.batch_size or min(recipe.batch_size, max(SMALLEST_BATCH, images // STEPS_WANTED))
     lr = recipe.lr if options.lr is not None else recipe.lr * batch_size / recipe.batch_size
     return replace(recipe, batch_size=batch_size, lr=lr)
+
+
+def chosen_augmentation(recipe: Recipe, graph: Graph, epochs: int) -> Augmentation:
+    """Return how images of this size are changed; few epochs do not have the time to learn shifted ones: docs/log.md."""
+    if graph.image.height > SMALL:
+        return recipe.augmentation
+    return recipe.small_augmentation if epochs >= SHIFT_FROM_EPOCHS else replace(recipe.small_augmentation, shift=0.0)
 
 
 def timed_images(graph: Graph, recipe: Recipe) -> int:

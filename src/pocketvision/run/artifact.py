@@ -107,9 +107,10 @@ class Record:
             content["latencies"] = tuple(content["latencies"])
             content["preprocessing"] = Preprocessing.from_json(content["preprocessing"])
             return cls(**content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise BadArtifact(
-                f"the file's record cannot be read: {error}.", "a file that pocketvision fit wrote"
+                f"the file's record cannot be read: {reason}.", "a file that pocketvision fit wrote"
             ) from error
 
 
@@ -130,7 +131,7 @@ def read_record(metadata: Mapping[str, str]) -> Record:
 def golden_images(count: int, resolution: int, channels: int) -> NDArray[np.uint8]:
     """Return inputs that any machine can make again from integers alone.
 
-    Image k is a pattern of square cells, R, R/2, R/4, ... pixels wide in turn (at least 1). A cell's value is the top byte
+    Image k is a pattern of square cells, R/2, R/4, R/8, ... pixels wide in turn (at least 1). A cell's value is the top byte
     of h = (1 + k + 101 row + 10007 column + 1000003 channel) * 2654435761, then h ^= h >> 15, h *= 2246822519, all
     modulo 2**32.
 
@@ -174,6 +175,6 @@ def golden_difference(goldens: Goldens, logits: NDArray[np.float32]) -> float:
     difference = float(np.abs(logits[:, list(goldens.indices)] - np.array(goldens.logits)).max()) / scale
     for row, top in zip(logits, goldens.top, strict=True):
         now = np.sort(row)[::-1][: len(top)]
-        if float(np.abs(row[list(top)] - now).max()) / scale > goldens.tolerance:
+        if not float(np.abs(row[list(top)] - now).max()) / scale <= goldens.tolerance:  # NaN, too
             return float("inf") if difference <= goldens.tolerance else difference
     return difference

@@ -54,14 +54,27 @@ class OnnxRuntime:
             self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise BadArtifact(
-                f"onnxruntime {self.version} cannot load the file: {_first_line(error)}", "pocketvision verify FILE"
+                f"onnxruntime {self.version} cannot load the file: {_first_line(error)}",
+                "copy the file again, or pip install --upgrade onnxruntime",
             ) from error
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Return the outputs by name for images (N, R, R, C)."""
-        return dict(zip(self._outputs, self._session.run(None, {"image": images}), strict=True))
+        """Return the outputs by name for images (N, R, R, C).
+
+        Raises:
+            BadArtifact: the network does not take such images.
+        """
+        try:
+            outputs = self._session.run(None, {"image": images})
+        except Exception as error:  # as above
+            raise BadArtifact(
+                f"onnxruntime {self.version} cannot run the file on images {images.shape} {images.dtype}: "
+                f"{_first_line(error)}",
+                "pocketvision verify FILE",
+            ) from error
+        return dict(zip(self._outputs, outputs, strict=True))
 
 
 def _first_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from pocketvision.errors import BadArtifact
 _INSIDE = {
     "Model": {7: "Graph", 25: "Function"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
-    "Function": {7: "Node"},
+    "Function": {7: "Node", 11: "Attribute"},
     "Node": {5: "Attribute"},
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
@@ -29,7 +29,13 @@ def external_tensors(model: bytes) -> list[str]:
     """
     if not any(field == 7 for field, _ in _fields(memoryview(model))):
         raise BadArtifact("the file is not an ONNX model: it holds no graph.", "a file that pocketvision fit wrote")
-    return list(_external_in("Model", memoryview(model)))
+    try:
+        return list(_external_in("Model", memoryview(model)))
+    except RecursionError as error:
+        raise BadArtifact(
+            "the file is not an ONNX model: its graphs lie in each other hundreds deep.",
+            "a file that pocketvision fit wrote",
+        ) from error
 
 
 def _external_in(message: str, content: memoryview) -> Iterator[str]:
@@ -49,8 +55,9 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield (field number, value) of one message: numbers as int, everything with a length as its bytes."""
     at = 0
     while at < len(content):
+        start = at
         key, at = _varint(content, at)
-        field, kind = key >> 3, key & 7
+        field, kind = (key & 0xFFFFFFFF) >> 3, key & 7  # protobuf's readers take 32 bits of a key
         if kind == _VARINT:
             value, at = _varint(content, at)
             yield field, value
@@ -60,7 +67,10 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
             size = 8 if kind == _EIGHT_BYTES else 4
         else:
-            raise BadArtifact(f"the file is not an ONNX model: byte {at} starts no protobuf field.")
+            raise BadArtifact(
+                f"the file is not an ONNX model: byte {start} starts no protobuf field.",
+                "a file that pocketvision fit wrote",
+            )
         if at + size > len(content):
             raise BadArtifact(
                 f"the file is cut short, or not an ONNX model: a field of {size} bytes starts at byte {at} "
@@ -72,7 +82,7 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(content: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
+    start, value, shift = at, 0, 0
     while at < len(content) and shift < 70:
         byte = content[at]
         at += 1
@@ -80,4 +90,6 @@ def _varint(content: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise BadArtifact(f"the file is cut short, or not an ONNX model: a number ends the file at byte {at}.")
+    raise BadArtifact(
+        f"the file is cut short, or not an ONNX model: the number at byte {start} has no end.", "copy the file again"
+    )

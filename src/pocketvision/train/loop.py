@@ -87,8 +87,8 @@ class Trainer:
         for images, labels in batches:
             lr = rate(self.recipe, self.progress)
             total += self.train_step(images, labels, lr)
+            self.progress += (1 - self.progress) / max(1, self.steps_left)
             self.step += 1
-            self.progress += (1 - self.progress) / self.steps_left
             seconds = time.monotonic() - began
             yield Step(
                 epoch=self.epoch + 1,
@@ -131,8 +131,8 @@ class Trainer:
 
     @property
     def steps_left(self) -> int:
-        """Steps until the end; at least 1."""
-        return max(1, (self.epochs - self.epoch) * self.steps - self.step)
+        """Steps until the end."""
+        return (self.epochs - self.epoch) * self.steps - self.step
 
     def _keep_to_the_clock(self, epoch_seconds: float) -> Iterator[Event]:
         """Drop epochs that would end too late."""
@@ -142,7 +142,7 @@ class Trainer:
         fitting = max(0, int((self.stop_by - time.monotonic()) / epoch_seconds + 0.2))
         if fitting < left:
             self.epochs = self.epoch + fitting
-            yield Note(f"The machine is slower than measured: {fitting} more epochs instead of {left}.")
+            yield Note(f"The machine is slower than measured: {fitting} instead of {left} more epochs.")
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

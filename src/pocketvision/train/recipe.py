@@ -25,7 +25,7 @@ class Recipe:
         ema: largest decay of the averaged weights, which are the ones kept; None keeps the last.
         batch_norm_momentum: share of the new batch in the running statistics.
         augmentation: for photographs.
-        small_augmentation: for images of up to 64 pixels.
+        small_augmentation: for images of up to 64 pixels; the shift only in trainings of at least ten epochs.
     """
 
     name: str
@@ -51,20 +51,21 @@ RECIPES = {
         Recipe(
             name="modern",
             source="SGD, cosine with warm-up, no decay on norm, bias and depthwise filters: slimmable and US-Nets' settings "
-            "(arXiv:1812.08928, arXiv:1903.05134); label smoothing, averaged weights: TF-slim's MobileNetV2",
+            "(arXiv:1812.08928, arXiv:1903.05134); label smoothing, averaged weights: TF-slim's MobileNetV2; batch size, decay "
+            "and smoothing for minutes instead of days: docs/log.md",
             optimizer="sgd",
-            lr=0.2,
-            batch_size=128,
-            weight_decay=1e-4,
+            lr=0.1,
+            batch_size=64,
+            weight_decay=5e-4,
             depthwise_decay=0.0,
             momentum=0.9,
             schedule="cosine",
             warmup=0.05,
-            label_smoothing=0.1,
-            ema=0.998,
+            label_smoothing=0.05,
+            ema=0.999,
             batch_norm_momentum=0.1,
             augmentation=Augmentation(flip=True, shift=0.0, scale=0.4),
-            small_augmentation=Augmentation(flip=True, shift=0.08),
+            small_augmentation=Augmentation(flip=True, shift=0.04),
         ),
         Recipe(
             name="paper",

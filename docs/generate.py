@@ -1,0 +1,163 @@
+"""Write the pages that show numbers or help texts, and the generated blocks of the README.
+
+    python docs/generate.py            # or: make docs
+
+tests/golden/test_docs_are_fresh.py fails while a page differs from what this writes.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+os.environ["COLUMNS"] = "100"  # typer wraps help texts to it
+
+from typer.testing import CliRunner
+
+from pocketvision.cli.app import EXIT_CODES, app
+from pocketvision.cli.show import cost_lines
+from pocketvision.cost.count import count
+from pocketvision.model.families import FAMILIES
+from pocketvision.model.families.mobilenet_v1 import MOBILENET_V1
+from pocketvision.model.resolve import resolve
+from pocketvision.train.recipe import RECIPES
+
+ROOT = Path(__file__).parent.parent
+NOTE = "<!-- Written by docs/generate.py; do not edit. -->"
+WIDTHS, RESOLUTIONS = (1.0, 0.75, 0.5, 0.25), (224, 192, 160, 128)
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated page by its path."""
+    return {
+        ROOT / "docs" / "cli.md": cli_page(),
+        ROOT / "docs" / "models" / "mobilenet_v1.md": mobilenet_v1_page(),
+        ROOT / "docs" / "recipes.md": recipes_page(),
+        ROOT / "README.md": readme(),
+    }
+
+
+def cli_page() -> str:
+    """All help texts."""
+    parts = [NOTE, "# The command line", "", EXIT_CODES, ""]
+    for verb in ("", *(command.name for command in app.registered_commands)):
+        result = CliRunner().invoke(app, [*([verb] if verb else []), "--help"], prog_name="pocketvision")
+        lines = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
+        parts += [f"## pocketvision {verb}".rstrip(), "", "```", lines, "```", ""]
+    return "\n".join(parts)
+
+
+def mobilenet_v1_page() -> str:
+    """Costs at all sizes, the twins, and one network layer by layer."""
+    sizes = []
+    for width in WIDTHS:
+        for resolution in RESOLUTIONS:
+            cost = count(resolve("mobilenet_v1", width, resolution))
+            sizes.append(f"| {width:.2f} | {resolution} | {cost.params:,} | {cost.macs:,} |")
+    claims = [
+        f"| `{family.name}` | {claim.width:.2f} | {claim.resolution} | {claim.params:,} | {claim.macs:,} | {claim.source} |"
+        for family in FAMILIES.values()
+        for claim in family.claims
+    ]
+    graph = resolve("mobilenet_v1")
+    return "\n".join(
+        [
+            NOTE,
+            "# MobileNetV1",
+            "",
+            f"{MOBILENET_V1.title}, {MOBILENET_V1.source}. The rows:",
+            "[families/mobilenet_v1.py](../../src/pocketvision/model/families/mobilenet_v1.py).",
+            "",
+            "A standard convolution filters and combines in one step. V1 filters each channel alone (depthwise), then combines",
+            "the channels (pointwise): 1/N + 1/9 of the multiply-adds for 3x3 filters and N output channels. Two dials scale the",
+            "network: `width` multiplies the channels of every layer, `resolution` the sides of every map.",
+            "",
+            "## Costs, 1000 classes",
+            "",
+            "| width | resolution | parameters | multiply-adds |",
+            "| ---: | ---: | ---: | ---: |",
+            *sizes,
+            "",
+            "## Published figures that these counts meet",
+            "",
+            "| family | width | resolution | parameters | multiply-adds | published |",
+            "| --- | ---: | ---: | ---: | ---: | --- |",
+            *claims,
+            "",
+            "Misprints in the paper: Table 1 gives the last depthwise layer stride 2 (its input and output are both 7x7);",
+            "Table 2 gives 1.19 % for the first convolution (1.91 % by its own layer table).",
+            "",
+            "## Layer by layer",
+            "",
+            "`pocketvision show mobilenet_v1`",
+            "",
+            "```",
+            *cost_lines(graph, count(graph)),
+            "```",
+            "",
+        ]
+    )
+
+
+def recipes_page() -> str:
+    """Every value of every recipe."""
+    names = list(RECIPES)
+    fields = [name for name in vars(RECIPES[names[0]]) if name not in ("name", "source")]
+    rows = [
+        f"| {field} | " + " | ".join(str(getattr(RECIPES[name], field)) for name in names) + " |" for field in fields
+    ]
+    return "\n".join(
+        [
+            NOTE,
+            "# Recipes",
+            "",
+            "`pocketvision fit --recipe NAME`",
+            "",
+            f"| value | {' | '.join(names)} |",
+            f"| --- |{' --- |' * len(names)}",
+            *rows,
+            "",
+            *(f"- **{name}**: {RECIPES[name].source}." for name in names),
+            "",
+        ]
+    )
+
+
+def readme() -> str:
+    """The README with its generated block: measured results."""
+    path = ROOT / "README.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    block = "\n".join(result_lines())
+    pattern = r"(<!-- results: written by docs/generate.py -->\n).*?(<!-- end of results -->)"
+    return re.sub(pattern, lambda match: f"{match[1]}{block}\n{match[2]}", text, flags=re.DOTALL)
+
+
+def result_lines() -> list[str]:
+    """One row for each measured job, from benchmarks/results/."""
+    found = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((ROOT / "benchmarks" / "results").glob("fit_fashion_mnist_*.json"))
+    ]
+    rows = [
+        f"| {run['minutes_asked']} | {run['minutes']:.1f} | `{run['network']}` | {run['top1']:.4f} ± "
+        f"{run['standard_error']:.4f} | {run['ece_uncalibrated']:.3f} → {run['ece']:.3f} | {run['size_mb']:.2f} | "
+        f"{run['device']} | {run['date']} |"
+        for run in sorted(found, key=lambda run: (run["minutes_asked"], run["date"]))
+    ]
+    return [
+        "| minutes asked | used | network | test top-1 | calibration error | MB | device | date |",
+        "| ---: | ---: | --- | ---: | ---: | ---: | --- | --- |",
+        *rows,
+    ]
+
+
+def main() -> None:
+    """Write all pages."""
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

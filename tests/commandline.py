@@ -1,0 +1,40 @@
+"""Runs the command line as a person does: inside this process where that is enough, since torch is loaded already."""
+
+import io
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from pocketvision.cli.app import run
+
+PROGRAM = (sys.executable, "-W", "error", "-m", "pocketvision.cli.app")
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        return self.err.splitlines()[-1]
+
+
+def pocketvision(*arguments: object, stdin: bytes = b"") -> Outcome:
+    """Run one command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin))):
+        code = run([str(argument) for argument in arguments])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def start_program(*arguments: object, **options) -> subprocess.Popen:
+    """Start one command as a process of its own."""
+    words = [*PROGRAM, *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ONE_THREAD}
+    return subprocess.Popen(words, **pipes | options)
