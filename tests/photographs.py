@@ -18,6 +18,7 @@ SOURCES: dict[str, Callable[[], np.ndarray]] = {
     "flower": lambda: sklearn.datasets.load_sample_image("flower.jpg"),
     "temple": lambda: sklearn.datasets.load_sample_image("china.jpg"),
 }
+CLASSES = ("cat", "coffee", "rocket")  # enough for a quick test
 ORIENTATION = 0x0112  # EXIF
 TURNED_BY_CAMERA = 6  # "turn clockwise to see it upright"
 

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from commandline import Outcome, pocketvision
-from photographs import write_photographs
-
-CLASSES = ("cat", "coffee", "rocket")
-SMALL = ("--width", "0.25", "--resolution", "32", "--epochs", "1")
+from commandline import SMALL, Outcome, pocketvision
+from photographs import CLASSES, write_photographs
 
 
 @pytest.fixture(scope="session")

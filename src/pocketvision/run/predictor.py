@@ -31,9 +31,8 @@ class Answer:
 class Predictor:
     """A model ready to answer.
 
-    >>> model = Predictor.open("run/model.onnx")  # doctest: +SKIP
-    >>> model.predict("cat.jpg")  # doctest: +SKIP
-    [Label(name='cat', probability=0.93), Label(name='dog', probability=0.05)]
+    model = Predictor.open("run/model.onnx")
+    model.predict("cat.jpg")  # -> [Label(name='cat', probability=0.93), Label(name='dog', probability=0.05)]
     """
 
     def __init__(self, engine: Engine, record: Record) -> None:

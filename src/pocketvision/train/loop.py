@@ -16,6 +16,9 @@ from pocketvision.train.optimizer import AveragedWeights, make_optimizer
 from pocketvision.train.recipe import Recipe
 from pocketvision.train.schedule import rate
 
+STEPS_TO_JUDGE = 20  # in an epoch, before its pace is believed
+LATE = 1.03  # times the planned end: a smaller delay is noise
+
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]  # epoch, from 0 -> (images, labels)
 Validate = Callable[[Network], tuple[float, float]]  # network -> (negative log likelihood, top-1)
 
@@ -31,7 +34,7 @@ class Trainer:
         class_weights: (classes,), or None.
         precision: "float32" or "bfloat16" (autocast).
         stop_by: `time.monotonic()` at which training should be over; None = no limit. Where the machine turns out slower
-            than planned, later epochs are dropped and the learning rate falls sooner.
+            than planned, fewer steps are taken and the learning rate falls sooner.
     """
 
     def __init__(
@@ -45,15 +48,17 @@ class Trainer:
         stop_by: float | None = None,
     ) -> None:
         self.network, self.recipe = network, recipe
-        self.epochs, self.steps = epochs, steps
+        self.steps, self.total = steps, epochs * steps  # `total` may shrink, see _keep_to_the_clock
         self.class_weights = class_weights
         self.precision = precision
         self.stop_by = stop_by
         self.device = next(network.parameters()).device
         self.optimizer = make_optimizer(network, recipe)
         self.average = AveragedWeights(network, recipe.ema)
-        self.epoch = self.step = 0  # done so far; `step` within the epoch
+        self.done = 0  # steps
         self.progress = 0.0  # share of the schedule that is done
+        self._validation_seconds = 0.0  # that the last validation took
+        self._is_late = False
         set_batch_norm_momentum(network, recipe.batch_norm_momentum)
 
     def run(self, batches: Batches, validate: Validate) -> Iterator[Event]:
@@ -62,45 +67,48 @@ class Trainer:
         Raises:
             NonFiniteLoss: the loss is NaN or infinite; the averaged weights are those of the last good step.
         """
-        while self.epoch < self.epochs:
-            began = time.monotonic()
-            loss = yield from self._train_epoch(batches(self.epoch))
-            training = time.monotonic() - began
+        while self.done < self.total:
+            epoch, began = self.epoch, time.monotonic()
+            loss, images_per_second = yield from self._train_epoch(batches(epoch))
+            trained = time.monotonic()
             validation_loss, validation_top1 = validate(self.average.network)
-            self.epoch, self.step = self.epoch + 1, 0
+            self._validation_seconds = time.monotonic() - trained
             yield Epoch(
-                epoch=self.epoch,
+                epoch=epoch + 1,
                 epochs=self.epochs,
                 loss=loss,
                 validation_loss=validation_loss,
                 validation_top1=validation_top1,
                 lr=rate(self.recipe, self.progress),
                 seconds=time.monotonic() - began,
-                images_per_second=self.steps * self.recipe.batch_size / training,
+                images_per_second=images_per_second,
             )
-            yield from self._keep_to_the_clock(time.monotonic() - began)
 
-    def _train_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Generator[Event, None, float]:
-        """Train one epoch; return its mean loss."""
+    def _train_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Generator[Event, None, tuple[float, float]]:
+        """Train one epoch, or what is left of the last; return its mean loss, and images per second."""
         self.network.train()
-        began, total = time.monotonic(), 0.0
+        epoch, began, step, images_seen, total = self.epoch, time.monotonic(), 0, 0, 0.0
         for images, labels in batches:
             lr = rate(self.recipe, self.progress)
             total += self.train_step(images, labels, lr)
             self.progress += (1 - self.progress) / max(1, self.steps_left)
-            self.step += 1
+            self.done, step, images_seen = self.done + 1, step + 1, images_seen + len(labels)
             seconds = time.monotonic() - began
             yield Step(
-                epoch=self.epoch + 1,
+                epoch=epoch + 1,
                 epochs=self.epochs,
-                step=self.step,
+                step=step,
                 steps=self.steps,
-                loss=total / self.step,
+                loss=total / step,
                 lr=lr,
-                images_per_second=self.step * len(labels) / seconds,
-                seconds_left=seconds / self.step * self.steps_left,
+                images_per_second=images_seen / seconds,
+                seconds_left=seconds / step * self.steps_left,
             )
-        return total / max(1, self.step)
+            if step >= min(STEPS_TO_JUDGE, self.steps):
+                yield from self._keep_to_the_clock(seconds / step)
+            if step == self.steps or self.steps_left == 0:
+                break
+        return total / step, images_seen / (time.monotonic() - began)
 
     def train_step(self, images: Tensor, labels: Tensor, lr: float) -> float:
         """Take one optimizer step; return the loss.
@@ -130,19 +138,39 @@ class Trainer:
         return value
 
     @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return self.done // self.steps
+
+    @property
+    def step(self) -> int:
+        """Steps that are done within the present epoch."""
+        return self.done % self.steps
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that are planned; the last may be cut short by the clock."""
+        return math.ceil(self.total / self.steps)
+
+    @property
     def steps_left(self) -> int:
         """Steps until the end."""
-        return (self.epochs - self.epoch) * self.steps - self.step
+        return self.total - self.done
 
-    def _keep_to_the_clock(self, epoch_seconds: float) -> Iterator[Event]:
-        """Drop epochs that would end too late."""
-        left = self.epochs - self.epoch
-        if self.stop_by is None or left == 0:
+    def _keep_to_the_clock(self, step_seconds: float) -> Iterator[Event]:
+        """Plan fewer steps where the present pace would end too late; the learning rate then falls sooner."""
+        if self.stop_by is None:
             return
-        fitting = max(0, int((self.stop_by - time.monotonic()) / epoch_seconds + 0.2))
-        if fitting < left:
-            self.epochs = self.epoch + fitting
-            yield Note(f"The machine is slower than measured: {fitting} instead of {left} more epochs.")
+        validations = (self.epochs - self.epoch) * self._validation_seconds
+        seconds = max(0.0, self.stop_by - time.monotonic() - validations)
+        fitting = self.done + int(seconds / step_seconds)
+        if fitting < self.total / LATE:
+            was, self.total = self.epochs, max(self.done, fitting)
+            if not self._is_late:
+                yield Note(
+                    f"The machine is slower than measured: {self.total / self.steps:.1f} epochs instead of {was}."
+                )
+            self._is_late = True
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

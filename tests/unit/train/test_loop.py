@@ -1,0 +1,228 @@
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from graphs import residual, small
+from pocketvision.errors import NonFiniteLoss
+from pocketvision.events import Epoch, Note, Step
+from pocketvision.model.network import build
+from pocketvision.train import loop
+from pocketvision.train.loop import Trainer, autocast, set_batch_norm_momentum
+from pocketvision.train.recipe import RECIPES
+from pocketvision.train.schedule import rate
+
+BATCH = 10
+RECIPE = replace(RECIPES["modern"], batch_size=BATCH, lr=0.05)
+SCORE = (0.5, 0.75)
+
+
+def problem(side=8, classes=5, seed=0):
+    """Noisy copies of one pattern a class, 40 images: a batch is ten of them."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(4 * BATCH) % classes
+    patterns = rng.integers(0, 200, (classes, 3, side, side))
+    images = patterns[labels] + rng.integers(0, 56, (len(labels), 3, side, side))
+    return torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels)
+
+
+def batches(epoch, steps=4, side=8):
+    images, labels = problem(side)
+    for step in range(steps):
+        rows = slice(step * BATCH, (step + 1) * BATCH)
+        yield images[rows], labels[rows]
+
+
+def trainer(epochs=3, steps=4, recipe=RECIPE, **options):
+    return Trainer(build(residual(4)), recipe, epochs, steps, **options)
+
+
+def run(job, batches=batches):
+    return list(job.run(batches, lambda _: SCORE))
+
+
+def of(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_loss_falls(precision):
+    epochs = of(Epoch, run(trainer(epochs=8, precision=precision)))
+    assert epochs[-1].loss < 0.6 * epochs[0].loss
+
+
+def test_class_weights_scale_the_loss():
+    plain = next(iter(of(Step, run(trainer(epochs=1)))))
+    double = next(iter(of(Step, run(trainer(epochs=1, class_weights=torch.full((5,), 2.0))))))
+    assert double.loss == pytest.approx(2 * plain.loss)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_the_schedule_goes_from_the_first_step_to_the_end(schedule):
+    recipe = replace(RECIPE, schedule=schedule)
+    job = trainer(epochs=3, steps=4, recipe=recipe)
+    events = run(job)
+    steps, epochs = of(Step, events), of(Epoch, events)
+    assert [step.lr for step in steps] == pytest.approx([rate(recipe, i / 12) for i in range(12)])
+    assert job.progress == pytest.approx(1)
+    assert [(s.epoch, s.step, s.epochs, s.steps) for s in steps] == [
+        (epoch, step, 3, 4) for epoch in (1, 2, 3) for step in (1, 2, 3, 4)
+    ]
+    assert steps[-1].seconds_left == 0 and min(s.seconds_left for s in steps[:-1]) > 0
+    assert [(e.epoch, e.epochs) for e in epochs] == [(1, 3), (2, 3), (3, 3)]
+    assert epochs[-1].lr == pytest.approx(rate(recipe, 1.0))
+    assert [type(event) for event in events] == 3 * ([Step] * 4 + [Epoch])
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(monkeypatch):
+    job, losses = trainer(epochs=1), [4.0, 2.0, 3.0, 1.0]
+    monkeypatch.setattr(job, "train_step", lambda *_: losses.pop(0))
+    events = run(job)
+    assert [event.loss for event in events] == [4.0, 3.0, 3.0, 2.5, 2.5]
+
+
+def test_validation_sees_the_averaged_weights_after_each_epoch():
+    job, seen = trainer(epochs=2), []
+
+    def validate(network):
+        seen.append((network, job.step, network.arrays()["classifier.bias"].copy()))
+        return 0.1 * len(seen), 0.2 * len(seen)
+
+    epochs = of(Epoch, job.run(batches, validate))
+    assert [(e.validation_loss, e.validation_top1) for e in epochs] == [(0.1, 0.2), (0.2, 0.4)]
+    assert all(network is job.average.network is not job.network for network, _, _ in seen)
+    assert [step for _, step, _ in seen] == [4, 4]
+    assert not np.array_equal(seen[0][2], seen[1][2])
+
+
+def test_batches_are_asked_for_by_epoch_and_trained_on_in_training_mode():
+    job, asked = trainer(epochs=2), []
+
+    def watched(epoch):
+        asked.append((epoch, job.network.training))
+        job.network.eval()  # as a validation of the same network leaves it
+        for batch in batches(epoch):
+            yield batch
+            assert job.network.training
+
+    run(job, watched)
+    assert [epoch for epoch, _ in asked] == [0, 1]
+
+
+class Clock:
+    """A clock that goes only when it is told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def batches(self, seconds):
+        def slow(epoch):
+            for batch in batches(epoch):
+                self.now += seconds / 4
+                yield batch
+
+        return slow
+
+
+@pytest.mark.parametrize(
+    ("stop_after", "epochs", "notes"),
+    [
+        (None, 6, []),
+        (60, 6, []),
+        (58.5, 6, []),  # a fifth of an epoch more is no reason
+        (35, 3, ["The machine is slower than measured: 2 instead of 5 more epochs."]),
+        (5, 1, ["The machine is slower than measured: 0 instead of 5 more epochs."]),
+    ],
+)
+def test_epochs_that_would_end_too_late_are_dropped(monkeypatch, stop_after, epochs, notes):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    job = trainer(epochs=6, stop_by=None if stop_after is None else clock.now + stop_after)
+    events = run(job, clock.batches(10))
+    assert len(of(Epoch, events)) == epochs == job.epochs
+    assert [note.text for note in of(Note, events)] == notes
+    if epochs > 1:
+        assert job.progress == pytest.approx(1)  # the rate falls sooner
+        assert of(Step, events)[-1].lr < 0.1 * RECIPE.lr
+
+
+def test_rates_and_times_of_a_slow_machine(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    events = run(trainer(epochs=2), clock.batches(8))
+    steps, epochs = of(Step, events), of(Epoch, events)
+    assert [step.images_per_second for step in steps] == pytest.approx([5.0] * 8)
+    assert [step.seconds_left for step in steps] == pytest.approx([14, 12, 10, 8, 6, 4, 2, 0])
+    assert [(epoch.seconds, epoch.images_per_second) for epoch in epochs] == [(8, 5)] * 2
+
+
+def test_a_deadline_that_has_passed_ends_training_after_the_epoch():
+    assert len(of(Epoch, run(trainer(epochs=5, stop_by=time.monotonic() - 1)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("bias", "precision", "message"),
+    [
+        (
+            float("nan"),
+            "float32",
+            "the loss became nan at step 3 of 4 in epoch 2 (learning rate 0.02613, batch of 10). Try: --lr 0.0125",
+        ),
+        (
+            float("-inf"),
+            "bfloat16",
+            "the loss became inf at step 3 of 4 in epoch 2 (learning rate 0.02613, batch of 10). "
+            "Try: --lr 0.0125 or --precision float32",
+        ),
+    ],
+)
+def test_a_loss_that_is_no_number(bias, precision, message):
+    job = trainer(epochs=3, precision=precision, recipe=replace(RECIPE, label_smoothing=0.0))
+    good = {}
+
+    def breaking(epoch):
+        for step, batch in enumerate(batches(epoch)):
+            if (epoch, step) == (1, 2):
+                good.update(job.average.network.arrays())
+                with torch.no_grad():
+                    job.network.classifier.bias[0] = bias
+            yield batch
+
+    with pytest.raises(NonFiniteLoss) as caught:
+        run(job, breaking)
+    lr = rate(RECIPE, 6 / 12)
+    assert str(caught.value) == message.replace("0.02613", f"{lr:.4g}")
+    after = job.average.network.arrays()
+    assert all(np.array_equal(after[name], array) for name, array in good.items()), "of the last good step"
+
+
+def test_the_same_seed_gives_the_same_weights():
+    def weights(seed):
+        torch.manual_seed(seed)
+        job = Trainer(build(small("mobilenet_v1"), seed), RECIPE, epochs=2, steps=2)
+        run(job, lambda epoch: batches(epoch, steps=2, side=32))
+        return job.average.network.arrays() | {f"last.{k}": v for k, v in job.network.arrays().items()}
+
+    first, second, other = weights(1), weights(1), weights(2)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["classifier.weight"], other["classifier.weight"])
+
+
+def test_autocast():
+    assert isinstance(autocast("float32", torch.device("cpu")), nullcontext)
+    with autocast("bfloat16", torch.device("cpu")):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+def test_all_batch_norms_get_the_recipes_momentum():
+    job = trainer(recipe=replace(RECIPE, batch_norm_momentum=0.03))
+    norms = [module for module in job.network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert [norm.momentum for norm in norms] == [0.03] * 4
+    set_batch_norm_momentum(job.network, 0.5)
+    assert {norm.momentum for norm in norms} == {0.5}

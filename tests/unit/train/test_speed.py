@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from graphs import residual
+from pocketvision.train import speed
+from pocketvision.train.loop import Trainer
+from pocketvision.train.recipe import RECIPES
+
+RECIPE = RECIPES["modern"]
+CPU = torch.device("cpu")
+
+
+def clock_of(durations):
+    """A clock by which the timed spans last so long; one more than these fails."""
+    times = [time for start, d in enumerate(durations) for time in (1000.0 * start, 1000.0 * start + d)]
+    return lambda: times.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("durations", "cap", "expected"),
+    [
+        ([90, 80, 1, 5, 2, 4, 3], float("inf"), 3),  # two to warm up, then the median of five
+        ([90, 1, 1, 5], 4, 90),  # the first one was slower than that
+        ([1, 2, 1, 5], 4, 3),
+    ],
+)
+def test_the_median_step_scaled_to_the_batch(monkeypatch, durations, cap, expected):
+    monkeypatch.setattr(speed.time, "perf_counter", clock_of(durations))
+    monkeypatch.setattr(Trainer, "train_step", lambda *_, **__: 0.0)
+    scale = RECIPE.batch_size / 4
+    assert speed.measure_step_seconds(residual(4), RECIPE, CPU, 4, cap=cap * scale) == pytest.approx(expected * scale)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_real_step_takes_time(precision):
+    assert speed.measure_step_seconds(residual(4), RECIPE, CPU, 4, precision, repeats=1) > 0
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "chosen"), [(0.5, ("bfloat16", 0.5)), (0.95, ("float32", 1.0)), (3.0, ("float32", 1.0))]
+)
+def test_bfloat16_must_be_measurably_faster(monkeypatch, bfloat16, chosen):
+    asked = []
+
+    def measured(*arguments, cap):
+        asked.append((arguments[4], cap))
+        return bfloat16
+
+    monkeypatch.setattr(speed, "measure_step_seconds", measured)
+    assert speed.choose_precision(residual(4), RECIPE, CPU, 4, 1.0) == chosen
+    assert asked == [("bfloat16", speed.TOO_SLOW)]
+
+
+@pytest.mark.parametrize("faster", [1, 3])
+def test_the_faster_number_of_threads(monkeypatch, faster):
+    threads = [3]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(speed, "measure_step_seconds", lambda *_: 1.0 if threads[-1] == faster else 2.0)
+    assert speed.choose_threads(residual(4), RECIPE, 4) == faster
+    assert threads[-1] == 3, "as before"
+    threads.append(1)
+    assert speed.choose_threads(residual(4), RECIPE, 4) == 1
+
+
+@pytest.mark.parametrize(("cuda", "mps", "found"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
+def test_the_device(monkeypatch, cuda, mps, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert speed.find_device("auto").type == found
+    assert speed.find_device("cpu").type == "cpu"
