@@ -6,13 +6,11 @@ tests/golden/test_docs_are_fresh.py fails while a page differs from what this wr
 """
 
 import json
-import os
 import re
 from pathlib import Path
+from typing import Any
 
-os.environ["COLUMNS"] = "100"  # typer wraps help texts to it
-
-from typer.testing import CliRunner
+import typer
 
 from pocketvision.cli.app import EXIT_CODES, app
 from pocketvision.cli.show import cost_lines
@@ -38,13 +36,29 @@ def pages() -> dict[Path, str]:
 
 
 def cli_page() -> str:
-    """All help texts."""
-    parts = [NOTE, "# The command line", "", EXIT_CODES, ""]
-    for verb in ("", *(command.name for command in app.registered_commands)):
-        result = CliRunner().invoke(app, [*([verb] if verb else []), "--help"], prog_name="pocketvision")
-        lines = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
-        parts += [f"## pocketvision {verb}".rstrip(), "", "```", lines, "```", ""]
+    """All verbs with their arguments and options, read from the commands themselves."""
+    group: Any = typer.main.get_command(app)
+    parts = [NOTE, "# The command line", "", " ".join(EXIT_CODES.split()), ""]
+    parts += ["`--debug`, anywhere, shows the traceback of an error. `--help` lists what stands here.", ""]
+    for name, command in group.commands.items():
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        usage = " ".join(f"{argument.name.upper()}{'...' if argument.nargs < 0 else ''}" for argument in arguments)
+        parts += [f"## pocketvision {name} {usage}".rstrip(), "", " ".join(command.help.split()), ""]
+        parts += ["| | meaning | default |", "| --- | --- | --- |"]
+        parts += [_parameter_row(parameter) for parameter in command.params if parameter.name != "help"]
+        parts.append("")
     return "\n".join(parts)
+
+
+def _parameter_row(parameter: Any) -> str:
+    """One argument or option as a row: its names, its help text, its default."""
+    is_argument = parameter.param_type_name == "argument"
+    names = [parameter.name.upper()] if is_argument else [*parameter.opts, *parameter.secondary_opts]
+    help_text, _, stated = (parameter.help or "").partition(" [default: ")
+    default = stated.rstrip("]") or (
+        "" if any(parameter.default is nothing for nothing in (None, False, ...)) else str(parameter.default)
+    )
+    return f"| {', '.join(f'`{name}`' for name in names)} | {help_text} | {'required' if parameter.required else default} |"
 
 
 def mobilenet_v1_page() -> str:

@@ -26,7 +26,9 @@ def write_idx(folder, side, counts):
         labels = (np.arange(count) % 10).astype(np.uint8)
         images = rng.integers(0, 60, (count, side, side), np.uint8)
         images[np.arange(count), labels + 1] = 255
-        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, *images.shape) + images.tobytes())
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4B3I", 0, 0, 8, 3, *images.shape) + images.tobytes()
+        )
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, count) + labels.tobytes())
     return folder
 

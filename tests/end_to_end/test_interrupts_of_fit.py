@@ -52,7 +52,7 @@ def test_in_the_middle_of_an_epoch(photos, tmp_path):
 
 
 def test_between_the_last_epoch_and_the_file(photos, tmp_path):
-    with pytest.raises(Interrupted, match="stopped after all 2 epochs, before the file was written; the averaged"):
+    with pytest.raises(Interrupted, match="stopped after training, before the file was written; the averaged"):
         fit(photos, tmp_path / "run", on_event=stop_at(Epoch, number=2), **OPTIONS)
     assert not (tmp_path / "run" / "model.onnx").exists()
 
@@ -65,9 +65,7 @@ def test_when_the_file_is_there_the_job_ends_as_usual(photos, tmp_path):
 def test_before_training_leaves_nothing_and_the_same_command_works(photos, tmp_path):
     with pytest.raises(Interrupted) as stopped:
         fit(photos, tmp_path / "run", on_event=stop_at(object), **OPTIONS)
-    assert str(stopped.value) == (
-        "stopped before training began; nothing was trained. Try: the same command again"
-    )
+    assert str(stopped.value) == ("stopped before training began; nothing was trained. Try: the same command again")
     assert not (tmp_path / "run").exists()
     assert fit(photos, tmp_path / "run", **OPTIONS).model.exists()
 
@@ -97,7 +95,9 @@ def test_a_process_then_the_same_command_again(number, photos, tmp_path):
     job.send_signal(number)
     out, err = job.communicate(timeout=60)
     assert (job.returncode, out) == (130, "")
-    assert re.search(r"Interrupted: stopped in epoch \d+ of 10000, after step \d+ of 12; the averaged weights are in", err)
+    assert re.search(
+        r"Interrupted: stopped in epoch \d+ of 10000, after step \d+ of 12; the averaged weights are in", err
+    )
     assert "Traceback" not in err
     assert load_checkpoint(folder / "checkpoint")[1]["epochs"] == 10_000
     assert not (folder / "model.onnx").exists()

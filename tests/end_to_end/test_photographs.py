@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from commandline import SMALL, pocketvision, start_program
-from photographs import CLASSES, FORMS, ORIENTATION, SOURCES, TURNED_BY_CAMERA, crop, encoded, write_photographs
+from photographs import CLASSES, ORIENTATION, SOURCES, TURNED_BY_CAMERA, crop, encoded, write_photographs
 
 
 def test_forms_and_sizes_differ(photos):
@@ -36,6 +36,14 @@ def test_fit_writes_a_file_that_verifies(training, photos):
     assert (verified.code, verified.err) == (0, "")
     assert verified.out.splitlines()[-1] == f"{model}: verified"
     assert {check["problem"] for check in json.loads(pocketvision("verify", model, "--json").out)} == {""}
+
+
+def test_fit_says_its_result_as_json(photos, tmp_path):
+    outcome = pocketvision("fit", photos, *SMALL, "-o", tmp_path / "run", "--json")
+    result = json.loads(outcome.out)
+    assert result["model"] == str(tmp_path / "run" / "model.onnx")
+    assert (result["network"], result["part"], result["images"]) == ("mobilenet_v1_shallow_w0.25_r32_s8", "test", 6)
+    assert 0 < result["minutes"] < 1
 
 
 def test_predict_answers_every_photograph_in_order(model, photos):
@@ -87,6 +95,9 @@ def test_the_file_holds_no_path_and_no_user_name(tmp_path, monkeypatch):
     assert b"pictures" in content  # the data set's name is the folder's own
 
 
+LEARNT = 0.8  # of the training photographs; by chance 0.17. Measured: 0.98, on two busy cores (2026-11-22)
+
+
 @pytest.mark.alone
 def test_one_minute_teaches_six_classes(tmp_path):
     """Ends in time, and the file knows its training photographs."""
@@ -102,10 +113,4 @@ def test_one_minute_teaches_six_classes(tmp_path):
     answers = [json.loads(line) for line in lines]
     right = [Path(answer["source"]).parent.name == answer["labels"][0]["name"] for answer in answers]
     assert len(right) == 30 * len(SOURCES)
-    print(f"right: {sum(right) / len(right):.3f} in {minutes:.2f} minutes", err)
-    assert sum(right) / len(right) >= LEARNT
-    of_form = {form.__name__: right[number :: len(FORMS)] for number, form in enumerate(FORMS)}
-    print({name: sum(of) / len(of) for name, of in of_form.items()})
-
-
-LEARNT = 0.6
+    assert sum(right) / len(right) >= LEARNT, err

@@ -49,9 +49,7 @@ def make_record(network: Network, **changes: object) -> Record:
         "temperature": 2.0,
         "unknown_threshold": 0.0,
         "provenance": {"seed": 0},
-        "goldens": make_goldens(
-            compute_logits(network, golden_images(4, graph.image.height, graph.image.channels))
-        ),
+        "goldens": make_goldens(compute_logits(network, golden_images(4, graph.image.height, graph.image.channels))),
     }
     return Record(**(fields | changes))
 
@@ -65,7 +63,5 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     record = make_record(network)
     images = np.ascontiguousarray(random_images(graph, n=8).permute(0, 2, 3, 1).numpy())
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    parity = write_artifact(
-        path, graph, network.arrays(), record, images, lambda batch: compute_logits(network, batch)
-    )
+    parity = write_artifact(path, graph, network.arrays(), record, images, lambda batch: compute_logits(network, batch))
     return Exported(graph, network, record, images, parity, path)

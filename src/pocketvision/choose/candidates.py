@@ -101,6 +101,8 @@ def pick(graphs: list[Graph], measure: Callable[[Graph], float], steps_per_epoch
         middle = graphs[(len(graphs) - 1) // 2]
         reason = "the only one that was asked for" if len(graphs) == 1 else f"the middle one of {len(graphs)} sizes"
         return Pick(middle, None, reason)
+    if len(graphs) == 1:
+        return Pick(graphs[0], measure(graphs[0]), "the only one that was asked for")
     best: Pick | None = None
     for graph in graphs:
         step = measure(graph)

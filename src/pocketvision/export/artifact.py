@@ -1,26 +1,24 @@
 """Writing the one-file artifact: network, record, goldens and digests, proven on real images before it gets its name."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import helper
 
 from pocketvision.errors import ExportMismatch
+from pocketvision.export.seal import seal
+from pocketvision.export.verify import verify_file
 from pocketvision.files import write_atomically
 from pocketvision.model.graph import Graph
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.artifact import METADATA_KEY, Record
+from pocketvision.run.artifact import Record
 from pocketvision.run.predictor import Predictor
 
 PARITY_TOLERANCE = 1e-4  # of the largest |logit|
-DIGEST_CHARACTERS = 32  # of SHA-256's 64: 128 bits, so that the record of a large network stays small
+BATCH = 64  # images in one call: more need much memory at 224 pixels
 
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -60,7 +58,9 @@ def require_parity(model: bytes, images: NDArray[np.uint8], reference: Logits) -
     Raises:
         ExportMismatch: it does not agree.
     """
-    parity = compare(Predictor.open(model).logits(images), reference(images))
+    predictor = Predictor.open(model)
+    ours = [predictor.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    parity = compare(np.concatenate(ours), reference(images))
     if not parity.difference <= PARITY_TOLERANCE or parity.same_top1 < parity.images:
         raise ExportMismatch(
             f"the exported file's logits differ from the trained network's by {parity.difference:.2g} of the largest "
@@ -91,49 +91,10 @@ def write_artifact(
 
     Raises:
         ExportMismatch: they do not agree; nothing was written.
+        VerificationFailed: the file does not give its own goldens; nothing was written.
     """
     model = seal(write_onnx(graph, arrays, record.temperature), record)
     parity = require_parity(model, images, reference)
+    verify_file(model)
     write_atomically(path, model)
     return parity
-
-
-def seal(model: bytes, record: Record) -> bytes:
-    """Return the file with the record and the digests of all parts in its metadata."""
-    proto = onnx.load_model_from_string(model)
-    helper.set_model_props(proto, {METADATA_KEY: replace(record, digests=digests(proto, record)).to_json()})
-    content: bytes = proto.SerializeToString(deterministic=True)
-    return content
-
-
-def digests(proto: Any, record: Record) -> dict[str, Any]:
-    """Return SHA-256 digests: of each initializer by name, of the nodes with inputs and outputs, of each record entry."""
-    graph = proto.graph
-    structure = [
-        *graph.node,
-        *graph.input,
-        *graph.output,
-        *graph.value_info,
-        *graph.sparse_initializer,
-        *proto.functions,
-    ]
-    entries = json.loads(record.to_json())
-    del entries["digests"]
-    return {
-        "initializers": {
-            tensor.name: _digest(tensor.SerializeToString(deterministic=True)) for tensor in graph.initializer
-        },
-        "nodes": _digest(*(part.SerializeToString(deterministic=True) for part in [*structure, *proto.opset_import])),
-        "record": {
-            name: _digest(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
-            for name, value in entries.items()
-        },
-    }
-
-
-def _digest(*parts: bytes) -> str:
-    hashed = hashlib.sha256()
-    for part in parts:
-        hashed.update(len(part).to_bytes(8, "little"))
-        hashed.update(part)
-    return hashed.hexdigest()[:DIGEST_CHARACTERS]

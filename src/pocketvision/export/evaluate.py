@@ -100,7 +100,7 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
     """Return the images to evaluate on, and what to call them.
 
     "auto" is the test part, where the data have one or are those that the file was trained on (which are split again in the
-    same way); any other data count as a whole.
+    same way; where that gives no test part, validation); any other data count as a whole.
 
     Raises:
         BadOption: no such part.
@@ -110,7 +110,8 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
         raise BadOption(f"part must be auto, all, {', '.join(PART_NAMES)}; got {part!r}.", "--part test")
     if part == "auto":
         own = dataset.fingerprint() == record.metrics.get("data", {}).get("fingerprint")
-        part = "test" if own or any(dataset.counts("test").values()) else "all"
+        has_test = any(dataset.counts("test").values()) or (own and len(split(dataset).test) > 0)
+        part = "test" if has_test else "validation" if own else "all"
     if part == "all":
         return np.arange(len(dataset)), part
     part = PART_NAMES[part]

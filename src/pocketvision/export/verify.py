@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from pocketvision.errors import VerificationFailed
-from pocketvision.export.artifact import digests
+from pocketvision.export.seal import digests
 from pocketvision.run.artifact import golden_difference, golden_images
 from pocketvision.run.predictor import Predictor, read_bytes
 

@@ -16,7 +16,6 @@ from pocketvision.errors import BadData, Interrupted
 from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
-from pocketvision.export.verify import verify_file
 from pocketvision.fit.interrupts import watch_interrupts
 from pocketvision.fit.judge import data_json, judge
 from pocketvision.fit.options import FitOptions
@@ -143,7 +142,6 @@ def _fit(data: str | Path, run: RunFolder, options: FitOptions) -> Generator[Eve
     parity = write_artifact(
         run.model, plan.graph, network.arrays(), record, images, lambda batch: compute_logits(network, batch)
     )
-    verify_file(run.model)
     yield Note(f"The file and the trained network agree on {parity.images} images to {parity.difference:.1e}.")
     minutes = (time.monotonic() - began) / 60
     yield from _results(evaluation, run.model.stat().st_size / 1e6, minutes)
@@ -191,8 +189,8 @@ def _interrupted(run: RunFolder, trainer: Trainer | None) -> Interrupted:
     where = {"epoch": trainer.epoch, "step": trainer.step, "epochs": trainer.epochs, "steps": trainer.steps}
     save_checkpoint(run.checkpoint, trainer.average.network.arrays(), where)
     reached = f"in epoch {trainer.epoch + 1} of {trainer.epochs}, after step {trainer.step} of {trainer.steps}"
-    if trainer.epoch == trainer.epochs:
-        reached = f"after all {trainer.epochs} epochs, before the file was written"
+    if not trainer.steps_left:
+        reached = "after training, before the file was written"
     return Interrupted(
         f"stopped {reached}; the averaged weights are in {run.checkpoint}.",
         "the same command with --restart, to start over",

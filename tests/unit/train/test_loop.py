@@ -21,11 +21,11 @@ SCORE = (0.5, 0.75)
 
 
 def problem(side=8, classes=5, seed=0):
-    """Noisy copies of one pattern a class, 40 images: a batch is ten of them."""
+    """40 noisy images of one colour a class; a batch is ten of them."""
     rng = np.random.default_rng(seed)
     labels = np.arange(4 * BATCH) % classes
-    patterns = rng.integers(0, 200, (classes, 3, side, side))
-    images = patterns[labels] + rng.integers(0, 56, (len(labels), 3, side, side))
+    colours = rng.integers(0, 200, (classes, 3, 1, 1))
+    images = colours[labels] + rng.integers(0, 56, (len(labels), 3, side, side))
     return torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels)
 
 
@@ -88,28 +88,26 @@ def test_validation_sees_the_averaged_weights_after_each_epoch():
     job, seen = trainer(epochs=2), []
 
     def validate(network):
-        seen.append((network, job.step, network.arrays()["classifier.bias"].copy()))
+        seen.append((network, job.done, network.arrays()["classifier.bias"].copy()))
         return 0.1 * len(seen), 0.2 * len(seen)
 
     epochs = of(Epoch, job.run(batches, validate))
     assert [(e.validation_loss, e.validation_top1) for e in epochs] == [(0.1, 0.2), (0.2, 0.4)]
     assert all(network is job.average.network is not job.network for network, _, _ in seen)
-    assert [step for _, step, _ in seen] == [4, 4]
+    assert [done for _, done, _ in seen] == [4, 8]
     assert not np.array_equal(seen[0][2], seen[1][2])
 
 
 def test_batches_are_asked_for_by_epoch_and_trained_on_in_training_mode():
-    job, asked = trainer(epochs=2), []
+    job, seen = trainer(epochs=2, recipe=replace(RECIPE, ema=None)), []
 
     def watched(epoch):
-        asked.append((epoch, job.network.training))
-        job.network.eval()  # as a validation of the same network leaves it
         for batch in batches(epoch):
+            seen.append((epoch, job.network.training))
             yield batch
-            assert job.network.training
 
-    run(job, watched)
-    assert [epoch for epoch, _ in asked] == [0, 1]
+    list(job.run(watched, lambda network: (network.eval(), 1.0)))
+    assert seen == [(0, True)] * 4 + [(1, True)] * 4
 
 
 class Clock:
@@ -122,6 +120,8 @@ class Clock:
         return self.now
 
     def batches(self, seconds):
+        """Batches of which four, an epoch, take so long."""
+
         def slow(epoch):
             for batch in batches(epoch):
                 self.now += seconds / 4
@@ -131,25 +131,51 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("stop_after", "epochs", "notes"),
+    ("stop_after", "total", "notes"),
     [
-        (None, 6, []),
-        (60, 6, []),
-        (58.5, 6, []),  # a fifth of an epoch more is no reason
-        (35, 3, ["The machine is slower than measured: 2 instead of 5 more epochs."]),
-        (5, 1, ["The machine is slower than measured: 0 instead of 5 more epochs."]),
+        (None, 24, []),
+        (60, 24, []),
+        (59.9, 24, []),  # by less than LATE
+        (35, 14, ["The machine is slower than measured: 3.5 epochs instead of 6."]),
+        (5, 4, ["The machine is slower than measured: 1.0 epochs instead of 6."]),
     ],
 )
-def test_epochs_that_would_end_too_late_are_dropped(monkeypatch, stop_after, epochs, notes):
+def test_steps_that_would_end_too_late_are_dropped(monkeypatch, stop_after, total, notes):
     clock = Clock()
     monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(loop, "LATE", 1.05)
     job = trainer(epochs=6, stop_by=None if stop_after is None else clock.now + stop_after)
     events = run(job, clock.batches(10))
-    assert len(of(Epoch, events)) == epochs == job.epochs
+    assert len(of(Step, events)) == total == job.done and job.steps_left == 0
+    assert len(of(Epoch, events)) == -(-total // 4) == job.epochs == of(Epoch, events)[-1].epoch
     assert [note.text for note in of(Note, events)] == notes
-    if epochs > 1:
+    if total > 4:
         assert job.progress == pytest.approx(1)  # the rate falls sooner
         assert of(Step, events)[-1].lr < 0.1 * RECIPE.lr
+
+
+def test_time_for_validation_is_kept(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    start = clock.now
+    job = trainer(epochs=6, stop_by=start + 60)
+
+    def validate(_):
+        clock.now += 5
+        return SCORE
+
+    notes = of(Note, job.run(clock.batches(10), validate))
+    assert len(notes) == 1, "said once, however often the plan shrinks"
+    assert 50 < clock.now - start <= 62.5 and job.progress == pytest.approx(1)
+
+
+def test_a_slow_machine_is_noticed_within_the_first_epoch(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(loop, "STEPS_TO_JUDGE", 2)
+    job = trainer(epochs=1, stop_by=clock.now + 30)
+    epochs = of(Epoch, run(job, clock.batches(40)))
+    assert job.done == 3 and (epochs[-1].epoch, epochs[-1].epochs) == (1, 1)
 
 
 def test_rates_and_times_of_a_slow_machine(monkeypatch):
@@ -162,7 +188,7 @@ def test_rates_and_times_of_a_slow_machine(monkeypatch):
     assert [(epoch.seconds, epoch.images_per_second) for epoch in epochs] == [(8, 5)] * 2
 
 
-def test_a_deadline_that_has_passed_ends_training_after_the_epoch():
+def test_a_deadline_that_has_passed_ends_training():
     assert len(of(Epoch, run(trainer(epochs=5, stop_by=time.monotonic() - 1)))) == 1
 
 

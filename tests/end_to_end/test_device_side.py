@@ -1,0 +1,80 @@
+"""Where only the base is installed: everything but training works, and training says what to install.
+
+Each check is a fresh interpreter in which some modules cannot be found.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+TRAIN = ("torch", "torchvision", "safetensors", "tensorboard", "matplotlib", "huggingface_hub")
+HEAVY = (*TRAIN, "onnxruntime", "onnx", "numpy", "PIL")
+
+
+def python(absent, program, *arguments):
+    """Run a program in an interpreter that cannot find some modules."""
+    block = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+    words = [sys.executable, "-W", "error", "-c", block + program, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120)
+
+
+VERBS = """
+from pocketvision.cli.app import run
+file, photo, photos = sys.argv[1:]
+for words in (["predict", file, photo], ["evaluate", file, photos], ["verify", file], ["info", file],
+              ["show", "mobilenet_v1"], ["models"], ["predict", file, "-", "--help"]):
+    print("exit", words[0], run(words), flush=True)
+"""
+
+
+def test_all_verbs_but_fit_work_without_the_extra(model, photos):
+    done = python(TRAIN, VERBS, model, photos / "cat" / "000.jpg", photos)
+    assert (done.returncode, done.stderr) == (0, "")
+    exits = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("exit ")]
+    assert exits == [[verb, "0"] for verb in ("predict", "evaluate", "verify", "info", "show", "models", "predict")]
+    assert f"{model}: verified" in done.stdout
+    assert "4,231,976" in done.stdout  # MobileNetV1's parameters
+
+
+def test_fit_without_the_extra_says_what_to_install(photos, tmp_path):
+    program = "from pocketvision.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    done = python(TRAIN, program, "fit", photos, "-o", tmp_path / "run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "MissingExtra: this needs the module 'torch', which is not installed. Try: pip install 'pocketvision[train]'\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--json", "--top", "3")])
+def test_python_m_pocketvision_run_needs_still_less(options, model, photos):
+    program = "import runpy; runpy.run_module('pocketvision.run', run_name='__main__', alter_sys=True)"
+    absent = (*TRAIN, "onnx", "pydantic", "typer", "rich", "click")
+    done = python(absent, program, model, photos / "cat" / "000.jpg", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(photos / "cat" / "000.jpg") in done.stdout
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import pocketvision; assert pocketvision.__version__",
+        "from pocketvision.cli.app import run; assert run(['--help']) == 0",
+        "from pocketvision.cli.app import run; assert run(['fit', '--help']) == 0",
+        "from pocketvision.cli.app import run; assert run(['predict', '--help']) == 0",
+    ],
+)
+def test_help_is_instant(program):
+    """None of the heavy modules is as much as looked for."""
+    done = python(HEAVY, program)
+    assert (done.returncode, done.stderr) == (0, "")

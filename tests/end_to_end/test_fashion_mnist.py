@@ -1,0 +1,59 @@
+"""The reference data: in time, verified, and scored alike by `evaluate` and by a program that knows nothing of pocketvision."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from commandline import pocketvision, start_program
+from pocketvision.data.named import NAMED, cache_folder
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+# Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22); for the others see docs/log.md, less what a
+# slower machine loses.
+LEARNT = {1: 0.80, 3: 0.85, 6: 0.87}
+
+
+@pytest.fixture(scope="module")
+def fashion_mnist():
+    places = (cache_folder() / "fashion-mnist", Path(NAMED["fashion-mnist"].debian_folder))
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        say(f"Fashion-MNIST is not on this machine: neither {places[0]} nor {places[1]} exists")
+    return found
+
+
+@pytest.mark.parametrize(
+    "minutes", [pytest.param(1, marks=pytest.mark.alone), *(pytest.param(m, marks=pytest.mark.slow) for m in (3, 6))]
+)
+def test_fit_in_minutes(minutes, fashion_mnist, tmp_path):
+    model = tmp_path / "run" / "model.onnx"
+    began = time.monotonic()
+    job = start_program("fit", "fashion-mnist", "--minutes", minutes, "-o", model.parent, env=None)
+    _, err = job.communicate(timeout=60 * (2 * minutes + 4))
+    took = (time.monotonic() - began) / 60
+    assert job.returncode == 0, err
+    assert took <= 1.1 * minutes + 1, err
+
+    assert pocketvision("verify", model).code == 0
+    score = json.loads(pocketvision("evaluate", model, "fashion-mnist", "--json").out)
+    assert (score["part"], score["images"]) == ("test", 10_000)
+    assert score["top1"] >= LEARNT[minutes], err
+    assert score["top1"] == json.loads(pocketvision("info", model, "--json").out)["metrics"]["test"]["top1"]
+
+    plain = subprocess.run(
+        [sys.executable, EXAMPLES / "plain_onnxruntime.py", model, fashion_mnist],
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert plain.stdout == f"top-1 on 10,000 test images: {score['top1']:.4f}\n"
+
+
+def test_saved_test_images(fashion_mnist, tmp_path):
+    subprocess.run([sys.executable, EXAMPLES / "save_test_images.py", tmp_path], check=True, capture_output=True)
+    names = {file.stem for file in tmp_path.glob("*.png")}
+    assert names == {name.lower().replace("/", "-").replace(" ", "-") for name in NAMED["fashion-mnist"].classes}

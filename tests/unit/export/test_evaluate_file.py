@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from pocketvision.data.dataset import Dataset, Sample
+from pocketvision.data.split import split
+from pocketvision.errors import BadData, BadOption
+from pocketvision.events import Progress
+from pocketvision.export import evaluate
+from pocketvision.export.evaluate import evaluate_file, file_logits, labels_for, score, select_part
+from pocketvision.run.predictor import Predictor
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(0, 2, (500, 4)).astype(np.float32)
+LABELS = np.where(RNG.random(500) < 0.6, LOGITS.argmax(1), RNG.integers(0, 4, 500))
+
+
+def brute_force_ece(probabilities, labels, bins=15):
+    total = 0.0
+    for low in range(bins):
+        inside = [
+            (p.max(), p.argmax() == label)
+            for p, label in zip(probabilities, labels, strict=True)
+            if low / bins < p.max() <= (low + 1) / bins
+        ]
+        if inside:
+            sure, right = np.mean([s for s, _ in inside]), np.mean([r for _, r in inside])
+            total += len(inside) / len(labels) * abs(sure - right)
+    return total
+
+
+def softmax(logits):
+    return np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(1, keepdims=True)
+
+
+def test_the_figures():
+    found = score(LOGITS, LABELS, "test", temperature=3.0, unknown_threshold=0.4)
+    accuracy = accuracy_score(LABELS, LOGITS.argmax(1))
+    assert (found.part, found.images) == ("test", 500)
+    assert found.top1 == pytest.approx(accuracy)
+    assert found.standard_error == pytest.approx(np.sqrt(accuracy * (1 - accuracy) / 500), rel=0.01)
+    assert found.ece == pytest.approx(brute_force_ece(softmax(LOGITS / 3), LABELS))
+    assert found.ece_uncalibrated == pytest.approx(brute_force_ece(softmax(LOGITS), LABELS))
+    assert found.unknown == pytest.approx(np.mean([max(row) < 0.4 for row in softmax(LOGITS / 3)]))
+    assert 0 < found.unknown < 1 and found.ece != found.ece_uncalibrated
+
+
+def test_figures_as_json():
+    record = score(LOGITS, LABELS, "all", 1.0, 0.0).to_json()
+    assert set(record) == {"part", "images", "top1", "standard_error", "ece", "ece_uncalibrated", "unknown"}
+    assert record["part"] == "all" and record["images"] == 500 and record["unknown"] == 0.0
+    assert all(value == round(value, 6) for value in record.values() if isinstance(value, float))
+
+
+@pytest.fixture(scope="module")
+def model(exported):
+    return Predictor.open(exported.path, threads=1)
+
+
+def dataset(exported, classes, labels, parts=None):
+    parts = parts or [None] * len(labels)
+    samples = tuple(Sample(f"{i}", label, part) for i, (label, part) in enumerate(zip(labels, parts, strict=True)))
+    return Dataset("pets", tuple(classes), samples, exported.images[: len(labels)])
+
+
+def result(generator):
+    """The events of a generator, and what it returns."""
+    events = []
+    while True:
+        try:
+            events.append(next(generator))
+        except StopIteration as stop:
+            return events, stop.value
+
+
+def test_classes_are_matched_by_name(exported, model):
+    classes = sorted(exported.record.labels)
+    labels = [3, 0, 9, 3, 5, 1, 2, 8]
+    found = labels_for(model, dataset(exported, classes, labels))
+    assert [exported.record.labels[i] for i in found] == [classes[i] for i in labels]
+
+
+def test_a_class_that_the_file_does_not_know(exported, model):
+    names = list(exported.record.labels)
+    with pytest.raises(BadData) as caught:
+        labels_for(model, dataset(exported, ["gnu", *names], [0, 1]))
+    assert str(caught.value) == (
+        f"class 'gnu' of 'pets' is not among the 10 classes of the file: {', '.join(names)}. "
+        "Try: the data that the file was trained on, or rename the class"
+    )
+    many = Predictor(model.engine, replace(model.record, labels=tuple(f"c{i}" for i in range(11))))
+    with pytest.raises(BadData, match=r"not among the 11 classes of the file: c0, .*, c9 \.\.\.\. Try: "):
+        labels_for(many, dataset(exported, names, [0, 1]))
+
+
+def test_the_files_logits_batch_by_batch(exported, model, monkeypatch):
+    monkeypatch.setattr(evaluate, "BATCH", 3)
+    indices = np.array([7, 1, 0, 5, 2])
+    data = dataset(exported, exported.record.labels, range(8))
+    events, logits = result(file_logits(model, data, indices))
+    assert events == [Progress("evaluating", 3, 5), Progress("evaluating", 5, 5)]
+    np.testing.assert_allclose(logits, exported.logits(exported.images[indices]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_file_is_judged_by_names(exported, model):
+    names = exported.record.labels
+    best = exported.logits(exported.images).argmax(1)
+    classes = sorted(names)
+    labels = [classes.index(names[i]) for i in best]
+    labels[3] = (labels[3] + 1) % 10  # one wrong
+    _, found = result(evaluate_file(model, dataset(exported, classes, labels), np.arange(8), "all"))
+    assert (found.images, found.top1, found.part) == (8, 7 / 8, "all")
+    _, found = result(evaluate_file(model, dataset(exported, classes, labels), np.array([3, 4]), "test"))
+    assert found.top1 == 1 / 2
+
+
+def many(parts=None, n=60):
+    images = np.random.default_rng(1).integers(0, 256, (n, 4, 4), np.uint8)
+    parts = parts or [None] * n
+    return Dataset("pets", ("a", "b"), tuple(Sample(f"{i}", i % 2, part) for i, part in enumerate(parts)), images)
+
+
+def selected(exported, data, part, own=False):
+    fingerprint = data.fingerprint() if own else "of other data"
+    record = replace(exported.record, metrics={"data": {"fingerprint": fingerprint}})
+    indices, name = select_part(record, data, part)
+    return indices.tolist(), name
+
+
+def test_the_files_own_data_are_split_again(exported):
+    data = many()
+    assert selected(exported, data, "auto", own=True) == (split(data).test.tolist(), "test")
+
+
+def test_other_data_count_as_a_whole(exported):
+    assert selected(exported, many(), "auto") == (list(range(60)), "all")
+    no_test = many(["train", "train", "validation"] * 20)
+    assert selected(exported, no_test, "auto") == (list(range(60)), "all")
+    record = replace(exported.record, metrics={})
+    assert select_part(record, many(), "auto")[1] == "all"
+
+
+def test_a_test_part_is_taken_where_there_is_one(exported):
+    data = many(["train"] * 40 + ["test"] * 20)
+    assert selected(exported, data, "auto") == (list(range(40, 60)), "test")
+    assert selected(exported, data, "test", own=True) == (list(range(40, 60)), "test")
+
+
+def test_data_may_hold_nothing_but_a_test_part(exported):
+    assert selected(exported, many(["test"] * 60), "auto") == (list(range(60)), "test")
+
+
+@pytest.mark.parametrize("given", [None, ["train"] * 40 + ["test"] * 20, ["train", "validation", "test"] * 20])
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("train", "train"),
+        ("val", "validation"),
+        ("valid", "validation"),
+        ("validation", "validation"),
+        ("test", "test"),
+    ],
+)
+def test_a_part_is_the_one_of_the_split(exported, given, part, name):
+    data = many(given)
+    assert selected(exported, data, part) == (getattr(split(data), name).tolist(), name)
+
+
+def test_all(exported):
+    for own in (True, False):
+        assert selected(exported, many(["train"] * 40 + ["test"] * 20), "all", own) == (list(range(60)), "all")
+
+
+def test_no_such_part(exported):
+    with pytest.raises(BadOption) as caught:
+        selected(exported, many(), "dev")
+    assert str(caught.value) == (
+        "part must be auto, all, train, val, valid, validation, test; got 'dev'. Try: --part test"
+    )
+
+
+def test_a_part_without_images(exported):
+    with pytest.raises(BadData) as caught:
+        selected(exported, many(["train", "train", "validation"] * 20), "test")
+    assert str(caught.value) == "'pets' has no images in part 'test'. Try: --part all"

@@ -1,0 +1,94 @@
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
+
+from pocketvision.errors import BadArtifact
+from pocketvision.run.engines import OnnxRuntime
+
+RUNTIME = f"onnxruntime {onnxruntime.__version__}"
+
+
+def test_gives_outputs_by_name(exported):
+    engine = OnnxRuntime(exported.content, threads=1)
+    outputs = engine.run(exported.images)
+    assert set(outputs) == {"probabilities", "logits"}
+    assert {output.shape for output in outputs.values()} == {(8, 10)}
+    assert set(engine.metadata) == {"pocketvision"}
+    assert (engine.name, engine.version) == ("onnxruntime", onnxruntime.__version__)
+
+
+@pytest.mark.parametrize(("threads", "stated"), [(1, 1), (3, 3), (None, 0)])
+def test_threads(exported, threads, stated):
+    engine = OnnxRuntime(exported.content, threads)
+    assert engine._session.get_session_options().intra_op_num_threads == stated
+    assert engine._session.get_providers() == ["CPUExecutionProvider"]
+
+
+def test_refuses_tensors_in_other_files(exported):
+    proto = onnx.load_model_from_string(exported.content)
+    for tensor in proto.graph.initializer[:2]:
+        set_external_data(tensor, "/etc/passwd")
+    first = proto.graph.initializer[0].name
+    with pytest.raises(BadArtifact) as caught:
+        OnnxRuntime(proto.SerializeToString())
+    assert str(caught.value) == (
+        f"the file keeps 2 of its tensors in other files, first {first!r}; "
+        "a pocketvision model is one file, and nothing else is opened for it. Try: a file that pocketvision fit wrote"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [
+        (b"", "the file is not an ONNX model: it holds no graph."),
+        (b"<html></html>", "the file is not an ONNX model: byte 0 starts no protobuf field."),
+        (np.random.default_rng(0).bytes(1000), "the file is not an ONNX model: byte 0 starts no protobuf field."),
+    ],
+)
+def test_refuses_what_is_no_model(content, start):
+    with pytest.raises(BadArtifact) as caught:
+        OnnxRuntime(content)
+    assert str(caught.value) == f"{start} Try: a file that pocketvision fit wrote"
+
+
+def test_refuses_a_file_that_was_cut_short(exported):
+    content = exported.content
+    with pytest.raises(BadArtifact, match=r"^the file is cut short, or not an ONNX model: a field of [0-9]+ bytes"):
+        OnnxRuntime(content[: len(content) // 2])
+
+
+def test_what_the_engine_cannot_load_is_one_line(capfd):
+    node = helper.make_node("NoSuchOp", ["image"], ["logits"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("image", "logits")]
+    graph = helper.make_graph([node], "g", values[:1], values[1:])
+    opsets = [helper.make_opsetid("", 17)]
+    with pytest.raises(BadArtifact) as caught:
+        OnnxRuntime(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    message = str(caught.value)
+    assert message.startswith(f"{RUNTIME} cannot load the file: ") and "NoSuchOp" in message
+    assert message.endswith(" Try: copy the file again, or pip install --upgrade onnxruntime")
+    assert "\n" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("images", [np.zeros((1, 16, 16, 3), np.uint8), np.zeros((2, 32, 32, 3), np.float32)])
+def test_what_the_engine_cannot_run_is_one_line(exported, images):
+    with pytest.raises(BadArtifact) as caught:
+        OnnxRuntime(exported.content).run(images)
+    message = str(caught.value)
+    assert message.startswith(f"{RUNTIME} cannot run the file on images {images.shape} {images.dtype}: ")
+    assert message.endswith(" Try: pocketvision verify FILE")
+    assert "\n" not in message
+
+
+def test_a_model_without_an_input_called_image():
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "logits")]
+    one = numpy_helper.from_array(np.ones(1, np.float32), "one")
+    graph = helper.make_graph([helper.make_node("Add", ["x", "one"], ["logits"])], "g", values[:1], values[1:], [one])
+    opsets = [helper.make_opsetid("", 17)]
+    engine = OnnxRuntime(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    with pytest.raises(BadArtifact, match="cannot run the file on images"):
+        engine.run(np.zeros((1, 2, 2, 3), np.uint8))
