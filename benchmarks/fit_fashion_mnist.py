@@ -76,6 +76,7 @@ def main() -> None:
             print(f"{path.name}: there already")
             continue
         result = measure(minutes, options.seed)
+        RESULTS.mkdir(exist_ok=True)
         path.write_text(json.dumps(result, indent=1) + "\n")
         print(f"{path.name}: top-1 {result['top1']:.4f}")
 

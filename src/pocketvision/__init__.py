@@ -12,6 +12,8 @@ Importing this is instant: each name is loaded when it is first used.
 from importlib import import_module
 from typing import Any
 
+from pocketvision.errors import missing_extra
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "build", "count", "fit", "load", "resolve", "verify"]
 
@@ -29,4 +31,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'pocketvision' has no attribute {name!r}; it has {', '.join(__all__)}")
     module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from error

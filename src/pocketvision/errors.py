@@ -142,6 +142,13 @@ class Interrupted(PocketvisionError):
     exit_code = 130
 
 
+def missing_extra(error: ModuleNotFoundError) -> MissingExtra:
+    """Return the error that says how to install what was not found."""
+    return MissingExtra(
+        f"this needs the module {error.name!r}, which is not installed.", "pip install 'pocketvision[train]'"
+    )
+
+
 def nearest(name: str, known: list[str]) -> str:
     """Return the known name most like `name`, or the first one.
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import typer
 
+from pocketvision import __version__
 from pocketvision.cli import evaluate, fit, info, models, predict, show, verify
-from pocketvision.errors import PocketvisionError, nearest
+from pocketvision.errors import MissingExtra, PocketvisionError, missing_extra, nearest
 
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
-pocketvision model; 5 training failed; 70 a bug; 130 stopped by Ctrl-C."""
+pocketvision model; 5 training failed; 70 a bug; 130 stopped by Ctrl-C; 141 the
+reader of the output has gone."""
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
 
@@ -32,9 +34,16 @@ for verb in (fit, predict, evaluate, verify, info, show, models):
     app.command(name)(getattr(verb, name))
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        sys.stdout.write(f"pocketvision {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    version: bool = typer.Option(False, "--version", help="Show the version.", callback=_print_version, is_eager=True),
 ) -> None:
     """Options of all verbs. `main` reads --debug itself, wherever it stands."""
 
@@ -64,15 +73,10 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _fail("Interrupted", "stopped by Ctrl-C.", 130, debug)
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), 1
-        )  # whoever read our output has gone; what is left of it goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output goes nowhere
         return CLOSED_PIPE
     except ModuleNotFoundError as error:
-        message = (
-            f"this needs the module {error.name!r}, which is not installed. Try: pip install 'pocketvision[train]'"
-        )
-        return _fail("MissingExtra", message, 2, debug)
+        return _fail("MissingExtra", str(missing_extra(error)), MissingExtra.exit_code, debug)
     except Exception as error:
         return _fail(
             "Bug", f"{type(error).__name__}: {error} Try: the same command with --debug, and report it", 70, debug

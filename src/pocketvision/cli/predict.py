@@ -1,9 +1,12 @@
 """pocketvision predict: labels for images."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
+
+Write = Callable[[str, Any], None]  # (image's name, its Labels)
 
 
 def predict(
@@ -24,15 +27,15 @@ def predict(
     if json and csv:
         raise BadOption("--json and --csv contradict each other: one form of output at a time.", "one of the two")
     model = Predictor.open(file, threads)
-    write = _writer(json, csv, min(top, len(model.record.labels)))
+    images, top = list(_expand(sources)), min(top, len(model.record.labels))
+    write = _json if json else _csv(top) if csv else _table(images, model.record.labels, top)
     code = 0
-    for answer in model.stream(list(_expand(sources)), top, batch):
-        name = "-" if isinstance(answer.source, bytes) else str(answer.source)
+    for answer in model.stream(images, top, batch):
         if answer.error is not None:
             sys.stderr.write(f"{type(answer.error).__name__}: {answer.error}\n")
             code = answer.error.exit_code
         else:
-            write(name, answer.labels)
+            write(_name(answer.source), answer.labels)
     if code:
         raise Exit(code)
 
@@ -52,28 +55,44 @@ def _expand(sources: list[str]) -> Any:
             yield source
 
 
-def _writer(json: bool, csv: bool, top: int) -> Any:
-    """Return the function that writes one image's labels."""
-    import csv as csv_module
+def _name(source: Any) -> str:
+    return "-" if isinstance(source, bytes) else str(source)
+
+
+def _json(name: str, labels: Any) -> None:
+    """Write one image's labels as a line of JSON."""
+    from pocketvision.cli.output import print_json
+
+    print_json({"source": name} | labels.to_json(), indent=None)
+
+
+def _csv(top: int) -> Write:
+    """Write the header; return the function that writes one image's labels."""
+    import csv
     import sys
 
-    from pocketvision.cli.output import print_json, print_line
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    columns = [part for rank in range(1, top + 1) for part in (f"label_{rank}", f"probability_{rank}")]
+    rows.writerow(["source", "unknown", *columns])
 
-    if json:
-        return lambda name, labels: print_json({"source": name} | labels.to_json(), indent=None)
-    if csv:
-        rows = csv_module.writer(sys.stdout, lineterminator="\n")
-        columns = [part for rank in range(1, top + 1) for part in (f"label_{rank}", f"probability_{rank}")]
-        rows.writerow(["source", "unknown", *columns])
+    def write(name: str, labels: Any) -> None:
+        cells = [cell for label in labels for cell in (label.name, f"{label.probability:.6f}")]
+        rows.writerow([name, str(labels.unknown).lower(), *cells])
 
-        def write_row(name: str, labels: Any) -> None:
-            cells = [cell for label in labels for cell in (label.name, f"{label.probability:.6f}")]
-            rows.writerow([name, str(labels.unknown).lower(), *cells])
+    return write
 
-        return write_row
 
-    def write_line(name: str, labels: Any) -> None:
-        text = ", ".join(f"{label.name} {label.probability:.3f}" for label in labels)
-        print_line(f"{name}: {text}{' (unknown)' if labels.unknown else ''}")
+def _table(images: list[Any], names: tuple[str, ...], top: int) -> Write:
+    """Return the function that writes one image's labels, and the header above the first. Widths are known before."""
+    from pocketvision.cli.output import print_line
 
-    return write_line
+    first, column = max(5, *(len(_name(image)) for image in images)), max(5, *map(len, names))
+    header = [f"{'image':{first}}" + f"  {'label':{column}}  prob." * top]
+
+    def write(name: str, labels: Any) -> None:
+        if header:
+            print_line(header.pop())
+        cells = "".join(f"  {label.name:{column}}  {label.probability:.3f}" for label in labels)
+        print_line(f"{name:{first}}{cells}{'  unknown' if labels.unknown else ''}")
+
+    return write

@@ -159,7 +159,8 @@ def load_images(
         try:
             images[index] = prepare(read_image(source), resolution, channels, preprocessing)
         except BadImage as error:
-            raise BadImage(f"image {index + 1} of {len(sources)}: {error.problem}", error.attempt) from error
+            where = f"image {index + 1} of {len(sources)}: " if len(sources) > 1 else ""
+            raise BadImage(f"{where}{error.problem}", error.attempt) from error
     return images
 
 
@@ -252,6 +253,8 @@ def _opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
         raise
     except Exception as error:  # Pillow's readers raise nearly anything at broken files
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, FileNotFoundError):
+            raise BadImage(f"{_name(source)}: no such file.", "the path of an image that exists") from error
         raise BadImage(
             f"{_name(source)}: cannot be read: {reason}.",
             "an image viewer; if that cannot show it either, fetch the file again or take it out",

@@ -134,7 +134,9 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
 
 
 def unknown_threshold(probabilities: ArrayLike, labels: ArrayLike, keep: float = 0.95) -> float:
-    """Return the highest top probability that at least `keep` of the correctly classified images reach.
+    """Return a probability that at least `keep` of the correctly classified images exceed.
+
+    It lies halfway between the least sure of these and the next one below (or 0), so that rounding decides no image.
 
     An image below it is called unknown, so at most 1 - keep of the right answers are withheld.
 
@@ -150,7 +152,7 @@ def unknown_threshold(probabilities: ArrayLike, labels: ArrayLike, keep: float =
         BadOption: keep is out of range, or the arrays do not fit together.
 
     >>> unknown_threshold([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], [0, 0, 0], keep=0.5)
-    0.9
+    0.75
     """
     if not 0 < keep <= 1:
         raise BadOption(f"keep is {keep}; it is a part of the right answers, above 0 up to 1.", "keep=0.95")
@@ -158,8 +160,12 @@ def unknown_threshold(probabilities: ArrayLike, labels: ArrayLike, keep: float =
         return 0.0
     scores, classes = _checked(probabilities, labels)
     right = np.sort(scores.max(axis=1)[scores.argmax(axis=1) == classes])
+    if len(right) == 0:
+        return 0.0
     kept = max(1, ceil(keep * len(right) - 1e-9))  # 1e-9: 0.95 * 20 is 19, whatever float64 makes of it
-    return float(right[-kept]) if len(right) else 0.0
+    lowest = right[-kept]
+    below = right[right < lowest]
+    return float((lowest + (below[-1] if len(below) else 0.0)) / 2)
 
 
 def standard_error(accuracy: float, n: int) -> float:

@@ -13,7 +13,7 @@ from pocketvision.events import Epoch, Event, Note, Step
 from pocketvision.model.network import Network
 from pocketvision.train.loss import classification_loss
 from pocketvision.train.optimizer import AveragedWeights, make_optimizer
-from pocketvision.train.recipe import Recipe
+from pocketvision.train.recipe import Recipe, find_recipe
 from pocketvision.train.schedule import rate
 
 STEPS_TO_JUDGE = 20  # in an epoch, before its pace is believed
@@ -129,7 +129,8 @@ class Trainer:
             raise NonFiniteLoss(
                 f"the loss became {value} at step {self.step + 1} of {self.steps} in epoch {self.epoch + 1} "
                 f"(learning rate {lr:.4g}, batch of {len(labels)}).",
-                f"--lr {self.recipe.lr / 4:.4g}" + (" or --precision float32" if self.precision != "float32" else ""),
+                f"--lr {min(self.recipe.lr / 4, find_recipe(self.recipe.name).lr):.4g}"
+                + (" or --precision float32" if self.precision != "float32" else ""),
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

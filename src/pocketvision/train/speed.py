@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pocketvision.data.loader import to_tensor
+from pocketvision.errors import BadOption
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
 from pocketvision.train.loop import Trainer
@@ -77,9 +78,18 @@ def choose_threads(graph: Graph, recipe: Recipe, images: int) -> int:
 
 
 def find_device(accelerator: str) -> torch.device:
-    """Return the device to train on; "auto" takes CUDA, then Apple's MPS, then the CPU."""
-    if accelerator != "auto":
-        return torch.device(accelerator)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """Return the device to train on; "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        BadOption: the machine has no such device.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if accelerator == "auto":
+        return torch.device(next(name for name, is_there in present.items() if is_there))
+    if not present[accelerator]:
+        there = ", ".join(name for name, is_there in present.items() if is_there)
+        raise BadOption(
+            f"accelerator {accelerator!r} is not there, as torch {torch.__version__} says; there is: {there}.",
+            "--accelerator auto",
+        )
+    return torch.device(accelerator)

@@ -283,9 +283,8 @@ def test_the_array_read_is_a_copy():
 
 
 def test_missing_file_and_folder(tmp_path):
-    viewer = "Try: an image viewer; if that cannot show it either, fetch the file again or take it out"
     missing = tmp_path / "missing.png"
-    assert problem_of(read_image, missing) == f"{missing}: cannot be read: No such file or directory. {viewer}"
+    assert problem_of(read_image, missing) == f"{missing}: no such file. Try: the path of an image that exists"
     assert "cannot be read: Is a directory." in problem_of(read_image, tmp_path)
 
 

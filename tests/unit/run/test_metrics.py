@@ -121,12 +121,14 @@ def test_threshold_keeps_the_right_answers_and_no_more_than_it_must(n, keep):
     right = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
     threshold = unknown_threshold(probabilities, labels, keep)
     assert np.mean(right >= threshold) >= keep
-    assert np.mean(right > threshold) < keep  # the next higher one would keep too few
+    above = right[right >= threshold].min()
+    assert np.mean(right > above) < keep  # the next higher one would keep too few
+    assert threshold == pytest.approx((above + right[right < threshold].max(initial=0)) / 2)  # halfway
 
 
 def test_threshold_of_float32_keeps_the_image_it_was_read_from():
     probabilities = np.array([[0.7, 0.3]], np.float32)
-    assert unknown_threshold(probabilities, [0]) == float(probabilities[0, 0])
+    assert unknown_threshold(probabilities, [0]) == pytest.approx(0.35)
 
 
 def test_threshold_of_nothing_right_is_zero():

@@ -44,7 +44,7 @@ def test_as_a_command(exported, image):
 def test_a_broken_image_as_a_command(exported, image, tmp_path):
     done = run(exported.path, tmp_path / "none.png", image, "--threads", 1)
     assert done.returncode == 3 and done.stdout.startswith(f"{image}: ")
-    assert done.stderr.startswith("BadImage: ") and "none.png: cannot be read: No such file" in done.stderr
+    assert done.stderr.startswith("BadImage: ") and "none.png: no such file" in done.stderr
 
 
 def test_several_labels(exported, image, call):
