@@ -23,7 +23,7 @@ from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe, find_recipe
-from pocketvision.train.speed import choose_precision, choose_threads, measure_step_seconds
+from pocketvision.train.speed import choose_precision, measure_step_seconds
 
 CHECKED_EACH_EPOCH = 2000  # validation images; all of them at the end
 FINISH_SECONDS = 6.0  # goldens, parity, writing and verifying the file
@@ -114,8 +114,6 @@ def choose_network(
     seconds = None
     if deadline is not None:
         yield Progress("measuring how fast networks train here", 0, 1)
-        if device.type == "cpu":
-            torch.set_num_threads(choose_threads(graphs[0], recipe, timed_images(graphs[0], recipe)))
         decoding = decode_seconds(dataset, graphs[-1])
         seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decoding)
     chosen = pick(graphs, measure, steps_per_epoch(len(parts.train), recipe.batch_size), seconds)
