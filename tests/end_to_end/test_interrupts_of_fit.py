@@ -117,14 +117,12 @@ def test_a_process_then_the_same_command_again(number, photos, tmp_path):
 
 
 def test_a_process_that_is_still_loading(photos, tmp_path):
-    job = start_program("fit", photos, *SMALL, "-o", tmp_path / "run")
+    job = start_program("fit", photos, *SMALL[:-1], 10_000, "-o", tmp_path / "run")
     time.sleep(1.0)  # Python and the command line are up; torch is on its way, or was just loaded
     job.send_signal(signal.SIGINT)
     out, err = job.communicate(timeout=60)
-    if job.returncode == 0:
-        pytest.skip("the machine was faster than the signal")
     assert (job.returncode, out) == (130, "")
-    assert re.search(r"^Interrupted: stopped (by Ctrl-C\.|before training began)", err, re.MULTILINE)
+    assert re.search(r"^Interrupted: stopped (by Ctrl-C\.|before training began|in epoch)", err, re.MULTILINE)
     assert "Traceback" not in err
     assert not (tmp_path / "run" / "model.onnx").exists()
 

@@ -18,7 +18,7 @@ PHOTO_FAMILY, SMALL_FAMILY = (
     "mobilenet_v1",
     "mobilenet_v1_shallow",
 )  # 27 layers on a few pixels learn slowly: docs/log.md
-ENOUGH_EPOCHS = 6  # a larger network with fewer does worse than a smaller one with these: docs/log.md
+ENOUGH_EPOCHS = 5  # a larger network with fewer does worse than a smaller one with these: docs/log.md
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,17 @@ def test_steps_that_would_end_too_late_are_dropped(monkeypatch, stop_after, tota
         assert of(Step, events)[-1].lr < 0.1 * RECIPE.lr
 
 
+def test_spare_time_becomes_whole_epochs(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    start = clock.now
+    job = trainer(epochs=2, stop_by=start + 58)
+    events = run(job, clock.batches(10))
+    assert job.epochs == len(of(Epoch, events)) == 5 and job.done == 20
+    assert of(Note, events)[0].text == "The machine is faster than measured: 4 more epochs instead of 1."
+    assert job.progress == pytest.approx(1) and clock.now - start <= 58
+
+
 def test_time_for_validation_is_kept(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(loop, "time", clock)
