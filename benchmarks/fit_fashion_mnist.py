@@ -1,6 +1,7 @@
 """What does `fit fashion-mnist --minutes M` reach here?
 
     python benchmarks/fit_fashion_mnist.py --minutes 6 --minutes 30
+    python benchmarks/fit_fashion_mnist.py --run demo/run               # a job that was run already, here and now
 
 Writes benchmarks/results/fit_fashion_mnist_<device>_<date>_<minutes>.json for each. Existing results are skipped.
 """
@@ -16,8 +17,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import onnxruntime
-import torch
+from pocketvision import load
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,44 +41,65 @@ def commit() -> str:
     return head.stdout.strip() + ("+" if dirty.stdout else "")
 
 
-def measure(minutes: float, seed: int) -> dict[str, object]:
-    """Run the job in a new folder; return its result and where it was taken."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [Path(sys.executable).with_name("pocketvision"), "fit", "fashion-mnist", "--minutes", str(minutes)]
-        done = subprocess.run(
-            [*command, "--seed", str(seed), "--json", "-o", f"{folder}/run"], stdout=subprocess.PIPE, check=True
-        )
-        size = Path(folder, "run", "model.onnx").stat().st_size
-    result = json.loads(done.stdout)
-    del result["model"]
-    return result | {
-        "minutes_asked": minutes,
-        "size_mb": size / 1e6,
-        "seed": seed,
+def train(minutes: float, seed: int, run: Path) -> None:
+    """Run the job."""
+    program = Path(sys.executable).with_name("pocketvision")
+    words = ["fit", "fashion-mnist", "--minutes", str(minutes), "--seed", str(seed), "-o", str(run)]
+    subprocess.run([program, *words], check=True)
+
+
+def describe(run: Path) -> dict[str, object]:
+    """Return a finished job's result, and where it was taken."""
+    record = load(run / "model.onnx").record
+    events = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    minutes = next(event["value"] for event in events if event["event"] == "measured" and event["name"] == "minutes")
+    options = record.provenance["options"]
+    return {
+        "network": record.model["name"],
+        "minutes_asked": options["minutes"],
+        "minutes": minutes,
+        "epochs": sum(event["event"] == "epoch" for event in events),
+        **record.metrics["test"],
+        "size_mb": (run / "model.onnx").stat().st_size / 1e6,
+        "seed": options["seed"],
         "device": cpu_name(),
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": record.provenance["date"],
         "commit": commit(),
-        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+        "versions": record.provenance["versions"],
     }
+
+
+def write(result: dict[str, object]) -> None:
+    """Write a result under a name that says where, when and how long."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / file_name(str(result["date"]), float(str(result["minutes_asked"])))
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{path.name}: top-1 {result['top1']:.4f}")
+
+
+def file_name(date: str, minutes: float) -> str:
+    """Return the name of a result's file."""
+    device = re.sub(r"[^a-z0-9]+", "-", cpu_name().lower()).strip("-")
+    return f"fit_fashion_mnist_{device}_{date}_{minutes:g}min.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, action="append", required=True)
+    parser.add_argument("--minutes", type=float, action="append", default=[])
+    parser.add_argument("--run", type=Path, action="append", default=[])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    for run in options.run:
+        write(describe(run))
     print(f"about {1.1 * sum(options.minutes):.0f} minutes in all")
     for minutes in options.minutes:
-        device = re.sub(r"[^a-z0-9]+", "-", cpu_name().lower()).strip("-")
-        date = datetime.now(UTC).date().isoformat()
-        path = RESULTS / f"fit_fashion_mnist_{device}_{date}_{minutes:g}min.json"
-        if path.exists():
-            print(f"{path.name}: there already")
+        name = file_name(datetime.now(UTC).date().isoformat(), minutes)
+        if (RESULTS / name).exists():
+            print(f"{name}: there already")
             continue
-        result = measure(minutes, options.seed)
-        RESULTS.mkdir(exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"{path.name}: top-1 {result['top1']:.4f}")
+        with tempfile.TemporaryDirectory() as folder:
+            train(minutes, options.seed, Path(folder, "run"))
+            write(describe(Path(folder, "run")))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ class Trainer:
         stop_by: float | None = None,
     ) -> None:
         self.network, self.recipe = network, recipe
-        self.steps, self.total = steps, epochs * steps  # `total` may shrink, see _keep_to_the_clock
+        self.steps = steps
+        self.planned = self.total = epochs * steps  # `total` may be less than planned, see _keep_to_the_clock
         self.class_weights = class_weights
         self.precision = precision
         self.stop_by = stop_by
@@ -164,13 +165,13 @@ class Trainer:
         if self.stop_by is None or self.steps_left == 0:
             return
         fitting = int((self.stop_by - time.monotonic()) / (LATE * epoch_seconds))
-        planned = self.epochs - self.epoch
+        planned = math.ceil(self.planned / self.steps) - self.epoch
         if fitting > planned:
-            self.total += (fitting - planned) * self.steps
+            self.planned = self.total = (self.epoch + fitting) * self.steps
             yield Note(f"The machine is faster than measured: {fitting} more epochs instead of {planned}.")
 
     def _keep_to_the_clock(self, step_seconds: float) -> Iterator[Event]:
-        """Plan fewer steps where the present pace would end too late; the learning rate then falls sooner."""
+        """Take fewer steps where the present pace would end too late, and the planned ones again where it recovers."""
         if self.stop_by is None:
             return
         validations = (self.epochs - self.epoch) * self._validation_seconds
@@ -183,6 +184,8 @@ class Trainer:
                     f"The machine is slower than measured: {self.total / self.steps:.1f} epochs instead of {was}."
                 )
             self._is_late = True
+        elif self.total < self.planned:
+            self.total = max(self.total, min(self.planned, fitting))
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

@@ -177,7 +177,22 @@ def test_time_for_validation_is_kept(monkeypatch):
 
     notes = of(Note, job.run(clock.batches(10), validate))
     assert len(notes) == 1, "said once, however often the plan shrinks"
-    assert 50 < clock.now - start <= 62.5 and job.progress == pytest.approx(1)
+    assert 50 < clock.now - start <= 62.5 and job.progress > 0.9
+
+
+def test_a_machine_that_recovers_takes_the_planned_steps(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    job = trainer(epochs=4, stop_by=clock.now + 44)
+
+    def slow_at_first(epoch):
+        for batch in batches(epoch):
+            clock.now += 5 if job.done < 2 else 2
+            yield batch
+
+    events = run(job, slow_at_first)
+    assert [note.text for note in of(Note, events)] == ["The machine is slower than measured: 3.0 epochs instead of 4."]
+    assert job.done == job.planned == 16 and job.progress == pytest.approx(1)
 
 
 def test_a_slow_machine_is_noticed_within_the_first_epoch(monkeypatch):
