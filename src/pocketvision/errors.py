@@ -19,6 +19,7 @@
     │   └── ExportMismatch
     ├── TrainingFailed                           5
     │   └── NonFiniteLoss
+    ├── DiskFailed                               6   the system refused to read or write: full disk, no permission
     ├── GraphError                              70   a family, block or rewrite is wrong: our bug or a family author's
     │   └── BadCut
     └── Interrupted                            130   Ctrl-C; what was reached is saved
@@ -124,6 +125,12 @@ class TrainingFailed(PocketvisionError):
 
 class NonFiniteLoss(TrainingFailed):
     """The loss became NaN or infinite."""
+
+
+class DiskFailed(PocketvisionError):
+    """The system refused to read or write a file; from Python it is met as the OSError itself."""
+
+    exit_code = 6
 
 
 class GraphError(PocketvisionError):

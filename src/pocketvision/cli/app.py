@@ -12,12 +12,13 @@ import typer
 
 from pocketvision import __version__
 from pocketvision.cli import evaluate, fit, info, models, predict, show, verify
-from pocketvision.errors import MissingExtra, PocketvisionError, missing_extra, nearest
+from pocketvision.errors import DiskFailed, MissingExtra, PocketvisionError, missing_extra, nearest
 
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
-pocketvision model; 5 training failed; 70 a bug; 130 stopped by Ctrl-C; 141 the
+pocketvision model; 5 training failed; 6 the
+disk is full or refuses; 70 a bug; 130 stopped by Ctrl-C; 141 the
 reader of the output has gone."""
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
@@ -77,10 +78,20 @@ def run(arguments: list[str]) -> int:
         return CLOSED_PIPE
     except ModuleNotFoundError as error:
         return _fail("MissingExtra", str(missing_extra(error)), MissingExtra.exit_code, debug)
+    except OSError as error:
+        return _fail("DiskFailed", str(_disk_failed(error)), DiskFailed.exit_code, debug)
     except Exception as error:
         return _fail(
             "Bug", f"{type(error).__name__}: {error} Try: the same command with --debug, and report it", 70, debug
         )
+
+
+def _disk_failed(error: OSError) -> DiskFailed:
+    where = f" at {error.filename!r}" if error.filename else ""
+    return DiskFailed(
+        f"the system says {error.strerror or error}{where}; no unfinished file has a final name.",
+        "free space or permission there, then the same command with --restart or another folder",
+    )
 
 
 def _fail(kind: str, message: str, code: int, debug: bool) -> int:
