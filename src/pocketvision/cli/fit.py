@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from pocketvision.cli.loading import loading
+
 
 def fit(
     data: Annotated[str, Argument(help="Folder of class folders, CSV file, IDX folder, or a name: fashion-mnist.")],
@@ -35,10 +37,11 @@ def fit(
     json: Annotated[bool, Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
     """Train a network on your images; write RUN/model.onnx, proven to answer as the trained network does."""
-    from pocketvision.cli.output import print_json, print_line
-    from pocketvision.cli.progress import watch
-    from pocketvision.fit.flow import fit as run_fit
-    from pocketvision.fit.options import FitOptions
+    with loading():
+        from pocketvision.cli.output import print_json, print_line
+        from pocketvision.cli.progress import watch
+        from pocketvision.fit.flow import fit as run_fit
+        from pocketvision.fit.options import FitOptions
 
     options = FitOptions(
         minutes=minutes,
