@@ -15,9 +15,10 @@ from typing import Any
 from pocketvision.errors import missing_extra
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "count", "fit", "load", "resolve", "verify"]
+__all__ = ["Budget", "__version__", "build", "count", "fit", "load", "resolve", "verify"]
 
 _HOMES = {
+    "Budget": ("pocketvision.cost.budget", "Budget"),
     "build": ("pocketvision.model.network", "build"),
     "count": ("pocketvision.cost.count", "count"),
     "fit": ("pocketvision.fit.call", "fit"),

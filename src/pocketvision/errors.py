@@ -12,14 +12,18 @@
     ├── InputError                               3   the images or labels given are wrong
     │   ├── BadData
     │   ├── BadImage
+    │   ├── BadVideo
+    │   ├── BadDeviceFile
     │   └── UnknownData
     ├── BadArtifact                              4   the file cannot be read as a pocketvision model
     ├── CheckFailed                              1   the file was read, and something in it differs
     │   ├── VerificationFailed
-    │   └── ExportMismatch
+    │   ├── ExportMismatch
+    │   └── BudgetMissed
     ├── TrainingFailed                           5
     │   └── NonFiniteLoss
     ├── DiskFailed                               6   the system refused to read or write: full disk, no permission
+    ├── NoFit                                    7   no network fits the budget; nothing was trained
     ├── GraphError                              70   a family, block or rewrite is wrong: our bug or a family author's
     │   └── BadCut
     └── Interrupted                            130   Ctrl-C; what was reached is saved
@@ -95,6 +99,14 @@ class BadImage(InputError):
     """An image cannot be decoded, or an array has the wrong dtype or shape."""
 
 
+class BadVideo(InputError):
+    """A video file or a camera cannot be read."""
+
+
+class BadDeviceFile(InputError):
+    """A device file cannot be read, or holds none of the networks that are asked for."""
+
+
 class UnknownData(InputError):
     """Neither a path nor the name of a known data set."""
 
@@ -117,6 +129,10 @@ class ExportMismatch(CheckFailed):
     """The exported file and the trained network give different answers; the file was not written."""
 
 
+class BudgetMissed(CheckFailed):
+    """The finished file was written and verified, but measured, it is over the budget."""
+
+
 class TrainingFailed(PocketvisionError):
     """Training cannot go on."""
 
@@ -131,6 +147,12 @@ class DiskFailed(PocketvisionError):
     """The system refused to read or write a file; from Python it is met as the OSError itself."""
 
     exit_code = 6
+
+
+class NoFit(PocketvisionError):
+    """No candidate fits the budget; nothing was trained."""
+
+    exit_code = 7
 
 
 class GraphError(PocketvisionError):
@@ -149,10 +171,10 @@ class Interrupted(PocketvisionError):
     exit_code = 130
 
 
-def missing_extra(error: ModuleNotFoundError) -> MissingExtra:
+def missing_extra(error: ModuleNotFoundError, extra: str = "train") -> MissingExtra:
     """Return the error that says how to install what was not found."""
     return MissingExtra(
-        f"this needs the module {error.name!r}, which is not installed.", "pip install 'pocketvision[train]'"
+        f"this needs the module {error.name!r}, which is not installed.", f"pip install 'pocketvision[{extra}]'"
     )
 
 

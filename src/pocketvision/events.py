@@ -20,6 +20,25 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """What is known so far of how long one network takes; more rounds may follow.
+
+    Attributes:
+        name: of the network.
+        latency_ms: median.
+        p95_ms: 95 of 100 calls took no longer.
+        noise_ms: how far another run's median may be from this one.
+        rounds: how many were timed.
+    """
+
+    name: str
+    latency_ms: float
+    p95_ms: float
+    noise_ms: float
+    rounds: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One optimizer step.
 
@@ -74,4 +93,4 @@ class Measured:
     value: float
 
 
-Event = Note | Progress | Step | Epoch | Measured
+Event = Note | Progress | Timed | Step | Epoch | Measured

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from pocketvision.cost.device_file import read_device_file
+
 TRAIN = ("torch", "torchvision", "safetensors", "tensorboard", "matplotlib", "huggingface_hub")
 HEAVY = (*TRAIN, "onnxruntime", "onnx", "numpy", "PIL")
 
@@ -30,18 +32,24 @@ sys.meta_path.insert(0, Absent())
 
 VERBS = """
 from pocketvision.cli.app import run
-file, photo, photos = sys.argv[1:]
+file, photo, photos, device = sys.argv[1:]
+quick = ["--widths", "0.25", "--resolutions", "32", "--seconds", "0.001"]
 for words in (["predict", file, photo], ["evaluate", file, photos], ["verify", file], ["info", file],
+              ["probe", "mobilenet_v1", *quick, "-o", device], ["probe", file, "--seconds", "0.001"],
               ["show", "mobilenet_v1"], ["models"], ["predict", file, "-", "--help"]):
     print("exit", words[0], run(words), flush=True)
 """
 
 
-def test_all_verbs_but_fit_work_without_the_extra(model, photos):
-    done = python(TRAIN, VERBS, model, photos / "cat" / "000.jpg", photos)
+def test_all_verbs_but_fit_work_without_the_extra(model, photos, tmp_path):
+    device = tmp_path / "pi.json"
+    done = python(TRAIN, VERBS, model, photos / "cat" / "000.jpg", photos, device)
     assert (done.returncode, done.stderr) == (0, "")
     exits = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("exit ")]
-    assert exits == [[verb, "0"] for verb in ("predict", "evaluate", "verify", "info", "show", "models", "predict")]
+    verbs = ("predict", "evaluate", "verify", "info", "probe", "probe", "show", "models", "predict")
+    assert exits == [[verb, "0"] for verb in verbs]
+    (probed,) = read_device_file(device).rows
+    assert (probed.name, probed.rss_mb is not None) == ("mobilenet_v1_w0.25_r32", True)
     assert f"{model}: verified" in done.stdout
     assert "4,231,976" in done.stdout  # MobileNetV1's parameters
 

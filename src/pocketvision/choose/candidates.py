@@ -1,10 +1,13 @@
-"""Candidates: which networks the images and the time allow, and the one to train."""
+"""Candidates: the networks that suit the images, with what each would take of the budget."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
+from pocketvision.choose.prior import expected_top1
+from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
+from pocketvision.cost.device_file import Latency
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve
 
@@ -13,68 +16,123 @@ EVEN = (
     8  # small images are enlarged to a multiple of this: maps that halve evenly also train faster (28 to 32: 1.2 times)
 )
 PHOTO_RESOLUTIONS = (96, 128, 160, 192, 224)
+SMALL_SHARES = (0.5, 0.75, 1.0)  # of the images' own size, where a budget may need less than that
 WIDTHS = (0.25, 0.375, 0.5, 0.75, 1.0)
-PHOTO_FAMILY, SMALL_FAMILY = (
-    "mobilenet_v1",
-    "mobilenet_v1_shallow",
-)  # 27 layers on a few pixels learn slowly: docs/log.md
-ENOUGH_EPOCHS = 5  # a larger network with fewer does worse than a smaller one with these: docs/log.md
+NARROW_WIDTHS = (0.125, 0.1875)  # where a budget may need them
+PHOTO_FAMILY = "mobilenet_v1"
+SMALL_FAMILY = "mobilenet_v1_shallow"  # 27 layers on a few pixels learn slowly: docs/log.md
+ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user fixed; None is left to the choice."""
+    """What the user fixed; None is left to the choice.
 
-    classes: int
+    Attributes:
+        labels: class names.
+        in_channels: 3 for RGB, 1 for grey.
+        family, width, resolution, output_stride: of the network.
+        is_limited: whether there is a budget, so that smaller networks than usual are worth a look.
+    """
+
+    labels: tuple[str, ...]
     in_channels: int
     family: str | None = None
     width: float | None = None
     resolution: int | None = None
     output_stride: int | None = None
+    is_limited: bool = False
 
 
 @dataclass(frozen=True)
-class Pick:
-    """The network to train, and why.
+class Candidate:
+    """One network, and what speaks for and against it.
 
     Attributes:
         graph: the network.
-        step_seconds: measured time of one optimizer step; None where nothing was measured.
-        reason: one sentence.
+        expected_top1: the prior, in percent of ImageNet's images.
+        spent: what it takes of each limit.
+        latency: measured or predicted; None where nobody asked.
+        epochs: that it can be trained in the time there is; None where that does not matter.
+        dropped: why it is out; empty while it is in.
     """
 
     graph: Graph
-    step_seconds: float | None
-    reason: str
+    expected_top1: float
+    spent: Spent
+    latency: Latency | None = None
+    epochs: float | None = None
+    dropped: str = ""
+
+    @property
+    def name(self) -> str:
+        """The network's full name."""
+        return self.graph.name
+
+    def drop(self, reason: str) -> "Candidate":
+        """Return it marked as out."""
+        return replace(self, dropped=reason)
+
+    def time(self, latency: Latency) -> "Candidate":
+        """Return it with its latency. The noise counts twice: of this measurement, and of the one on the finished file."""
+        spent = replace(self.spent, latency_ms=latency.median_ms, noise_ms=2 * latency.noise_ms)
+        return replace(self, latency=latency, spent=spent)
 
 
-def list_candidates(asked: Asked, short_side: int) -> list[Graph]:
-    """Return the networks that suit images of that size, by rising multiply-adds.
+def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
+    """Return the networks that suit images of that size, the likeliest best first.
+
+    The prior is no better than a whole point. Within one, higher resolution comes first, which won at equal
+    multiply-adds (docs/log.md); then the cheapest.
 
     Args:
         asked: what the user fixed.
         short_side: median over the images, in pixels.
     """
-    if asked.resolution is not None:
-        resolutions = [asked.resolution]
-    elif short_side <= SMALL:
-        resolutions = [max(16, ceil(short_side / EVEN) * EVEN)]
-    else:
-        resolutions = [r for r in PHOTO_RESOLUTIONS if r <= max(short_side, PHOTO_RESOLUTIONS[0])]
-    family = asked.family or (SMALL_FAMILY if resolutions[-1] <= SMALL else PHOTO_FAMILY)
+    resolutions = [asked.resolution] if asked.resolution is not None else suitable_resolutions(asked, short_side)
+    family = asked.family or (SMALL_FAMILY if max(resolutions) <= SMALL else PHOTO_FAMILY)
+    widths = [asked.width] if asked.width is not None else [*(NARROW_WIDTHS if asked.is_limited else ()), *WIDTHS]
     graphs = [
         resolve(
             family,
             width=width,
             resolution=resolution,
-            classes=asked.classes,
+            classes=len(asked.labels),
             in_channels=asked.in_channels,
             output_stride=asked.output_stride or default_output_stride(resolution),
         )
         for resolution in resolutions
-        for width in ([asked.width] if asked.width is not None else WIDTHS)
+        for width in widths
     ]
-    return sorted(graphs, key=lambda graph: count(graph).macs)
+    found = [_describe(graph, own_resolution(short_side), asked.labels) for graph in graphs]
+    return sorted(found, key=_rank)
+
+
+def _rank(candidate: Candidate) -> tuple[float, ...]:
+    return -round(candidate.expected_top1), -candidate.graph.image.height, candidate.spent.macs
+
+
+def suitable_resolutions(asked: Asked, short_side: int) -> list[int]:
+    """Return the resolutions worth a look for images of that size, in pixels, rising.
+
+    >>> asked = Asked(("cat", "dog"), 3)
+    >>> suitable_resolutions(asked, 28), suitable_resolutions(asked, 150)
+    ([32], [96, 128])
+    """
+    if short_side > SMALL:
+        return [r for r in PHOTO_RESOLUTIONS if r <= max(short_side, PHOTO_RESOLUTIONS[0])]
+    own = own_resolution(short_side)
+    shares = SMALL_SHARES if asked.is_limited else (1.0,)
+    return sorted({max(16, ceil(own * share / EVEN) * EVEN) for share in shares})
+
+
+def own_resolution(short_side: int) -> int:
+    """Return the resolution at which images of that size are used at their own size, in pixels.
+
+    >>> own_resolution(8), own_resolution(28), own_resolution(150)
+    (16, 32, 150)
+    """
+    return short_side if short_side > SMALL else max(16, ceil(short_side / EVEN) * EVEN)
 
 
 def default_output_stride(resolution: int) -> int:
@@ -86,32 +144,19 @@ def default_output_stride(resolution: int) -> int:
     return 8 if resolution < 48 else 16 if resolution < 96 else 32
 
 
-def pick(graphs: list[Graph], measure: Callable[[Graph], float], steps_per_epoch: int, seconds: float | None) -> Pick:
-    """Return the largest network that can be trained for enough epochs in the time.
+def _describe(graph: Graph, own: int, labels: Sequence[str]) -> Candidate:
+    cost = count(graph)
+    size_bytes = cost.weight_bytes + record_bytes(graph, labels)
+    spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
+    return Candidate(graph, expected_top1(graph, own), spent)
 
-    Args:
-        graphs: by rising multiply-adds.
-        measure: network -> seconds of one optimizer step, here and now.
-        steps_per_epoch: optimizer steps in one epoch.
-        seconds: that training may take; None where epochs were asked for instead of time.
 
-    Without a time limit nothing is measured, so that the pick depends on the images alone: it is the one in the middle.
-    """
-    if seconds is None:
-        middle = graphs[(len(graphs) - 1) // 2]
-        reason = "the only one that was asked for" if len(graphs) == 1 else f"the middle one of {len(graphs)} sizes"
-        return Pick(middle, None, reason)
-    if len(graphs) == 1:
-        return Pick(graphs[0], measure(graphs[0]), "the only one that was asked for")
-    best: Pick | None = None
-    for graph in graphs:
-        step = measure(graph)
-        epochs = seconds / (step * steps_per_epoch)
-        if best is not None and epochs < ENOUGH_EPOCHS:
-            break
-        best = Pick(graph, step, f"the largest of {len(graphs)} sizes that has time for {ENOUGH_EPOCHS} epochs")
-        if epochs < ENOUGH_EPOCHS:
-            best = Pick(graph, step, f"the smallest of {len(graphs)} sizes; the time is short for any")
-            break
-    assert best is not None
-    return best
+def record_bytes(graph: Graph, labels: Sequence[str]) -> int:
+    """Estimate, a little too high, what the file holds besides the weights."""
+    arrays = sum(parameter.role in ("weight", "bias", "shift") for parameter in graph.parameters())
+    return RECORD_BYTES + ARRAY_BYTES * arrays + sum(LABEL_BYTES + len(label.encode()) for label in labels)
+
+
+def middle(candidates: Sequence[Candidate]) -> Candidate:
+    """Return the one of medium cost: the choice where neither a budget nor a time says how large it may be."""
+    return sorted(candidates, key=lambda candidate: candidate.spent.macs)[(len(candidates) - 1) // 2]

@@ -11,14 +11,14 @@ from typing import Any
 import typer
 
 from pocketvision import __version__
-from pocketvision.cli import evaluate, fit, info, models, predict, show, verify
+from pocketvision.cli import evaluate, fit, info, models, predict, probe, show, verify
 from pocketvision.errors import DiskFailed, MissingExtra, PocketvisionError, missing_extra, nearest
 
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
 pocketvision model; 5 training failed; 6 the
-disk is full or refuses; 70 a bug; 130 stopped by Ctrl-C; 141 the
+disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130 stopped by Ctrl-C; 141 the
 reader of the output has gone."""
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, predict, evaluate, verify, info, show, models):
+for verb in (fit, predict, evaluate, verify, probe, info, show, models):
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
 

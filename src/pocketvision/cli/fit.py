@@ -1,7 +1,7 @@
 """pocketvision fit: images in, one verified file out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -10,7 +10,18 @@ from pocketvision.cli.loading import loading
 
 def fit(
     data: Annotated[str, Argument(help="Folder of class folders, CSV file, IDX folder, or a name: fashion-mnist.")],
-    out: Annotated[Path, Option("--out", "-o", help="Run folder; must be new.")],
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="Run folder; must be new. [default: required, unless --plan]")
+    ] = None,
+    latency_ms: Annotated[float | None, Option(help="Budget: one image on one thread, without decoding.")] = None,
+    size_mb: Annotated[float | None, Option(help="Budget: the file, in 10^6 bytes.")] = None,
+    memory_mb: Annotated[float | None, Option(help="Budget: weights and peak activations, in 10^6 bytes.")] = None,
+    macs: Annotated[str | None, Option(help="Budget: multiply-adds for one image, such as 50M.")] = None,
+    target: Annotated[
+        Path | None, Option(help="Device file that `pocketvision probe` wrote. [default: this machine]")
+    ] = None,
+    threads: Annotated[int, Option(help="Threads of the engine that the latency is for.")] = 1,
+    plan: Annotated[bool, Option("--plan", help="Show what would be trained, and stop.")] = False,
     minutes: Annotated[
         float | None, Option(help="Time from start to model.onnx. [default: 15, unless --epochs]")
     ] = None,
@@ -18,8 +29,10 @@ def fit(
     family: Annotated[
         str, Option(help="Family of networks, see `pocketvision models`; auto goes by the images.")
     ] = "auto",
-    width: Annotated[float | None, Option(help="Width multiplier. [default: by images and time]")] = None,
-    resolution: Annotated[int | None, Option(help="Input side in pixels. [default: by images and time]")] = None,
+    width: Annotated[float | None, Option(help="Width multiplier. [default: by images, budget and time]")] = None,
+    resolution: Annotated[
+        int | None, Option(help="Input side in pixels. [default: by images, budget and time]")
+    ] = None,
     output_stride: Annotated[
         int | None, Option(help="Input side over last map's side. [default: by resolution]")
     ] = None,
@@ -36,12 +49,18 @@ def fit(
     restart: Annotated[bool, Option("--restart", help="Move an old run folder aside and start over.")] = False,
     json: Annotated[bool, Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
-    """Train a network on your images; write RUN/model.onnx, proven to answer as the trained network does."""
+    """Train a network on your images that fits your budget; write RUN/model.onnx, proven to answer as the trained one does."""
+    from pocketvision.errors import UsageError
+
+    if out is None and not plan:
+        raise UsageError("a run folder is missing: where model.onnx goes.", "-o run, or --plan to look first")
     with loading():
-        from pocketvision.cli.output import print_json, print_line
+        from pocketvision.cli.output import print_json
         from pocketvision.cli.progress import watch
+        from pocketvision.cost.budget import Budget, read_macs
         from pocketvision.fit.flow import fit as run_fit
         from pocketvision.fit.options import FitOptions
+        from pocketvision.fit.preview import preview
 
     options = FitOptions(
         minutes=minutes,
@@ -56,18 +75,69 @@ def fit(
         class_weights=class_weights,
         flip=flip,
         seed=seed,
+        budget=Budget(
+            latency_ms=latency_ms,
+            size_mb=size_mb,
+            memory_mb=memory_mb,
+            macs=None if macs is None else read_macs(macs),
+        ),
+        threads=threads,
+        target=target,
         accelerator=accelerator,
         precision=precision,
     )
-    finished = watch(run_fit(data, out, options, restart))
-    score = finished.evaluation
-    if json:
-        print_json(
-            {"model": str(finished.model), "network": finished.name, **score.to_json(), "minutes": finished.minutes}
-        )
+    if out is None or plan:
+        planned = watch(preview(data, options))
+        print_json(planned.to_json()) if json else _print_plan(planned)
         return
+    finished = watch(run_fit(data, out, options, restart))
+    print_json(finished.to_json()) if json else _print_result(finished)
+
+
+def _print_result(finished: Any) -> None:
+    from pocketvision.cli.output import print_line
+
+    score, latency = finished.evaluation, finished.measurement.latency
     print_line(
         f"{finished.model}: {finished.name}, top-1 {score.top1:.4f} +- {score.standard_error:.4f} on {score.images:,} "
         f"{score.part} images, {finished.minutes:.1f} minutes"
     )
+    print_line(
+        f"here: {latency.median_ms:.3f} +- {latency.noise_ms:.3f} ms an image, {finished.measurement.label.median_ms:.3f} ms "
+        f"with decoding; {finished.spent.size_mb:.2f} MB, {finished.spent.memory_mb:.2f} MB of memory, "
+        f"{finished.spent.macs / 1e6:.1f} M multiply-adds"
+    )
     print_line(f"Next: pocketvision predict {finished.model} IMAGE")
+
+
+def _print_plan(planned: Any) -> None:
+    from pocketvision.cli.output import print_line, print_table
+
+    header = ("network", "ImageNet", "ms", "+-", "MB", "memory MB", "M MACs", "verdict")
+    finalists = {candidate.name for candidate in planned.found.finalists}
+    rows = []
+    for candidate in planned.found.candidates:
+        latency, spent = candidate.latency, candidate.spent
+        is_predicted = latency is not None and latency.is_predicted
+        verdict = "pick" if candidate is planned.pick else "tried" if candidate.name in finalists else ""
+        rows.append(
+            (
+                candidate.name,
+                f"{candidate.expected_top1:.0f}",
+                "" if latency is None else f"{latency.median_ms:.3f}{'*' if is_predicted else ''}",
+                "" if latency is None else f"{latency.noise_ms:.3f}",
+                f"{spent.size_mb:.2f}",
+                f"{spent.memory_mb:.2f}",
+                f"{spent.macs / 1e6:.1f}",
+                candidate.dropped or verdict,
+            )
+        )
+    print_table(header, rows)
+    print_line(
+        "ImageNet: top-1 that published networks of that cost reach, in percent; *: predicted between measured widths."
+    )
+    print_line(f"Device: {planned.found.device}. Pick: {planned.pick.name}, {planned.found.reason}.")
+    print_line(
+        f"{planned.plan.epochs} epochs in about {planned.training_minutes:.1f} minutes; {planned.disk_mb:.0f} MB of disk, "
+        f"about {planned.memory_mb:,.0f} MB of memory. Nothing was trained or written."
+    )

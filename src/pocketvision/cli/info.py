@@ -24,6 +24,8 @@ def info(
 
 
 def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
+    from pocketvision.cost.budget import Budget
+
     model, metrics, provenance = record.model, record.metrics, record.provenance
     names = ", ".join(record.labels[:8]) + (", ..." if len(record.labels) > 8 else "")
     mode, interpolation = record.preprocessing.mode, record.preprocessing.interpolation
@@ -43,6 +45,19 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
                 (part, f"top-1 {found['top1']:.4f} +- {found['standard_error']:.4f} on {found['images']:,} images")
             )
             rows.append((f"{part} calibration error", f"{found['ece']:.4f}, before {found['ece_uncalibrated']:.4f}"))
+    budget = Budget(**provenance["options"].get("budget", {}))
+    if budget:
+        rows.append(("budget", f"{budget}; {provenance['target']}"))
+    rows += [("measured", _measured(latency)) for latency in record.latencies]
     rows.append(("data", f"{metrics['data']['name']}, fingerprint {metrics['data']['fingerprint'][:12]}"))
     rows.append(("made", f"{provenance['date']}, " + ", ".join(f"{k} {v}" for k, v in provenance["versions"].items())))
     return rows
+
+
+def _measured(latency: dict[str, Any]) -> str:
+    threads = f"{latency['threads']} thread{'s' if latency['threads'] != 1 else ''}"
+    memory = "" if latency["rss_mb"] is None else f", {latency['rss_mb']:.0f} MB in all"
+    return (
+        f"{latency['latency_ms']:.3f} +- {latency['noise_ms']:.3f} ms, with decoding {latency['label_ms']:.3f}{memory}; "
+        f"{latency['device']}, {threads}, {latency['engine']} {latency['engine_version']}"
+    )

@@ -1,4 +1,4 @@
-"""pocketvision predict: labels for images."""
+"""pocketvision predict: labels for images, videos, and what a camera sees."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,38 +6,105 @@ from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
-Write = Callable[[str, Any], None]  # (image's name, its Labels)
+Write = Callable[..., None]  # (source's name, its Labels, its Frame if it is one)
+FRAME = "#123456"  # what follows a video's name, for the width of a table
 
 
 def predict(
     file: Annotated[Path, Argument(help="A model file that pocketvision fit wrote.")],
-    sources: Annotated[list[str], Argument(help="Images, folders of images, or - for one image's bytes from stdin.")],
+    sources: Annotated[
+        list[str] | None,
+        Argument(help="Images, videos, folders of images, or - for one image's bytes from stdin.", show_default=False),
+    ] = None,
+    camera: Annotated[int | None, Option(help="Look through camera N, /dev/videoN, until Ctrl-C.", min=0)] = None,
     top: Annotated[int, Option(help="Labels per image.", min=1)] = 1,
-    batch: Annotated[int, Option(help="Images in one call of the network.", min=1)] = 32,
+    batch: Annotated[int, Option(help="Images in one call of the network; frames go one by one.", min=1)] = 32,
     threads: Annotated[int | None, Option(help="Threads for one call. [default: all cores]", min=1)] = None,
     json: Annotated[bool, Option("--json", help="One JSON document per line.")] = False,
     csv: Annotated[bool, Option("--csv", help="Comma-separated, with a header.")] = False,
 ) -> None:
-    """Say what is in the images. An image that cannot be read is named on stderr; the others are answered."""
+    """Say what is in the images or frames. A source that cannot be read is named on stderr; the others are answered."""
     import sys
 
-    from pocketvision.errors import BadOption
     from pocketvision.run.predictor import Predictor
+    from pocketvision.run.video import import_av, is_video
+
+    _check(sources, camera, json, csv)
+    model = Predictor.open(file, threads)
+    found, top = list(_expand(sources or [])), min(top, len(model.record.labels))
+    if camera is not None or any(map(is_video, found)):
+        import_av()  # if it is missing, that is said before anything is answered
+    names = [_name(source) + (FRAME if is_video(source) else "") for source in found] or [f"camera{camera}{FRAME}"]
+    write = _json if json else _csv(top) if csv else _table(names, model.record.labels, top)
+    write_frame = None if sys.stdout.isatty() and not (json or csv) else write  # None: a live line
+    if camera is not None:
+        from pocketvision.cli.live import watch_camera
+
+        watch_camera(camera, model, top, write_frame)
+    elif code := _answer_all(found, model, top, batch, write, write_frame):
+        raise Exit(code)
+
+
+def _check(sources: list[str] | None, camera: int | None, json: bool, csv: bool) -> None:
+    from pocketvision.errors import BadOption
 
     if json and csv:
         raise BadOption("--json and --csv contradict each other: one form of output at a time.", "one of the two")
-    model = Predictor.open(file, threads)
-    images, top = list(_expand(sources)), min(top, len(model.record.labels))
-    write = _json if json else _csv(top) if csv else _table(images, model.record.labels, top)
+    if sources and camera is not None:
+        raise BadOption(
+            f"--camera {camera} and {sources[0]!r} contradict each other: a camera is looked through until Ctrl-C.",
+            "one of the two",
+        )
+    if not sources and camera is None:
+        raise BadOption(
+            "nothing to look at: neither an image, a video nor a folder is given, and no --camera.",
+            "the path of an image behind the model file, or --camera 0",
+        )
+
+
+def _answer_all(found: list[Any], model: Any, top: int, batch: int, write: Write, write_frame: Write | None) -> int:
+    """Answer images in batches and videos frame by frame, in the order given; return the exit code."""
+    from itertools import groupby
+
+    from pocketvision.run.video import is_video
+
+    codes = [
+        _answer_videos(some, model, top, write_frame) if are_videos else _answer_images(some, model, top, batch, write)
+        for are_videos, some in groupby(found, is_video)
+    ]
+    return next((code for code in reversed(codes) if code), 0)
+
+
+def _answer_images(images: Any, model: Any, top: int, batch: int, write: Write) -> int:
     code = 0
     for answer in model.stream(images, top, batch):
         if answer.error is not None:
-            sys.stderr.write(f"{type(answer.error).__name__}: {answer.error}\n")
-            code = answer.error.exit_code
+            code = _report(answer.error)
         else:
             write(_name(answer.source), answer.labels)
-    if code:
-        raise Exit(code)
+    return code
+
+
+def _answer_videos(paths: Any, model: Any, top: int, write_frame: Write | None) -> int:
+    from pocketvision.cli.live import watch_video
+    from pocketvision.errors import InputError
+
+    code = 0
+    for path in paths:
+        try:
+            watch_video(path, model, top, write_frame)
+        except InputError as error:
+            code = _report(error)
+    return code
+
+
+def _report(error: Any) -> int:
+    """Name on stderr what could not be read; return its exit code."""
+    import sys
+
+    sys.stdout.flush()
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    return int(error.exit_code)
 
 
 def _expand(sources: list[str]) -> Any:
@@ -59,11 +126,12 @@ def _name(source: Any) -> str:
     return "-" if isinstance(source, bytes) else str(source)
 
 
-def _json(name: str, labels: Any) -> None:
-    """Write one image's labels as a line of JSON."""
+def _json(name: str, labels: Any, frame: Any = None) -> None:
+    """Write one image's or frame's labels as a line of JSON."""
     from pocketvision.cli.output import print_json
 
-    print_json({"source": name} | labels.to_json(), indent=None)
+    place = {} if frame is None else {"frame": frame.index, "seconds": round(frame.seconds, 3)}
+    print_json({"source": name} | place | labels.to_json(), indent=None)
 
 
 def _csv(top: int) -> Write:
@@ -75,21 +143,21 @@ def _csv(top: int) -> Write:
     columns = [part for rank in range(1, top + 1) for part in (f"label_{rank}", f"probability_{rank}")]
     rows.writerow(["source", "unknown", *columns])
 
-    def write(name: str, labels: Any) -> None:
+    def write(name: str, labels: Any, frame: Any = None) -> None:
         cells = [cell for label in labels for cell in (label.name, f"{label.probability:.6f}")]
         rows.writerow([name, str(labels.unknown).lower(), *cells])
 
     return write
 
 
-def _table(images: list[Any], names: tuple[str, ...], top: int) -> Write:
+def _table(sources: list[str], names: tuple[str, ...], top: int) -> Write:
     """Return the function that writes one image's labels, and the header above the first. Widths are known before."""
     from pocketvision.cli.output import print_line
 
-    first, column = max(5, *(len(_name(image)) for image in images)), max(5, *map(len, names))
+    first, column = max(5, *map(len, sources)), max(5, *map(len, names))
     header = [f"{'image':{first}}" + f"  {'label':{column}}  prob." * top]
 
-    def write(name: str, labels: Any) -> None:
+    def write(name: str, labels: Any, frame: Any = None) -> None:
         if header:
             print_line(header.pop())
         cells = "".join(f"  {label.name:{column}}  {label.probability:.3f}" for label in labels)

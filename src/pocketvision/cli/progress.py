@@ -5,11 +5,14 @@ import time
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
-from pocketvision.events import Epoch, Event, Measured, Note, Step
+from pocketvision.events import Epoch, Event, Measured, Note, Step, Timed
 from pocketvision.events import Progress as Counted
+from pocketvision.run.timing import FEWEST_ROUNDS
 
 Result = TypeVar("Result")
 PLAIN_SECONDS = 10.0  # between two lines about steps, where there is no terminal
@@ -36,7 +39,7 @@ class Lines:
 
     def draw(self, event: Event) -> None:
         """Write the event, if it is worth a line."""
-        is_frequent = isinstance(event, Step | Counted)
+        is_frequent = isinstance(event, Step | Counted | Timed)
         if is_frequent and time.monotonic() - self._spoke < PLAIN_SECONDS:
             return
         self._spoke = time.monotonic()
@@ -48,7 +51,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for what is under way; what is done stands above it."""
+    """A bar for what is under way, above it a table of what is being timed; what is done stands above both."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -58,14 +61,17 @@ class Bars:
             MofNCompleteColumn(),
             TextColumn("{task.fields[detail]}"),
             console=self._console,
-            transient=True,
         )
-        self._bars.start()
+        self._timed: dict[str, Timed] = {}
         self._task: Any = None
         self._work = ""
+        self._live = Live(get_renderable=self._render, console=self._console, transient=True)
+        self._live.start()
 
     def draw(self, event: Event) -> None:
-        """Move the bar, or write a line above it."""
+        """Move the bar, change the table, or write a line above them."""
+        if not isinstance(event, Timed):
+            self._timed.clear()
         match event:
             case Step():
                 detail = (
@@ -74,6 +80,9 @@ class Bars:
                 self._move(f"epoch {event.epoch}/{event.epochs}", event.step, event.steps, detail)
             case Counted():
                 self._move(event.work, event.done, event.total, "")
+            case Timed():
+                self._timed[event.name] = event
+                self._move("timing, rounds", event.rounds, max(event.rounds, FEWEST_ROUNDS), event.name)
             case _:
                 self._console.print(describe(event), markup=False)
 
@@ -85,9 +94,17 @@ class Bars:
             self._work = work
         self._bars.update(self._task, completed=done, total=total, detail=detail)
 
+    def _render(self) -> Group:
+        if not self._timed:
+            return Group(self._bars)
+        table = Table("network", "ms", "+-", "p95", box=None)
+        for name, timed in self._timed.items():
+            table.add_row(name, f"{timed.latency_ms:.3f}", f"{timed.noise_ms:.3f}", f"{timed.p95_ms:.3f}")
+        return Group(table, self._bars)
+
     def close(self) -> None:
         """Take the bar away."""
-        self._bars.stop()
+        self._live.stop()
 
 
 def describe(event: Event) -> str:
@@ -103,6 +120,8 @@ def describe(event: Event) -> str:
             return f"{name}: {value:.4f}"
         case Counted(work, done, total):
             return f"{work}: {done:,} of {total:,}"
+        case Timed():
+            return f"{event.name}: {event.latency_ms:.3f} +- {event.noise_ms:.3f} ms, {event.rounds} rounds"
         case Step():
             return (
                 f"epoch {event.epoch}/{event.epochs}, step {event.step}/{event.steps}: loss {event.loss:.3f}, "

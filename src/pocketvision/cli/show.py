@@ -17,7 +17,7 @@ def show(
     dilate: Annotated[bool, Option("--dilate", help="Dilate the layers behind a removed stride.")] = False,
     json: Annotated[bool, Option("--json", help="Write every op and the sums as JSON.")] = False,
 ) -> None:
-    """Print a network layer by layer: output, parameters, multiply-adds."""
+    """Print a network layer by layer: output, parameters, multiply-adds; and the memory it needs."""
     from pocketvision.cli.output import print_json, print_line
     from pocketvision.cost.count import count
     from pocketvision.model.resolve import resolve
@@ -54,7 +54,17 @@ def cost_lines(graph: Any, cost: Any) -> list[str]:
         *table_lines(("layer", "kind", "output", "parameters", "multiply-adds", "share"), [*rows, total], left=2),
         "",
         *table_lines(("kind of layer", "weights", "multiply-adds"), kinds),
+        "",
+        _memory_line(cost),
     ]
+
+
+def _memory_line(cost: Any) -> str:
+    widest = max(cost.ops, key=lambda op: op.live_bytes)
+    return (
+        f"memory: {cost.memory_mb:.2f} MB = {cost.weight_bytes / 1e6:.2f} of weights + "
+        f"{cost.peak_activation_bytes / 1e6:.2f} of activations alive at {widest.name}"
+    )
 
 
 def _content(graph: Any, cost: Any) -> dict[str, Any]:
@@ -65,5 +75,8 @@ def _content(graph: Any, cost: Any) -> dict[str, Any]:
         "options": graph.options._asdict(),
         "params": cost.params,
         "macs": cost.macs,
+        "weight_bytes": cost.weight_bytes,
+        "activation_bytes": cost.activation_bytes,
+        "peak_activation_bytes": cost.peak_activation_bytes,
         "ops": [asdict(op) for op in cost.ops],
     }

@@ -1,10 +1,11 @@
-"""Parameters and multiply-adds, op by op, from the Graph alone."""
+"""Parameters, multiply-adds and memory, op by op, from the Graph alone."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
+from pocketvision.cost.memory import FLOAT_BYTES, live_bytes
 from pocketvision.model.graph import Conv, Graph, Linear, Op, Shape
 
 
@@ -29,6 +30,9 @@ class OpCost:
         params: trained numbers; batch norm's scale and shift count, its statistics do not.
         weights: of these, the filters and matrices alone (no batch norm, no bias).
         macs: multiply-adds for one image.
+        stored: numbers that the exported file keeps: the weights, and one bias a channel once batch norm is folded.
+        activation_bytes: of its output for one image, float32.
+        live_bytes: of all tensors that are alive while it runs, its output among them.
     """
 
     name: str
@@ -39,6 +43,9 @@ class OpCost:
     params: int
     weights: int
     macs: int
+    stored: int
+    activation_bytes: int
+    live_bytes: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,26 @@ class Cost:
     def macs(self) -> int:
         """Multiply-adds of the whole network for one image."""
         return self.total.macs
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the exported file keeps of the network, float32."""
+        return FLOAT_BYTES * sum(op.stored for op in self.ops)
+
+    @property
+    def activation_bytes(self) -> int:
+        """All outputs together: the traffic of one image, float32."""
+        return sum(op.activation_bytes for op in self.ops)
+
+    @property
+    def peak_activation_bytes(self) -> int:
+        """The most that is alive at once, for one image."""
+        return max(op.live_bytes for op in self.ops)
+
+    @property
+    def memory_mb(self) -> float:
+        """Weights and peak live activations, in 10^6 bytes: what a budget's `memory_mb` limits."""
+        return (self.weight_bytes + self.peak_activation_bytes) / 1e6
 
     def by_kind(self) -> dict[str, Sum]:
         """Return the sums for each kind of layer that has weights, the most multiply-adds first."""
@@ -96,10 +123,10 @@ def count(graph: Graph) -> Cost:
     >>> cost.params, cost.macs
     (1331592, 76524800)
     """
-    return Cost(tuple(_cost(op) for op in graph.ops))
+    return Cost(tuple(map(_cost, graph.ops, live_bytes(graph))))
 
 
-def _cost(op: Op) -> OpCost:
+def _cost(op: Op, live: int) -> OpCost:
     parameters = op.parameters()
     return OpCost(
         name=op.name,
@@ -110,6 +137,9 @@ def _cost(op: Op) -> OpCost:
         params=sum(p.size for p in parameters if p.is_trained),
         weights=sum(p.size for p in parameters if p.role == "weight"),
         macs=_macs(op),
+        stored=_stored(op),
+        activation_bytes=FLOAT_BYTES * prod(op.shape),
+        live_bytes=live,
     )
 
 
@@ -122,6 +152,17 @@ def _macs(op: Op) -> int:
             return shape.channels * in_channels
         case _:
             return 0
+
+
+def _stored(op: Op) -> int:
+    """Weights, and biases: a folded batch norm leaves one a channel."""
+    match op:
+        case Conv(has_bias=has_bias, batch_norm_eps=eps):
+            has_bias = has_bias or eps is not None
+            weights = sum(p.size for p in op.parameters() if p.role == "weight")
+            return weights + op.out_channels * has_bias
+        case _:
+            return sum(p.size for p in op.parameters())
 
 
 def _kind(op: Op) -> str:

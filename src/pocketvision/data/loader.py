@@ -78,11 +78,12 @@ def free_memory_bytes() -> int:
 
 
 def training_batches(
-    pixels: Pixels, batch_size: int, augmentation: Augmentation, seed: int, epoch: int
+    pixels: Pixels, batch_size: int, augmentation: Augmentation, seed: int, epoch: int, first: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield one epoch: (images (N, C, R, R) uint8 channels last, labels (N,) int64), the incomplete last batch left out.
 
-    Order and augmentation depend on (seed, epoch, index) alone. Batches are made ready ahead, in threads.
+    `first` is the step to begin with, for an epoch that was begun before. Order and augmentation depend on (seed, epoch,
+    index) alone. Batches are made ready ahead, in threads.
     """
     sequence, draw = order(seed, epoch, len(pixels)), draws(seed, epoch, len(pixels))
 
@@ -91,7 +92,7 @@ def training_batches(
         images = augment(pixels[rows], draw[rows], augmentation)
         return to_tensor(images), torch.from_numpy(pixels.labels[rows])
 
-    starts = iter(range(0, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size))
+    starts = iter(range(first * batch_size, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size))
     with ThreadPoolExecutor(READ_AHEAD) as threads:
         waiting = [threads.submit(batch, start) for start in islice(starts, READ_AHEAD)]
         while waiting:

@@ -1,7 +1,6 @@
 """The judgement: calibration from validation images, accuracy on the test part, and the record that says so."""
 
 import platform
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,7 +87,7 @@ def provenance(plan: Plan, options: FitOptions) -> dict[str, Any]:
             "python": platform.python_version(),
         },
         "date": datetime.now(UTC).date().isoformat(),
-        "options": asdict(options),
+        "options": options.to_json(),
         "recipe": plan.recipe.name,
         "epochs": plan.epochs,
         "precision": plan.precision,

@@ -1,8 +1,11 @@
 """What `fit` can be asked for, checked before anything else happens."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
+from pocketvision.cost.budget import Budget
 from pocketvision.errors import BadOption, nearest
 from pocketvision.model.families import find_family
 from pocketvision.train.recipe import find_recipe
@@ -25,6 +28,9 @@ class FitOptions:
         class_weights: "auto", "balanced" or "none".
         flip: mirror training images; None decides by the class names: letters and digits are not mirrored.
         seed: of initial weights, order and augmentation.
+        budget: what the device can spend; no limits by default.
+        threads: of the engine for one call, when latency is measured.
+        target: a device file, where the budget is for another device than this one.
         accelerator: where training runs: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "float32" or "bfloat16".
     """
@@ -41,6 +47,9 @@ class FitOptions:
     class_weights: str = "auto"
     flip: bool | None = None
     seed: int = 0
+    budget: Budget = field(default_factory=Budget)
+    threads: int = 1
+    target: str | Path | None = None
     accelerator: str = "auto"
     precision: str = "auto"
 
@@ -66,8 +75,20 @@ class FitOptions:
                     f"--{option} {nearest(str(value), list(known))}",
                 )
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as JSON values, without the path of the device file."""
+        content = asdict(self)
+        del content["target"]
+        return content | {"budget": dict(self.budget.limits())}
 
-ABOVE = {"minutes": (0, 1), "epochs": (0, 1), "lr": (0, 0.1), "batch_size": (1, 32)}  # batch norm needs two images
+
+ABOVE = {
+    "minutes": (0, 1),
+    "epochs": (0, 1),
+    "lr": (0, 0.1),
+    "batch_size": (1, 32),
+    "threads": (0, 1),
+}  # batch norm needs two images
 SEEDS = 2**63  # torch takes no larger ones
 CHOICES = {
     "class_weights": ("auto", "balanced", "none"),

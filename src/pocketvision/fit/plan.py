@@ -1,7 +1,7 @@
 """The plan: everything that is decided or measured before the first step."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.choose.candidates import SMALL, Asked, Pick, list_candidates, pick
+from pocketvision.choose.candidates import SMALL
 from pocketvision.cost.count import count
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
-from pocketvision.data.survey import Survey
-from pocketvision.events import Event, Note, Progress
+from pocketvision.events import Note
 from pocketvision.fit.options import FitOptions
 from pocketvision.model.graph import Graph
 from pocketvision.run.images import load_images
@@ -26,7 +25,7 @@ from pocketvision.train.recipe import Recipe, find_recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds
 
 CHECKED_EACH_EPOCH = 2000  # validation images; all of them at the end
-FINISH_SECONDS = 6.0  # goldens, parity, writing and verifying the file
+FINISH_SECONDS = 10.0  # goldens, parity, measuring, writing and verifying the file
 SLACK = 1.03  # a step among others takes a little longer than a step measured alone
 FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looked at
 SMALLEST_BATCH = 16  # images: batch norm needs some
@@ -49,6 +48,7 @@ class Plan:
         augmentation: for images of this size.
         weights: one a class, or None.
         stop_by: `time.monotonic()` at which training should be over, or None.
+        step_seconds: of one optimizer step, where that was measured.
     """
 
     graph: Graph
@@ -60,6 +60,22 @@ class Plan:
     augmentation: Augmentation
     weights: NDArray[np.float32] | None
     stop_by: float | None
+    step_seconds: float | None
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long training will take; None where a step was not measured."""
+        return None if self.step_seconds is None else SLACK * self.epochs * self.steps * self.step_seconds
+
+    def describe(self) -> Iterator[Note]:
+        """Say what will be done."""
+        if self.step_seconds is not None:
+            seconds = SLACK * self.steps * self.step_seconds
+            yield Note(f"Plan: {self.epochs} epochs of about {seconds:.0f} s each, in {self.precision}.")
+        if self.weights is not None:
+            yield Note(
+                f"Classes are weighed by their images, from {self.weights.min():.2f} to {self.weights.max():.2f}."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return all decisions as JSON values."""
@@ -84,95 +100,78 @@ def model_json(graph: Graph) -> dict[str, Any]:
     return {"name": graph.name, **graph.options._asdict(), "params": cost.params, "macs": cost.macs}
 
 
-def choose_network(
-    dataset: Dataset,
-    parts: Split,
-    seen: Survey,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-) -> Generator[Event, None, Pick]:
-    """Return the network to train; where there is a deadline, after measuring how fast each candidate trains here."""
-    asked = Asked(
-        family=None if options.family == "auto" else options.family,
-        classes=len(dataset.classes),
-        in_channels=1 if seen.grey else 3,
-        width=options.width,
-        resolution=options.resolution,
-        output_stride=options.output_stride,
-    )
-    recipe = chosen_recipe(options, len(parts.train))
-    graphs = list_candidates(asked, seen.short_side_median)
-    measured: list[Note] = []
-
-    def measure(graph: Graph) -> float:
-        seconds = measure_step_seconds(graph, recipe, device, timed_images(graph, recipe))
-        rate = recipe.batch_size / seconds
-        measured.append(Note(f"{graph.name}: {rate:,.0f} images/s in training, {count(graph).macs / 1e6:.1f} M MACs."))
-        return seconds
-
-    seconds = None
-    if deadline is not None:
-        yield Progress("measuring how fast networks train here", 0, 1)
-        decoding = decode_seconds(dataset, graphs[-1])
-        seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decoding)
-    chosen = pick(graphs, measure, steps_per_epoch(len(parts.train), recipe.batch_size), seconds)
-    yield from measured
-    yield Note(f"Network: {chosen.graph.name}, {chosen.reason}.")
-    return chosen
-
-
 def make_plan(
-    chosen: Pick,
+    graph: Graph,
+    reason: str,
     labels: NDArray[np.int64],
     parts: Split,
     options: FitOptions,
     device: torch.device,
     deadline: float | None,
-) -> Generator[Event, None, Plan]:
-    """Return the plan: whole epochs into the time that is left.
+    precision: str,
+    step_seconds: float | None = None,
+    reserved: float = 0.0,
+) -> Plan:
+    """Return the plan for one network: whole epochs into the time that is left.
 
     Args:
-        chosen: the network.
+        graph: the network.
+        reason: why this one.
         labels: of the training images.
         parts: how many images there are to look at.
         options: what was asked for.
         device: where training runs.
         deadline: `time.monotonic()` by which the file should be there, or None.
+        precision: "float32" or "bfloat16".
+        step_seconds: of one optimizer step in that precision; None is measured where it is needed.
+        reserved: share of the time left that goes to other work.
     """
-    graph, recipe = chosen.graph, chosen_recipe(options, len(labels))
     assert graph.options is not None
+    recipe = chosen_recipe(options, len(labels))
     steps = steps_per_epoch(len(labels), recipe.batch_size)
-    precision, step_seconds, timed = options.precision, chosen.step_seconds, timed_images(graph, recipe)
-    if precision == "bfloat16":
-        step_seconds = None  # the pick was measured in float32
-    if precision == "auto":
-        step_seconds = step_seconds or measure_step_seconds(graph, recipe, device, timed)
-        precision, step_seconds = choose_precision(graph, recipe, device, timed, step_seconds)
     epochs, stop_by = options.epochs, None
     if deadline is not None:
-        step_seconds = step_seconds or measure_step_seconds(graph, recipe, device, timed, precision)
+        step_seconds = step_seconds or measure_step_seconds(
+            graph, recipe, device, timed_images(graph, recipe), precision
+        )
         look_seconds = FORWARD_SHARE * step_seconds / recipe.batch_size
         finish = FINISH_SECONDS + look_seconds * (len(parts.validation) + len(parts.test))
         epoch_seconds = SLACK * steps * step_seconds + look_seconds * min(CHECKED_EACH_EPOCH, len(parts.validation))
         stop_by = deadline - finish
-        epochs = max(1, int((stop_by - time.monotonic()) / epoch_seconds))
-        yield Note(f"Plan: {epochs} epochs of about {epoch_seconds:.0f} s each, in {precision}.")
+        epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / epoch_seconds))
     assert epochs is not None
-    weights = class_weights(labels, graph.options.classes, options.class_weights)
-    if weights is not None:
-        yield Note(f"Classes are weighed by their images, from {weights.min():.2f} to {weights.max():.2f}.")
     return Plan(
         graph=graph,
-        reason=chosen.reason,
+        reason=reason,
         recipe=recipe,
         epochs=epochs,
         steps=steps,
         precision=precision,
         augmentation=chosen_augmentation(recipe, graph, epochs),
-        weights=weights,
+        weights=class_weights(labels, graph.options.classes, options.class_weights),
         stop_by=stop_by,
+        step_seconds=step_seconds,
     )
+
+
+def decide_precision(
+    graph: Graph, images: int, options: FitOptions, device: torch.device, step_seconds: float | None
+) -> tuple[str, float | None]:
+    """Return the precision to train in, and the seconds of one step in it where they are known.
+
+    Args:
+        graph: the network that it is measured on.
+        images: how many there are to train on.
+        options: what was asked for.
+        device: where training runs.
+        step_seconds: of one step in float32, where that was measured.
+    """
+    if options.precision != "auto":
+        return options.precision, step_seconds if options.precision == "float32" else None
+    recipe = chosen_recipe(options, images)
+    timed = timed_images(graph, recipe)
+    step_seconds = step_seconds or measure_step_seconds(graph, recipe, device, timed)
+    return choose_precision(graph, recipe, device, timed, step_seconds)
 
 
 def chosen_recipe(options: FitOptions, images: int) -> Recipe:

@@ -18,6 +18,7 @@ class Engine(Protocol):
     name: str
     version: str
     metadata: dict[str, str]
+    image_shape: tuple[int, ...]  # of one image: (1, R, R, C)
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Return the outputs by name for images (N, R, R, C)."""
@@ -58,6 +59,8 @@ class OnnxRuntime:
                 "copy the file again, or pip install --upgrade onnxruntime",
             ) from error
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        shape = self._session.get_inputs()[0].shape if self._session.get_inputs() else []
+        self.image_shape: tuple[int, ...] = (1, *(side for side in shape[1:] if isinstance(side, int)))
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

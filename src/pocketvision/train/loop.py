@@ -19,7 +19,7 @@ from pocketvision.train.schedule import rate
 STEPS_TO_JUDGE = 20  # in an epoch, before its pace is believed
 LATE = 1.03  # times the planned end: a smaller delay is noise
 
-Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]  # epoch, from 0 -> (images, labels)
+Batches = Callable[[int, int], Iterable[tuple[Tensor, Tensor]]]  # epoch and its first step, from 0 -> (images, labels)
 Validate = Callable[[Network], tuple[float, float]]  # network -> (negative log likelihood, top-1)
 
 
@@ -63,14 +63,18 @@ class Trainer:
         set_batch_norm_momentum(network, recipe.batch_norm_momentum)
 
     def run(self, batches: Batches, validate: Validate) -> Iterator[Event]:
-        """Train; yield an event for every step and epoch.
+        """Train from where it stands to the end; yield an event for every step and epoch.
+
+        Args:
+            batches: epoch and first step -> what is left of the epoch.
+            validate: judges the averaged weights after each epoch.
 
         Raises:
             NonFiniteLoss: the loss is NaN or infinite; the averaged weights are those of the last good step.
         """
         while self.done < self.total:
             epoch, began = self.epoch, time.monotonic()
-            loss, images_per_second = yield from self._train_epoch(batches(epoch))
+            loss, images_per_second = yield from self._train_epoch(batches(epoch, self.step))
             trained = time.monotonic()
             validation_loss, validation_top1 = validate(self.average.network)
             self._validation_seconds = time.monotonic() - trained
@@ -90,6 +94,7 @@ class Trainer:
         """Train one epoch, or what is left of the last; return its mean loss, and images per second."""
         self.network.train()
         epoch, began, step, images_seen, total = self.epoch, time.monotonic(), 0, 0, 0.0
+        before = self.step
         for images, labels in batches:
             lr = rate(self.recipe, self.progress)
             total += self.train_step(images, labels, lr)
@@ -99,7 +104,7 @@ class Trainer:
             yield Step(
                 epoch=epoch + 1,
                 epochs=self.epochs,
-                step=step,
+                step=before + step,
                 steps=self.steps,
                 loss=total / step,
                 lr=lr,
@@ -108,7 +113,7 @@ class Trainer:
             )
             if step >= min(STEPS_TO_JUDGE, self.steps):
                 yield from self._keep_to_the_clock(seconds / step)
-            if step == self.steps or self.steps_left == 0:
+            if before + step == self.steps or self.steps_left == 0:
                 break
         return total / step, images_seen / (time.monotonic() - began)
 

@@ -7,7 +7,7 @@ import pytest
 from commandline import pocketvision
 from pocketvision.model.families import FAMILIES
 
-VERBS = "fit, predict, evaluate, verify, info, show, models"
+VERBS = "fit, predict, evaluate, verify, probe, info, show, models"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,11 @@ VERBS = "fit, predict, evaluate, verify, info, show, models"
             "UsageError: No such option: --minuts. Try: --minutes, or pocketvision fit --help",
         ),
         ("--bug models", 2, "UsageError: No such option: --bug. Try: --debug, or pocketvision --help"),
-        ("fit photos", 2, "UsageError: Missing option '--out' / '-o'. Try: pocketvision fit --help"),
+        (
+            "fit photos",
+            2,
+            "UsageError: a run folder is missing: where model.onnx goes. Try: -o run, or --plan to look first",
+        ),
         ("predict", 2, "UsageError: Missing argument 'file'. Try: pocketvision predict --help"),
         ("models a", 2, "UsageError: Got unexpected extra argument(s) (a). Try: pocketvision models --help"),
         (

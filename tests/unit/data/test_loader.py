@@ -120,6 +120,16 @@ def test_every_image_at_most_once_and_only_full_batches(images, batch_size, size
     assert numbers == order(0, 0, images)[: sum(sizes)].tolist()
 
 
+@pytest.mark.parametrize("first", [0, 1, 4, 5])
+def test_an_epoch_can_be_taken_up_where_it_was_left(first):
+    shifted = Augmentation(shift=0.3)
+    whole = drawn(numbered(21), 4, augmentation=shifted)
+    rest = list(training_batches(numbered(21), 4, shifted, 0, 0, first))
+    assert len(rest) == 5 - first
+    for expected, found in zip(whole[first:], rest, strict=True):
+        assert torch.equal(expected[0], found[0]) and torch.equal(expected[1], found[1])
+
+
 def test_batches_depend_on_seed_and_epoch_alone():
     def numbers(**options):
         return torch.cat([batch[:, 0, 0, 0] for batch, _ in drawn(numbered(200), 10, **options)]).tolist()

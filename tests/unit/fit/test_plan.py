@@ -1,15 +1,15 @@
 """The plan: batches for few images, and mirroring."""
 
-import dataclasses
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pocketvision.choose.candidates import Pick
 from pocketvision.data.split import Split
 from pocketvision.fit import plan as plan_module
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import chosen_recipe, make_plan, may_flip, model_json
+from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
 from pocketvision.train.recipe import RECIPES
 
@@ -55,19 +55,69 @@ def test_costs_of_the_network_are_in_the_plan():
     )
 
 
-@pytest.mark.parametrize(("precision", "seconds"), [("float32", 0.1), ("bfloat16", 0.7)])
-def test_epochs_fit_the_time_in_the_precision_asked_for(precision, seconds, monkeypatch):
-    """The pick was measured in float32; a processor without bfloat16 takes several times as long in that."""
-    graph = resolve("mobilenet_v1", width=0.25, resolution=32, classes=3, output_stride=8)
-    labels = np.arange(1280) % 3
-    parts = Split(np.arange(1280), np.arange(100), np.arange(0), "made up")
+GRAPH = resolve("mobilenet_v1", width=0.25, resolution=32, classes=3, output_stride=8)
+LABELS = np.arange(1280) % 3
+PARTS = Split(np.arange(1280), np.arange(100), np.arange(0), "made up")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time stands still, and a step that is measured takes 0.7 seconds."""
     monkeypatch.setattr(plan_module, "measure_step_seconds", lambda *arguments: 0.7)
     monkeypatch.setattr(plan_module.time, "monotonic", lambda: 0.0)
-    events = make_plan(Pick(graph, 0.1, "fast"), labels, parts, FitOptions(precision=precision), None, deadline=100.0)
-    with pytest.raises(StopIteration) as stop:
-        while True:
-            next(events)
-    plan = stop.value.value
-    assert plan.steps == 1280 // plan.recipe.batch_size
+
+
+def planned(precision="float32", step_seconds=None, deadline=100.0, reserved=0.0):
+    options = FitOptions(epochs=None if deadline else 3, minutes=2 if deadline else None)
+    return make_plan(GRAPH, "fast", LABELS, PARTS, options, None, deadline, precision, step_seconds, reserved)
+
+
+@pytest.mark.parametrize(("step_seconds", "seconds"), [(0.1, 0.1), (None, 0.7)])
+def test_whole_epochs_fill_the_time(step_seconds, seconds, clock):
+    plan = planned(step_seconds=step_seconds)
+    assert plan.steps == 1280 // plan.recipe.batch_size and plan.step_seconds == seconds
     assert 0.8 < plan.epochs * plan.steps * seconds / (100 - plan_module.FINISH_SECONDS) <= 1
-    assert dataclasses.asdict(plan.augmentation)["erase"] == 0.0
+    assert plan.training_seconds == pytest.approx(plan_module.SLACK * plan.epochs * plan.steps * seconds)
+
+
+def test_time_for_trials_is_kept(clock):
+    whole, less = planned(step_seconds=0.1), planned(step_seconds=0.1, reserved=0.5)
+    assert less.epochs == whole.epochs // 2 and less.stop_by == whole.stop_by
+
+
+def test_without_a_deadline_nothing_is_measured(clock):
+    plan = planned(deadline=None)
+    assert (plan.epochs, plan.stop_by, plan.step_seconds, plan.training_seconds) == (3, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "decided"),
+    [
+        ("float32", 0.1, ("float32", 0.1)),
+        ("float32", None, ("float32", None)),
+        ("bfloat16", 0.1, ("bfloat16", None)),  # 0.1 is of float32; emulated, bfloat16 takes several times as long
+        ("auto", 0.1, ("bfloat16", 0.05)),
+        ("auto", None, ("bfloat16", 0.35)),
+    ],
+)
+def test_the_precision_is_the_one_asked_for_or_the_faster_one(asked, known, decided, clock, monkeypatch):
+    monkeypatch.setattr(
+        plan_module, "choose_precision", lambda graph, recipe, device, timed, seconds: ("bfloat16", seconds / 2)
+    )
+    assert decide_precision(GRAPH, len(LABELS), FitOptions(precision=asked), None, known) == decided
+
+
+def test_what_is_described(clock):
+    plan = replace(planned(step_seconds=0.1), weights=np.array([0.5, 1.5], np.float32))
+    seconds = plan_module.SLACK * plan.steps * 0.1
+    assert [note.text for note in plan.describe()] == [
+        f"Plan: {plan.epochs} epochs of about {seconds:.0f} s each, in float32.",
+        "Classes are weighed by their images, from 0.50 to 1.50.",
+    ]
+    assert list(planned(deadline=None).describe()) == []
+
+
+def test_all_of_the_plan_is_json(clock):
+    content = planned(step_seconds=0.1).to_json()
+    assert json.loads(json.dumps(content)) == content
+    assert content["model"]["name"] == GRAPH.name and content["epochs"] == planned(step_seconds=0.1).epochs

@@ -1,6 +1,7 @@
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -29,9 +30,9 @@ def problem(side=8, classes=5, seed=0):
     return torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels)
 
 
-def batches(epoch, steps=4, side=8):
+def batches(epoch, first=0, steps=4, side=8):
     images, labels = problem(side)
-    for step in range(steps):
+    for step in range(first, steps):
         rows = slice(step * BATCH, (step + 1) * BATCH)
         yield images[rows], labels[rows]
 
@@ -101,13 +102,26 @@ def test_validation_sees_the_averaged_weights_after_each_epoch():
 def test_batches_are_asked_for_by_epoch_and_trained_on_in_training_mode():
     job, seen = trainer(epochs=2, recipe=replace(RECIPE, ema=None)), []
 
-    def watched(epoch):
-        for batch in batches(epoch):
+    def watched(epoch, first):
+        for batch in batches(epoch, first):
             seen.append((epoch, job.network.training))
             yield batch
 
     list(job.run(watched, lambda network: (network.eval(), 1.0)))
     assert seen == [(0, True)] * 4 + [(1, True)] * 4
+
+
+@pytest.mark.parametrize("until", [1, 3, 4])
+def test_a_pause_changes_nothing(until):
+    """Some steps, and the rest of them later: the same weights, rates and epochs as without the pause."""
+    paused, whole = trainer(epochs=2), trainer(epochs=2)
+    first = list(islice(paused.run(batches, lambda _: SCORE), until))
+    assert len(of(Step, first)) == until == paused.done
+    pieces, at_once = first + run(paused), run(whole)
+    assert [step.lr for step in of(Step, pieces)] == [step.lr for step in of(Step, at_once)]
+    assert [(step.epoch, step.step) for step in of(Step, pieces)] == [(s.epoch, s.step) for s in of(Step, at_once)]
+    for name, array in whole.average.network.arrays().items():
+        assert np.array_equal(array, paused.average.network.arrays()[name]), name
 
 
 class Clock:
@@ -122,8 +136,8 @@ class Clock:
     def batches(self, seconds):
         """Batches of which four, an epoch, take so long."""
 
-        def slow(epoch):
-            for batch in batches(epoch):
+        def slow(epoch, first):
+            for batch in batches(epoch, first):
                 self.now += seconds / 4
                 yield batch
 
@@ -185,8 +199,8 @@ def test_a_machine_that_recovers_takes_the_planned_steps(monkeypatch):
     monkeypatch.setattr(loop, "time", clock)
     job = trainer(epochs=4, stop_by=clock.now + 44)
 
-    def slow_at_first(epoch):
-        for batch in batches(epoch):
+    def slow_at_first(epoch, first):
+        for batch in batches(epoch, first):
             clock.now += 5 if job.done < 2 else 2
             yield batch
 
@@ -238,8 +252,8 @@ def test_a_loss_that_is_no_number(bias, precision, message):
     job = trainer(epochs=3, precision=precision, recipe=replace(RECIPE, label_smoothing=0.0))
     good = {}
 
-    def breaking(epoch):
-        for step, batch in enumerate(batches(epoch)):
+    def breaking(epoch, first):
+        for step, batch in enumerate(batches(epoch, first)):
             if (epoch, step) == (1, 2):
                 good.update(job.average.network.arrays())
                 with torch.no_grad():
@@ -258,7 +272,7 @@ def test_the_same_seed_gives_the_same_weights():
     def weights(seed):
         torch.manual_seed(seed)
         job = Trainer(build(small("mobilenet_v1"), seed), RECIPE, epochs=2, steps=2)
-        run(job, lambda epoch: batches(epoch, steps=2, side=32))
+        run(job, lambda epoch, first: batches(epoch, first, steps=2, side=32))
         return job.average.network.arrays() | {f"last.{k}": v for k, v in job.network.arrays().items()}
 
     first, second, other = weights(1), weights(1), weights(2)

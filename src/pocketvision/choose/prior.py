@@ -1,0 +1,56 @@
+"""The prior: what published networks of a family reach at what cost. It orders candidates before anything is trained."""
+
+import csv
+import math
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from pocketvision.cost.count import count
+from pocketvision.model.graph import Graph
+from pocketvision.model.resolve import resolve
+
+FEWEST_ROWS = 3  # published sizes of a family that give it a slope of its own
+REFERENCE = "mobilenet_v1"  # whose slope the others borrow
+
+
+def expected_top1(graph: Graph, short_side: int) -> float:
+    """Return the ImageNet top-1, in percent, that published networks of the family have at such a cost.
+
+    A straight line through the family's published top-1 over the logarithm of its multiply-adds. It tells which of two
+    networks is likely the better one, not what either will reach on other images.
+
+    Args:
+        graph: a network made by `resolve`.
+        short_side: of the user's images, in pixels; more resolution than that earns nothing.
+    """
+    assert graph.options is not None
+    excess = max(1.0, graph.options.resolution / short_side)
+    level, slope = _line(graph.options.family)
+    return level + slope * math.log(count(graph).macs / excess**2)
+
+
+@cache
+def _line(family: str) -> tuple[float, float]:
+    """Return (level, slope) of the family's line; with few published sizes it has the reference's slope, with none its line."""
+    rows = published().get(family, [])
+    if not rows:
+        return _line(REFERENCE)
+    x, y = np.log([macs for macs, _ in rows]), np.array([top1 for _, top1 in rows])
+    if len(rows) < FEWEST_ROWS:
+        slope = _line(REFERENCE)[1]
+        return float(y.mean() - slope * x.mean()), slope
+    slope, level = np.polyfit(x, y, 1)
+    return float(level), float(slope)
+
+
+@cache
+def published() -> dict[str, list[tuple[int, float]]]:
+    """Return (multiply-adds, ImageNet top-1 in percent) of the published networks by family, from published.csv."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    text = files("pocketvision.choose").joinpath("published.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        graph = resolve(row["family"], float(row["width"]), int(row["resolution"]))
+        found.setdefault(row["family"], []).append((count(graph).macs, float(row["top1"])))
+    return found

@@ -1,0 +1,117 @@
+"""The search: what cannot fit the budget or be trained in time is dropped; the prior orders the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pocketvision.choose.candidates import Candidate
+from pocketvision.cost.budget import Budget, written
+from pocketvision.errors import NoFit
+
+ENOUGH_EPOCHS = (
+    8  # from scratch; with fewer, a larger network does no better than a smaller one with these: docs/log.md
+)
+NO_TIME = f"no time for {ENOUGH_EPOCHS} epochs"
+FINALISTS = 3  # that are tried for a moment before the best is trained
+
+UNITS = {"latency_ms": "ms", "size_mb": "MB", "memory_mb": "MB of memory", "macs": "multiply-adds"}
+
+
+def screen(candidates: Sequence[Candidate], budget: Budget, device: str) -> list[Candidate]:
+    """Return all candidates, with those that break a limit marked as dropped.
+
+    Args:
+        candidates: with their latencies, where that is limited.
+        budget: the limits.
+        device: name of the device, for the message.
+
+    Raises:
+        NoFit: none is left.
+    """
+    screened = [
+        candidate if candidate.dropped else candidate.drop(_reason(candidate, budget)) for candidate in candidates
+    ]
+    if all(candidate.dropped for candidate in screened):
+        raise _no_fit(candidates, budget, device)
+    return screened
+
+
+def _reason(candidate: Candidate, budget: Budget) -> str:
+    limits = dict(budget.limits())
+    return ", ".join(
+        f"{written(name, candidate.spent.of(name) or 0)} > {written(name, limits[name])} {UNITS[name]}"
+        for name in budget.missed(candidate.spent)
+    )
+
+
+def _no_fit(candidates: Sequence[Candidate], budget: Budget, device: str) -> NoFit:
+    """Return the error that names the nearest candidate, and what to relax."""
+    known = [candidate for candidate in candidates if not candidate.dropped or budget.missed(candidate.spent)]
+    nearest = min(known, key=lambda candidate: budget.excess(candidate.spent))
+    missed = budget.missed(nearest.spent)
+    at = " and ".join(f"{name} {written(name, nearest.spent.of(name) or 0)}" for name in missed)
+    relaxed = " ".join(f"--{name.replace('_', '-')} {written(name, nearest.spent.of(name) or 0)}" for name in missed)
+    return NoFit(
+        f"no candidate has {str(budget).replace(', ', ' and ')} on {device!r}. "
+        f"Closest of {len(candidates)}: {nearest.name} at {at}.",
+        relaxed,
+    )
+
+
+def drop_untrainable(
+    candidates: Sequence[Candidate],
+    measure: Callable[[Candidate], float],
+    steps_per_epoch: int,
+    seconds: float,
+) -> list[Candidate]:
+    """Return all candidates, with those marked as dropped that cannot be trained for enough epochs in the time.
+
+    Where none can, the cheapest one stays in. A step is measured of few of them, found by bisection: more multiply-adds
+    take longer.
+
+    Args:
+        candidates: in any order.
+        measure: candidate -> seconds of one optimizer step, here and now.
+        steps_per_epoch: optimizer steps in one epoch.
+        seconds: that training may take.
+    """
+    rising = sorted((c for c in candidates if not c.dropped), key=lambda candidate: candidate.spent.macs)
+    epochs: dict[str, float] = {}
+
+    def is_enough(candidate: Candidate) -> bool:
+        epochs[candidate.name] = seconds / (steps_per_epoch * measure(candidate))
+        return epochs[candidate.name] >= ENOUGH_EPOCHS
+
+    low, high = 0, len(rising)  # the cheapest `low` are trainable, those from `high` on are not
+    while low < high:
+        middle = (low + high) // 2
+        if is_enough(rising[middle]):
+            low = middle + 1
+        else:
+            high = middle
+    kept = {candidate.name for candidate in rising[: max(1, low)]}
+    return [
+        replace(
+            candidate,
+            epochs=epochs.get(candidate.name),
+            dropped=candidate.dropped or ("" if candidate.name in kept else NO_TIME),
+        )
+        for candidate in candidates
+    ]
+
+
+def finalists(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the few that are worth a try, the first by the prior: of each family and resolution only the likeliest best.
+
+    What a wider network has in more channels is known to help; what a few pixels more or less do is not.
+    """
+    tried: dict[tuple[object, ...], Candidate] = {}
+    for candidate in candidates:
+        if not candidate.dropped:
+            tried.setdefault(_kind(candidate), candidate)
+    return list(tried.values())[:FINALISTS]
+
+
+def _kind(candidate: Candidate) -> tuple[object, ...]:
+    """Return all options but the width."""
+    assert candidate.graph.options is not None
+    return tuple(candidate.graph.options._replace(width=0.0))

@@ -1,0 +1,89 @@
+"""pocketvision probe: how fast networks run on this device."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+
+def probe(
+    what: Annotated[
+        list[str] | None, Argument(help="Families, or model files. [default: mobilenet_v1]", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="Device file to write, for fit --target.")] = None,
+    widths: Annotated[str, Option(help="Width multipliers, separated by commas.")] = "0.25,0.5,0.75,1",
+    resolutions: Annotated[str, Option(help="Input sides in pixels, separated by commas.")] = "96,128,160,192,224",
+    output_stride: Annotated[
+        int | None, Option(help="Input side over last map's side. [default: the family's]")
+    ] = None,
+    classes: Annotated[int, Option(help="Outputs of the classifier.")] = 1000,
+    in_channels: Annotated[int, Option(help="3 for RGB, 1 for grey.")] = 3,
+    threads: Annotated[int, Option(help="Threads for one call.")] = 1,
+    seconds: Annotated[float, Option(help="Time for measuring; no further round begins after it.")] = 60.0,
+    json: Annotated[bool, Option("--json", help="Write what was measured as JSON.")] = False,
+) -> None:
+    """Measure latency, load time and memory of untrained networks on this device, before anything is trained."""
+    from pocketvision.cli.output import print_line
+    from pocketvision.cli.progress import watch
+    from pocketvision.cost.probe import probe as probe_graphs
+    from pocketvision.cost.probe import probe_files
+    from pocketvision.errors import BadOption
+    from pocketvision.model.resolve import resolve
+
+    names = what or ["mobilenet_v1"]
+    files = [Path(name) for name in names if name.endswith(".onnx") or Path(name).is_file()]
+    if files and len(files) < len(names):
+        raise BadOption("families and model files cannot be probed in one run.", "one run for each")
+    graphs = [
+        resolve(name, width, resolution, classes, in_channels, output_stride)
+        for name in ([] if files else names)
+        for width in _numbers("widths", widths, float)
+        for resolution in _numbers("resolutions", resolutions, int)
+    ]
+    if out is not None and out.is_dir():
+        raise BadOption(f"{str(out)!r} is a folder; the device file needs a name of its own.", f"-o {out / 'pi.json'}")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    measured = watch(probe_files(files, threads, seconds) if files else probe_graphs(graphs, threads, seconds))
+    if out is not None:
+        measured.write(out)
+    if json:
+        print_line(measured.model_dump_json(indent=1))
+        return
+    _print_table(measured)
+    if out is not None:
+        print_line(f"Next: pocketvision fit IMAGES --target {out} --latency-ms MS -o run")
+
+
+def _numbers(option: str, text: str, kind: Any) -> list[Any]:
+    from pocketvision.errors import BadOption
+
+    try:
+        return sorted({kind(part) for part in text.split(",") if part.strip()})
+    except ValueError:
+        example = "0.25,0.5" if kind is float else "128,224"
+        raise BadOption(
+            f"{option} must be numbers separated by commas; got {text!r}.", f"--{option} {example}"
+        ) from None
+
+
+def _print_table(measured: Any) -> None:
+    from pocketvision.cli.output import print_line, print_table
+
+    header = ("network", "latency ms", "+-", "p95", "load ms", "process MB", "file MB", "M MACs")
+    rows = [
+        (
+            row.name,
+            f"{row.latency_ms:.3f}",
+            f"{row.noise_ms:.3f}",
+            f"{row.p95_ms:.3f}",
+            "" if row.load_ms is None else f"{row.load_ms:.1f}",
+            "" if row.rss_mb is None else f"{row.rss_mb:.0f}",
+            f"{row.size_mb:.2f}",
+            f"{row.macs / 1e6:.1f}",
+        )
+        for row in measured.rows
+    ]
+    print_table(header, rows)
+    threads = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
+    print_line(f"{measured.device}, {measured.engine} {measured.engine_version}, {threads}, {measured.date}")

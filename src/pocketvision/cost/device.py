@@ -1,0 +1,65 @@
+"""This device: its processor, cores and memory, as far as they matter to how fast a network runs."""
+
+import os
+import platform
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+RELEVANT_FLAGS = {  # the vector instructions that engines choose their kernels by, as x86 lists them, and ARM
+    "flags": re.compile(r"sse4_[12]|avx2?|avx512\w+|avx_\w+|amx_\w+|fma|f16c"),
+    "Features": re.compile(r"neon|asimd\w*|sve\w*|sme\w*|i8mm|bf16|fphp|dotprod"),
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A machine.
+
+    Attributes:
+        cpu: name of the processor.
+        flags: its vector instructions.
+        cores: that this process may use.
+        memory_mb: of the machine, in 10^6 bytes.
+        system: operating system and architecture.
+    """
+
+    cpu: str
+    flags: tuple[str, ...]
+    cores: int
+    memory_mb: int
+    system: str
+
+    def __str__(self) -> str:
+        return f"{self.cpu}, {self.cores} core{'s' if self.cores != 1 else ''}"
+
+
+def this_device() -> Device:
+    """Describe the machine this runs on."""
+    information = Path("/proc/cpuinfo")
+    text = information.read_text(encoding="utf-8", errors="replace") if information.exists() else ""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Device(
+        _cpu_name(text), _flags(text), cores, round(memory / 1e6), f"{platform.system()} {platform.machine()}"
+    )
+
+
+def _cpu_name(text: str) -> str:
+    """x86 names its processor in /proc/cpuinfo; ARM boards name themselves there or in the device tree; macOS says it."""
+    board = Path("/proc/device-tree/model")
+    if board.exists():
+        return board.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    for key in ("model name", "Model", "Hardware"):
+        if found := re.search(rf"^{key}\s*: (.*)$", text, re.MULTILINE):
+            return found[1].strip()
+    if platform.system() == "Darwin":
+        asked = subprocess.run(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
+        return asked.stdout.strip() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _flags(text: str) -> tuple[str, ...]:
+    found = re.search(r"^(flags|Features)\s*: (.*)$", text, re.MULTILINE)
+    return tuple(sorted(filter(RELEVANT_FLAGS[found[1]].fullmatch, found[2].split()))) if found else ()

@@ -1,0 +1,176 @@
+"""The device file: what was measured on a device, to be read on another machine."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import onnxruntime
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pocketvision.cost.count import count
+from pocketvision.cost.device import Device
+from pocketvision.errors import BadDeviceFile
+from pocketvision.files import write_atomically
+from pocketvision.model.graph import Graph, Options
+from pocketvision.model.resolve import resolve
+
+VERSION = 1
+NOISY = 0.15  # of the median: above, a file is worth a warning
+INTERPOLATION_NOISE = 0.05  # of the value: what a latency between two measured widths may be off by: docs/log.md
+
+
+class Latency(NamedTuple):
+    """How long one call takes: the median, how far it may be off, and whether it was measured or predicted."""
+
+    median_ms: float
+    noise_ms: float
+    is_predicted: bool = False
+
+
+class Row(BaseModel):
+    """One network on the device.
+
+    Attributes:
+        name: full name.
+        family, width, resolution, classes, in_channels, output_stride, dilate: as `resolve` takes them.
+        precision: "float32".
+        latency_ms, p95_ms, noise_ms, rounds: see `pocketvision.run.timing.Timing`.
+        load_ms: from bytes to ready, in a process of its own; None where that was not measured.
+        rss_mb: peak memory of that process, everything included, in 10^6 bytes.
+        size_mb: of the file.
+        macs, memory_mb: counted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    family: str
+    width: float = Field(gt=0)
+    resolution: int = Field(gt=0)
+    classes: int = Field(gt=1)
+    in_channels: int = Field(ge=1, le=3)
+    output_stride: int = Field(gt=0)
+    dilate: bool
+    precision: str = "float32"
+    latency_ms: float = Field(gt=0, allow_inf_nan=False)
+    p95_ms: float = Field(gt=0, allow_inf_nan=False)
+    noise_ms: float = Field(ge=0, allow_inf_nan=False)
+    rounds: int = Field(ge=1)
+    load_ms: float | None = None
+    rss_mb: float | None = None
+    size_mb: float = Field(gt=0)
+    macs: int = Field(gt=0)
+    memory_mb: float = Field(gt=0)
+
+    @property
+    def options(self) -> Options:
+        """What `resolve` was asked for."""
+        return Options(**{name: getattr(self, name) for name in Options._fields})
+
+
+class DeviceFile(BaseModel):
+    """What was measured on one device.
+
+    Attributes:
+        device: the machine.
+        engine, engine_version, threads: what ran the networks.
+        date: day of the measurement.
+        process_mb: memory of a process that has loaded the engine and no network, in 10^6 bytes; None: not measured.
+        rows: one a network.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    device: Device
+    engine: str
+    engine_version: str
+    threads: int = Field(ge=1)
+    date: str
+    process_mb: float | None = None
+    rows: tuple[Row, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the file; an older one of that name is replaced only by the finished one."""
+        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+
+    def latency_of(self, graph: Graph) -> Latency | None:
+        """Return the network's latency; predicted between the nearest measured widths, where it was not measured itself.
+
+        Other classes and input channels than those measured give a prediction, too. None where nothing near was measured.
+        """
+        options = graph.options
+        assert options is not None
+        like = [row for row in self.rows if _is_alike(row.options, options)]
+        same = [row for row in like if row.options == options]
+        if same:
+            return Latency(same[0].latency_ms, same[0].noise_ms)
+        by_width = {row.width: row for row in like}
+        if options.width in by_width:
+            row = by_width[options.width]
+            return _predicted(row.latency_ms, row.noise_ms)
+        lower = max((width for width in by_width if width < options.width), default=None)
+        upper = min((width for width in by_width if width > options.width), default=None)
+        if lower is None or upper is None:
+            return None
+        a, b = by_width[lower], by_width[upper]
+        at = count(resolve(**options._replace(classes=a.classes, in_channels=a.in_channels)._asdict())).macs
+        share = min(1.0, max(0.0, (at - a.macs) / max(1, b.macs - a.macs)))  # two widths may be rounded to one network
+        return _predicted(a.latency_ms + share * (b.latency_ms - a.latency_ms), max(a.noise_ms, b.noise_ms))
+
+    def warnings(self) -> list[str]:
+        """Return what speaks against trusting the file here, one sentence each."""
+        found = []
+        if (self.engine, self.engine_version) != ("onnxruntime", onnxruntime.__version__):
+            found.append(
+                f"It was measured with {self.engine} {self.engine_version}; the finished file is verified here with "
+                f"onnxruntime {onnxruntime.__version__}, and another version may be faster or slower."
+            )
+        noisy = [row for row in self.rows if row.noise_ms > NOISY * row.latency_ms]
+        if noisy:
+            found.append(
+                f"{len(noisy)} of its {len(self.rows)} networks were measured with more than {NOISY:.0%} of noise, "
+                f"{noisy[0].name} first; probe again while the device does nothing else."
+            )
+        return found
+
+
+class _Versioned(BaseModel):
+    """What can be read of a device file of any version."""
+
+    version: int
+
+
+def _is_alike(measured: Options, asked: Options) -> bool:
+    """Whether both are one family at one resolution and output stride; the width is compared elsewhere."""
+    shared = ("family", "resolution", "output_stride", "dilate")
+    return all(getattr(measured, name) == getattr(asked, name) for name in shared)
+
+
+def _predicted(latency_ms: float, noise_ms: float) -> Latency:
+    return Latency(latency_ms, noise_ms + INTERPOLATION_NOISE * latency_ms, is_predicted=True)
+
+
+def read_device_file(path: Path) -> DeviceFile:
+    """Read a device file.
+
+    Raises:
+        BadDeviceFile: there is none, or it is none of this version.
+    """
+    attempt = "pocketvision probe -o FILE on the device"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadDeviceFile(f"cannot read {str(path)!r}: {error.strerror}.", attempt) from error
+    try:
+        version = _Versioned.model_validate_json(content).version
+        if version != VERSION:
+            raise BadDeviceFile(f"{str(path)!r} has version {version}; this release reads version {VERSION}.", attempt)
+        return DeviceFile.model_validate_json(content)
+    except ValidationError as error:
+        raise BadDeviceFile(f"{str(path)!r} is no device file: {_first_problem(error)}.", attempt) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem: Any = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -1,0 +1,175 @@
+"""probe: how fast networks run on THIS machine, measured before anything is trained. Latency does not depend on weights."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterable, Mapping, Sized
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from pocketvision.cost.count import count
+from pocketvision.cost.device import this_device
+from pocketvision.cost.device_file import DeviceFile, Row
+from pocketvision.errors import BadArtifact, BadOption
+from pocketvision.events import Event, Progress, Timed
+from pocketvision.model.graph import Graph, Options
+from pocketvision.model.init import initial_arrays
+from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.model.resolve import resolve
+from pocketvision.run.artifact import golden_images
+from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.predictor import Predictor, read_bytes
+from pocketvision.run.timing import Call, Timing, time_interleaved
+
+SECONDS = 60.0  # at most, for all networks together
+
+
+@dataclass(frozen=True)
+class Probed:
+    """One network to time.
+
+    Attributes:
+        path: of its ONNX file.
+        graph: what it is.
+    """
+
+    path: Path
+    graph: Graph
+
+
+def probe(
+    graphs: Iterable[Graph], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
+) -> Generator[Event, None, DeviceFile]:
+    """Measure untrained networks on this machine.
+
+    Args:
+        graphs: the networks.
+        threads: of the engine, for one call.
+        seconds: no further round of timing begins after these; each network has two rounds at least.
+        footprints: also measure load time and memory, each network in a process of its own.
+
+    Yields:
+        Progress while files are written and memory is measured; Timed for each round of each network.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        BadOption: threads, seconds or the list of networks are none.
+    """
+    graphs = list(graphs)
+    _check(graphs, threads, seconds)
+    with tempfile.TemporaryDirectory(prefix="pocketvision-probe-") as folder:
+        files: dict[str, Probed] = {}
+        for i, graph in enumerate(graphs):
+            path = Path(folder, f"{i}.onnx")
+            path.write_bytes(write_onnx(graph, initial_arrays(graph, seed=0)))
+            files[graph.name] = Probed(path, graph)
+            yield Progress("writing networks", i + 1, len(graphs))
+        return (yield from _probe(files, threads, seconds, footprints))
+
+
+def probe_files(
+    paths: Iterable[Path], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
+) -> Generator[Event, None, DeviceFile]:
+    """Measure finished model files on this machine, as `probe` does untrained networks.
+
+    Raises:
+        BadArtifact: one of them is no model file, or does not say what its network is.
+    """
+    files, paths = {}, list(paths)
+    _check(paths, threads, seconds)
+    for path in paths:
+        model = Predictor.open(path).record.model
+        if missing := [name for name in Options._fields if name not in model]:
+            raise BadArtifact(
+                f"the record of {str(path)!r} does not state its network's {missing[0]}.",
+                "a file that pocketvision fit wrote",
+            )
+        files[str(path)] = Probed(path, resolve(**{name: model[name] for name in Options._fields}))
+    return (yield from _probe(files, threads, seconds, footprints))
+
+
+def _probe(
+    files: Mapping[str, Probed], threads: int, seconds: float, footprints: bool
+) -> Generator[Event, None, DeviceFile]:
+    timings = yield from measure_latencies({name: file.path for name, file in files.items()}, threads, seconds)
+    sizes: dict[str, dict[str, float]] = {name: {} for name in files}
+    if footprints:
+        for i, (name, file) in enumerate(files.items()):
+            sizes[name] = measure_footprint(file.path, threads)
+            yield Progress("measuring load time and memory", i + 1, len(files))
+    empty = [found["process_mb"] for found in sizes.values() if found]
+    return DeviceFile(
+        device=this_device(),
+        engine=OnnxRuntime.name,
+        engine_version=OnnxRuntime.version,
+        threads=threads,
+        date=datetime.now(UTC).date().isoformat(),
+        process_mb=min(empty, default=None),
+        rows=tuple(_row(name, file, timings[name], sizes[name]) for name, file in files.items()),
+    )
+
+
+def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]) -> Row:
+    cost = count(file.graph)
+    assert file.graph.options is not None
+    return Row(
+        name=name,
+        **file.graph.options._asdict(),
+        latency_ms=timing.median_ms,
+        p95_ms=timing.p95_ms,
+        noise_ms=timing.noise_ms,
+        rounds=timing.rounds,
+        load_ms=footprint.get("load_ms"),
+        rss_mb=footprint.get("rss_mb"),
+        size_mb=round(file.path.stat().st_size / 1e6, 6),
+        macs=cost.macs,
+        memory_mb=round(cost.memory_mb, 3),
+    )
+
+
+def measure_latencies(
+    files: Mapping[str, Path], threads: int, seconds: float
+) -> Generator[Timed, None, dict[str, Timing]]:
+    """Time model files side by side: one call on one ready uint8 image.
+
+    Each round reads a file anew and drops it again, so that many networks need no more memory than one.
+    """
+    rounds = time_interleaved({name: partial(_open, path, threads) for name, path in files.items()}, seconds)
+    while True:
+        try:
+            name, timing = next(rounds)
+        except StopIteration as stop:
+            found: dict[str, Timing] = stop.value
+            return found
+        yield Timed(name, timing.median_ms, timing.p95_ms, timing.noise_ms, timing.rounds)
+
+
+def _open(path: Path, threads: int) -> Call:
+    engine = OnnxRuntime(read_bytes(path), threads)
+    _, side, _, channels = engine.image_shape
+    return partial(engine.run, golden_images(1, side, channels))
+
+
+def measure_footprint(path: Path, threads: int) -> dict[str, float]:
+    """Return load_ms, rss_mb and process_mb of a process that has only this network; empty where none can be started."""
+    model, words = read_bytes(path), [sys.executable, "-m", "pocketvision.run.footprint", str(threads)]
+    try:
+        done = subprocess.run(words, input=model, capture_output=True)
+    except OSError:
+        return {}
+    content: dict[str, float] = json.loads(done.stdout) if done.returncode == 0 else {}
+    return content
+
+
+def _check(networks: Sized, threads: int, seconds: float) -> None:
+    if not len(networks):
+        raise BadOption("there is no network to probe.", "pocketvision probe mobilenet_v1")
+    if threads < 1:
+        raise BadOption(f"threads must be 1 or more; got {threads}.", "--threads 1")
+    if not seconds > 0:
+        raise BadOption(f"seconds must be above 0; got {seconds:g}.", f"--seconds {SECONDS:g}")

@@ -1,0 +1,131 @@
+"""What the finished network takes on this machine: measured again, on the file that is handed out."""
+
+import tempfile
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pocketvision.cost.budget import Budget, Spent, written
+from pocketvision.cost.count import count
+from pocketvision.cost.device import this_device
+from pocketvision.cost.probe import measure_footprint, measure_latencies
+from pocketvision.errors import BudgetMissed
+from pocketvision.events import Event, Measured
+from pocketvision.model.graph import Graph
+from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.predictor import Predictor
+from pocketvision.run.timing import Timing, time_interleaved
+
+SECONDS = 3.0
+CAREFUL_SECONDS = 20.0  # where the first measurement is over the limit
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One file on this machine.
+
+    Attributes:
+        latency: one call of the engine on a ready uint8 array.
+        label: from an image's file to its label, decoding included.
+        load_ms, rss_mb: in a process of its own; None where none could be started.
+        threads: of the engine.
+    """
+
+    latency: Timing
+    label: Timing
+    load_ms: float | None
+    rss_mb: float | None
+    threads: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for the file's record."""
+        device = this_device()
+        return {
+            "device": str(device),
+            "system": device.system,
+            "engine": OnnxRuntime.name,
+            "engine_version": OnnxRuntime.version,
+            "threads": self.threads,
+            "date": datetime.now(UTC).date().isoformat(),
+            "latency_ms": self.latency.median_ms,
+            "p95_ms": self.latency.p95_ms,
+            "noise_ms": self.latency.noise_ms,
+            "label_ms": self.label.median_ms,
+            "load_ms": self.load_ms,
+            "rss_mb": self.rss_mb,
+        }
+
+
+def measure_file(model: bytes, image: Any, threads: int, limit_ms: float | None) -> Generator[Event, None, Measurement]:
+    """Measure a finished model.
+
+    Args:
+        model: the bytes of the file.
+        image: one image of the user's, as `Predictor.predict` takes it.
+        threads: of the engine.
+        limit_ms: the budget's latency; a first measurement above it is repeated with more care.
+    """
+    with tempfile.TemporaryDirectory(prefix="pocketvision-measure-") as folder:
+        path = Path(folder, "model.onnx")
+        path.write_bytes(model)
+        found = yield from measure_latencies({"model.onnx": path}, threads, SECONDS)
+        latency = found["model.onnx"]
+        if limit_ms is not None and latency.median_ms + latency.noise_ms > limit_ms:
+            found = yield from measure_latencies({"model.onnx": path}, threads, CAREFUL_SECONDS)
+            latency = found["model.onnx"]
+        footprint = measure_footprint(path, threads)
+    label = _time_label(Predictor.open(model, threads), image)
+    return Measurement(latency, label, footprint.get("load_ms"), footprint.get("rss_mb"), threads)
+
+
+def _time_label(predictor: Predictor, image: Any) -> Timing:
+    rounds = time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS)
+    while True:
+        try:
+            next(rounds)
+        except StopIteration as stop:
+            timing: Timing = stop.value["label"]
+            return timing
+
+
+def spent_of(graph: Graph, size_bytes: int, latency: Timing | None) -> Spent:
+    """Return what the finished file takes of each limit; without a latency where the budget is for another device."""
+    cost = count(graph)
+    spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
+    if latency is None:
+        return spent
+    return Spent(**asdict(spent) | {"latency_ms": latency.median_ms, "noise_ms": latency.noise_ms})
+
+
+def check_budget(path: Path, budget: Budget, spent: Spent) -> None:
+    """Compare what was measured with the budget.
+
+    Raises:
+        BudgetMissed: it is over.
+    """
+    missed = budget.missed(spent)
+    if missed:
+        limits = dict(budget.limits())
+        words = " and ".join(
+            f"{name} is {written(name, spent.of(name) or 0)}, the budget {written(name, limits[name])}"
+            for name in missed
+        )
+        options = " ".join(f"--{name.replace('_', '-')} {written(name, 0.9 * limits[name])}" for name in missed)
+        raise BudgetMissed(
+            f"{path} is written and verified, but measured again, its {words}.",
+            f"pocketvision probe {path} on a quiet machine; or fit again with {options}",
+        )
+
+
+def results(measurement: Measurement, spent: Spent) -> Generator[Event, None, None]:
+    """Say what was measured."""
+    yield Measured("latency in ms", measurement.latency.median_ms)
+    yield Measured("noise in ms", measurement.latency.noise_ms)
+    yield Measured("from file to label in ms", measurement.label.median_ms)
+    yield Measured("size in MB", spent.size_mb)
+    yield Measured("counted memory in MB", spent.memory_mb)
+    if measurement.rss_mb is not None:
+        yield Measured("memory of the whole process in MB", measurement.rss_mb)

@@ -1,0 +1,224 @@
+"""The search for the network to train: what suits the images, fits the budget on the device and can be trained in time."""
+
+import time
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pocketvision.choose.candidates import Asked, Candidate, list_candidates, middle
+from pocketvision.choose.search import ENOUGH_EPOCHS, NO_TIME, drop_untrainable, finalists, screen
+from pocketvision.cost.device import this_device
+from pocketvision.cost.device_file import DeviceFile, Latency, read_device_file
+from pocketvision.cost.probe import probe
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.loader import steps_per_epoch
+from pocketvision.data.split import Split
+from pocketvision.data.survey import Survey
+from pocketvision.errors import BadDeviceFile
+from pocketvision.events import Event, Note, Progress
+from pocketvision.fit.options import FitOptions
+from pocketvision.fit.plan import FINISH_SECONDS, chosen_recipe, decode_seconds, timed_images
+from pocketvision.train.speed import measure_step_seconds
+
+NEAR = (0.5, 1.2)  # of the budget: candidates whose first timing lies there are timed with care
+CARE = 8  # of these at most
+NOT_MEASURED = "not measured on the device"
+PROBE_SHARE = 0.05  # of the time there is
+PROBE_SECONDS = 20.0  # at most
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search came to.
+
+    Attributes:
+        candidates: all that were looked at, the likeliest best first, each with its costs and why it is out.
+        finalists: one to three of them, the likeliest best first.
+        reason: why these, in words.
+        device: name of the device that the budget is for.
+        is_here: whether that is this machine.
+        step_seconds: measured time of one optimizer step, by name.
+    """
+
+    candidates: tuple[Candidate, ...]
+    finalists: tuple[Candidate, ...]
+    reason: str
+    device: str
+    is_here: bool
+    step_seconds: dict[str, float]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the candidates as JSON values."""
+        return [candidate_json(candidate) for candidate in self.candidates]
+
+
+def candidate_json(candidate: Candidate) -> dict[str, Any]:
+    """Return one candidate as JSON values."""
+    spent, latency = candidate.spent, candidate.latency
+    return {
+        "name": candidate.name,
+        "expected_imagenet_top1": round(candidate.expected_top1, 1),
+        "latency_ms": None if latency is None else round(latency.median_ms, 4),
+        "noise_ms": None if latency is None else round(latency.noise_ms, 4),
+        "is_predicted": None if latency is None else latency.is_predicted,
+        "size_mb": round(spent.size_mb, 3),
+        "memory_mb": round(spent.memory_mb, 3),
+        "macs": spent.macs,
+        "epochs": None if candidate.epochs is None else round(candidate.epochs, 1),
+        "dropped": candidate.dropped,
+    }
+
+
+def search(
+    dataset: Dataset,
+    parts: Split,
+    seen: Survey,
+    options: FitOptions,
+    device: torch.device,
+    deadline: float | None,
+) -> Generator[Event, None, Found]:
+    """Find the networks worth a try.
+
+    Raises:
+        NoFit: nothing fits the budget.
+        BadDeviceFile: the device file holds none of the candidates.
+    """
+    target = None if options.target is None else read_device_file(Path(options.target))
+    asked = Asked(
+        labels=dataset.classes,
+        in_channels=1 if seen.grey else 3,
+        family=None if options.family == "auto" else options.family,
+        width=options.width,
+        resolution=options.resolution,
+        output_stride=options.output_stride,
+        is_limited=bool(options.budget),
+    )
+    candidates = list_candidates(asked, seen.short_side_median)
+    name = str(this_device() if target is None else target.device)
+    if options.budget.latency_ms is not None or target is not None:
+        candidates = yield from _time(candidates, options, target, deadline)
+    candidates = screen(candidates, options.budget, name)
+
+    steps: dict[str, float] = {}
+    if deadline is not None:
+        candidates = yield from _drop_untrainable(candidates, dataset, parts, options, device, deadline, steps)
+    chosen, reason = _choose(candidates, options, deadline)
+    yield from _describe(candidates, chosen, reason)
+    return Found(tuple(candidates), tuple(chosen), reason, name, target is None, steps)
+
+
+def _time(
+    candidates: list[Candidate], options: FitOptions, target: DeviceFile | None, deadline: float | None
+) -> Generator[Event, None, list[Candidate]]:
+    """Return the candidates with their latencies: read from the device file, or measured on this machine."""
+    if target is not None:
+        for warning in target.warnings():
+            yield Note(f"{options.target}: {warning}")
+        if target.threads != options.threads:
+            yield Note(f"{options.target} was measured with {target.threads} threads; the budget is for these.")
+        return _read_latencies(candidates, target, str(options.target))
+    limits = options.budget.without_latency()
+    waiting = [candidate for candidate in candidates if not limits.missed(candidate.spent)]
+    seconds = PROBE_SECONDS
+    if deadline is not None:
+        seconds = min(seconds, PROBE_SHARE * (deadline - time.monotonic()))
+    timed: dict[str, Latency] = {}
+    limit = options.budget.latency_ms or 0.0
+    for share in (0.0, 1.0):  # all of them quickly; then with care those that the decision hangs on
+        if share:
+            near = [c for c in waiting if NEAR[0] * limit < timed[c.name].median_ms < NEAR[1] * limit]
+            waiting = near[:CARE]
+        if waiting:
+            graphs = [candidate.graph for candidate in waiting]
+            found = yield from probe(graphs, options.threads, max(0.001, share * seconds), footprints=False)
+            timed |= {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
+    return [candidate.time(timed[candidate.name]) if candidate.name in timed else candidate for candidate in candidates]
+
+
+def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) -> list[Candidate]:
+    latencies = [(candidate, target.latency_of(candidate.graph)) for candidate in candidates]
+    if all(latency is None for _, latency in latencies):
+        options = candidates[0].graph.options
+        assert options is not None
+        same = [c.graph.options for c in candidates if c.graph.options is not None]
+        alike = [o for o in same if o.output_stride == options.output_stride]
+        widths, resolutions = ({getattr(o, what) for o in alike} for what in ("width", "resolution"))
+        raise BadDeviceFile(
+            f"{path!r} holds none of the {len(candidates)} networks that suit these images, such as {candidates[0].name}.",
+            f"on the device: pocketvision probe {options.family} --widths {_listed(widths)} "
+            f"--resolutions {_listed(resolutions)} --output-stride {options.output_stride} --classes {options.classes} "
+            f"--in-channels {options.in_channels} -o {path}",
+        )
+    return [
+        candidate.drop(NOT_MEASURED) if latency is None else candidate.time(latency) for candidate, latency in latencies
+    ]
+
+
+def _listed(numbers: set[float]) -> str:
+    return ",".join(f"{number:g}" for number in sorted(numbers))
+
+
+def _drop_untrainable(
+    candidates: list[Candidate],
+    dataset: Dataset,
+    parts: Split,
+    options: FitOptions,
+    device: torch.device,
+    deadline: float,
+    steps: dict[str, float],
+) -> Generator[Event, None, list[Candidate]]:
+    """Return the candidates, those marked that the time is too short for; `steps` takes the seconds of a step by name."""
+    recipe = chosen_recipe(options, len(parts.train))
+
+    def measure(candidate: Candidate) -> float:
+        timed = timed_images(candidate.graph, recipe)
+        steps[candidate.name] = measure_step_seconds(candidate.graph, recipe, device, timed)
+        return steps[candidate.name]
+
+    yield Progress("measuring how fast networks train here", 0, 1)
+    largest = max((c.graph for c in candidates if not c.dropped), key=lambda graph: graph.image.height)
+    seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(dataset, largest))
+    found = drop_untrainable(candidates, measure, steps_per_epoch(len(parts.train), recipe.batch_size), seconds)
+    for name, step in steps.items():
+        yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s in training.")
+    if not any(candidate.epochs is None or candidate.epochs >= ENOUGH_EPOCHS for candidate in finalists(found)):
+        yield Note(
+            f"The time is short: no network has {ENOUGH_EPOCHS} epochs; {finalists(found)[0].name} is the cheapest and "
+            "trains what it can. More --minutes will give a better one."
+        )
+    return found
+
+
+def _choose(candidates: list[Candidate], options: FitOptions, deadline: float | None) -> tuple[list[Candidate], str]:
+    """Return the finalists, and why these."""
+    left = [candidate for candidate in candidates if not candidate.dropped]
+    if len(candidates) == 1:
+        return left, "the only one that was asked for"
+    limits = [words for words, is_set in (("within the budget", options.budget), ("in time", deadline)) if is_set]
+    if not limits:
+        return [
+            middle(left)
+        ], f"the middle one of {len(left)} sizes: neither a budget nor a time says how large it may be"
+    chosen = finalists(left)
+    return (
+        chosen,
+        f"the likeliest best of {len(left)} {' and '.join(limits)}, of {len(candidates)} that suit the images",
+    )
+
+
+def _describe(candidates: list[Candidate], chosen: list[Candidate], reason: str) -> Generator[Event, None, None]:
+    reasons = Counter(
+        candidate.dropped if candidate.dropped in (NOT_MEASURED, NO_TIME) else "over the budget"
+        for candidate in candidates
+        if candidate.dropped
+    )
+    if reasons:
+        words = ", ".join(f"{number} {why}" for why, number in reasons.items())
+        yield Note(f"{sum(reasons.values())} of {len(candidates)} networks are out: {words}.")
+    first = chosen[0]
+    latency = "" if first.latency is None else f", {first.latency.median_ms:.3f} +- {first.latency.noise_ms:.3f} ms"
+    yield Note(f"Network: {first.name}, {reason}{latency}.")

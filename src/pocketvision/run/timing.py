@@ -1,0 +1,111 @@
+"""The interleaved clock: contestants take turns, so that what else the machine does meets all of them alike."""
+
+import math
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+BURST_SECONDS = 0.04  # of calls in a row, in each round
+BURST_CALLS = 5  # at least
+WARM_UP_CALLS = 2  # the first calls allocate
+FEWEST_ROUNDS = 10  # five in each half of the A/A pair
+NOISE_ROUNDS = 2  # without which nothing is known of the noise, however short the time
+QUIET = 0.05  # of the median: less noise than this is not worth more rounds
+UNSEEN = 0.03  # of the median: drift too slow for one run, as two runs a minute apart show it: docs/log.md
+
+Call = Callable[[], object]
+Open = Callable[[], Call]  # makes a fresh instance of what is timed, and returns what to call
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one call takes.
+
+    Attributes:
+        median_ms: median over the rounds of each round's median.
+        p95_ms: 95 of 100 calls took no longer.
+        noise_ms: how far the median of another run may be from this one, see `summarize`.
+        rounds: how many bursts of calls that is from.
+    """
+
+    median_ms: float
+    p95_ms: float
+    noise_ms: float
+    rounds: int
+
+    @property
+    def noise(self) -> float:
+        """The noise relative to the median."""
+        return self.noise_ms / self.median_ms
+
+
+def time_interleaved(
+    contestants: Mapping[str, Open], seconds: float, quiet: float = QUIET
+) -> Generator[tuple[str, Timing], None, dict[str, Timing]]:
+    """Time all contestants in rounds: each is made anew, warmed up and called some times, then it is the next one's turn.
+
+    It ends when the noise of every one is known and small, or the time is over; each has two rounds at least.
+
+    Args:
+        contestants: name -> function that makes a fresh instance. Where its memory lies is then part of the noise.
+        seconds: when to begin no further round.
+        quiet: noise, relative to the median, below which no more rounds are needed.
+
+    Yields:
+        A name, and what is known of it so far.
+
+    Returns:
+        What is known of all.
+    """
+    began = time.perf_counter()
+    bursts: dict[str, list[list[float]]] = {name: [] for name in contestants}
+    known: dict[str, Timing] = {}
+    rounds = 0
+    while contestants:
+        rounds += 1
+        for name, make in contestants.items():
+            bursts[name].append(_burst(make()))
+            known[name] = summarize(bursts[name])
+            yield name, known[name]
+        is_known = rounds >= FEWEST_ROUNDS and all(timing.noise <= quiet for timing in known.values())
+        is_late = (time.perf_counter() - began) * (1 + 1 / rounds) > seconds
+        if is_known or (is_late and rounds >= NOISE_ROUNDS):
+            break
+    return known
+
+
+def _burst(call: Call) -> list[float]:
+    """Return the milliseconds of each of several calls in a row."""
+    for _ in range(WARM_UP_CALLS):
+        call()
+    taken: list[float] = []
+    while len(taken) < BURST_CALLS or sum(taken) < 1000 * BURST_SECONDS:
+        began = time.perf_counter()
+        call()
+        taken.append(1000 * (time.perf_counter() - began))
+    return taken
+
+
+def summarize(bursts: list[list[float]]) -> Timing:
+    """Return median, 95th percentile and noise of bursts of calls, in milliseconds.
+
+    The noise is the largest of: an A/A pair, which is one thing measured twice, its even rounds against its odd ones; its
+    first half against its second, which shows drift; and the 95 % interval of the median by the quartiles (McGill, Tukey
+    and Larsen 1978, The American Statistician 32(1): 1.57 interquartile ranges over the root of the rounds); and 3 % of
+    the median, for drift that is too slow to be seen. One round alone says nothing of its noise: infinite.
+
+    >>> summarize([[2.0], [2.1], [2.0], [2.2], [2.1], [2.1]])
+    Timing(median_ms=2.1, p95_ms=2.175, noise_ms=0.1, rounds=6)
+    """
+    medians = np.array([np.median(burst) for burst in bursts])
+    lower, median, upper = np.quantile(medians, (0.25, 0.5, 0.75))
+    noise = math.inf
+    if len(medians) > 1:
+        half = len(medians) // 2
+        pairs = ((medians[::2], medians[1::2]), (medians[:half], medians[half:]))
+        differences = [abs(float(np.median(a) - np.median(b))) for a, b in pairs]
+        noise = max(*differences, 1.57 * float(upper - lower) / math.sqrt(len(medians)), UNSEEN * float(median))
+    p95 = float(np.quantile(np.concatenate(bursts), 0.95))
+    return Timing(round(float(median), 4), round(p95, 4), round(noise, 4), len(medians))

@@ -1,0 +1,49 @@
+"""The promise: counted memory follows the maps: four times as much at twice the resolution, never less than an op needs."""
+
+import pytest
+
+from graphs import CUTS, small
+from pocketvision.cost.count import count
+from pocketvision.cost.memory import IN_PLACE, live_bytes
+
+
+@pytest.mark.parametrize("width", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("resolution", [32, 33, 48, 112])
+def test_peak_memory_grows_fourfold_with_twice_the_resolution(resolution, width, family):
+    """Not exactly, since maps of odd sides are rounded up; weights stay."""
+    once, twice = (count(small(family, width, side)) for side in (resolution, 2 * resolution))
+    assert 3.5 <= twice.peak_activation_bytes / once.peak_activation_bytes <= 4.5
+    assert twice.weight_bytes == once.weight_bytes
+
+
+def check_each_op_fits(graph):
+    """What an op reads and makes is alive while it runs; an op in place makes its output where an input was."""
+    cost = count(graph)
+    bytes_of = {op.name: op.activation_bytes for op in cost.ops}
+    bytes_of["image"] = graph.image.channels * graph.image.height * graph.image.width
+    for op, counted in zip(graph.ops, cost.ops, strict=True):
+        read = sum(bytes_of[name] for name in set(op.inputs))
+        made = 0 if isinstance(op, IN_PLACE) else bytes_of[op.name]
+        assert counted.activation_bytes > 0
+        assert counted.live_bytes >= max(read + made, bytes_of[op.name])
+    assert cost.peak_activation_bytes == max(live_bytes(graph))
+    assert cost.memory_mb * 1e6 == pytest.approx(cost.weight_bytes + cost.peak_activation_bytes)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"resolution": 33}, {"in_channels": 1}, {"output_stride": 8, "dilate": True}], ids=str
+)
+def test_each_op_has_room_for_what_it_reads_and_makes(options, family):
+    check_each_op_fits(small(family, **options))
+
+
+@pytest.mark.parametrize("name", [name for name in CUTS if not name.startswith("mobilenet")])
+def test_each_op_of_hand_made_graphs_has_room(name):
+    for graph in CUTS[name]():
+        check_each_op_fits(graph)
+
+
+@pytest.mark.parametrize("splits", [2, 4, 16])
+def test_working_in_parts_never_needs_more(splits, family):
+    graph = small(family)
+    assert all(part <= whole for part, whole in zip(live_bytes(graph, splits), live_bytes(graph), strict=True))

@@ -1,0 +1,142 @@
+"""pocketvision probe: what it prints and writes; what it refuses, and that it does so before it measures."""
+
+import json
+import re
+
+import pytest
+
+from commandline import pocketvision
+from pocketvision.cost.device import this_device
+from pocketvision.cost.device_file import read_device_file
+from pocketvision.model.families import FAMILIES
+
+QUICK = ("--resolutions", "32", "--classes", "10", "--seconds", "0.001")
+
+
+@pytest.fixture
+def no_clock(monkeypatch):
+    """Whoever measures fails; what is refused must be refused before."""
+
+    def fail(*words):
+        raise AssertionError("it measures")
+
+    monkeypatch.setattr("pocketvision.cost.probe.time_interleaved", fail)
+    monkeypatch.setattr("pocketvision.cost.probe.write_onnx", fail)
+
+
+def test_a_table_and_the_next_command(tmp_path):
+    outcome = pocketvision(
+        "probe", "mobilenet_v1_shallow", "--widths", "0.25,0.125", *QUICK, "-o", tmp_path / "pi.json"
+    )
+    assert outcome.code == 0, outcome.err
+    file = read_device_file(tmp_path / "pi.json")
+    header, *rows, device, following = outcome.out.splitlines()
+    assert re.split(r"  +", header) == [
+        *("network", "latency ms", "+-", "p95", "load ms", "process MB", "file MB", "M MACs")
+    ]
+    assert [row.split() for row in rows] == [
+        [
+            *(row.name, f"{row.latency_ms:.3f}", f"{row.noise_ms:.3f}", f"{row.p95_ms:.3f}", f"{row.load_ms:.1f}"),
+            *(f"{row.rss_mb:.0f}", f"{row.size_mb:.2f}", f"{row.macs / 1e6:.1f}"),
+        ]
+        for row in file.rows
+    ]
+    assert [row.width for row in file.rows] == [0.125, 0.25]
+    assert device == f"{this_device()}, {file.engine} {file.engine_version}, 1 thread, {file.date}"
+    assert following == f"Next: pocketvision fit IMAGES --target {tmp_path / 'pi.json'} --latency-ms MS -o run"
+
+
+def test_json_is_the_file_and_nothing_else(tmp_path):
+    outcome = pocketvision(
+        *("probe", "mobilenet_v1_shallow", "mobilenet_v1", "--widths", 0.125, *QUICK),
+        *("--in-channels", 1, "--output-stride", 8, "--json", "-o", tmp_path / "pi.json"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out) == json.loads((tmp_path / "pi.json").read_text())
+    file = read_device_file(tmp_path / "pi.json")
+    assert [(row.family, row.classes, row.in_channels, row.output_stride) for row in file.rows] == [
+        ("mobilenet_v1_shallow", 10, 1, 8), ("mobilenet_v1", 10, 1, 8)
+    ]  # fmt: skip
+
+
+def test_without_memory_the_table_has_gaps(monkeypatch):
+    monkeypatch.setattr("pocketvision.cost.probe.measure_footprint", lambda path, threads: {})
+    outcome = pocketvision("probe", "mobilenet_v1_shallow", "--widths", 0.125, *QUICK)
+    assert (outcome.code, len(outcome.out.splitlines()[1].split())) == (0, 6)
+    assert "Next:" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            "mobilenet_v1 model.onnx",
+            2,
+            "BadOption: families and model files cannot be probed in one run. Try: one run for each",
+        ),
+        (
+            "mobilenet_v1 words",
+            2,
+            "BadOption: families and model files cannot be probed in one run. Try: one run for each",
+        ),
+        (
+            "--widths 0.5,much",
+            2,
+            "BadOption: widths must be numbers separated by commas; got '0.5,much'. Try: --widths 0.25,0.5",
+        ),
+        (
+            "--resolutions 96;128",
+            2,
+            "BadOption: resolutions must be numbers separated by commas; got '96;128'. Try: --resolutions 128,224",
+        ),
+        (
+            "--resolutions 128.5",
+            2,
+            "BadOption: resolutions must be numbers separated by commas; got '128.5'. Try: --resolutions 128,224",
+        ),
+        ("--widths ,", 2, "BadOption: there is no network to probe. Try: pocketvision probe mobilenet_v1"),
+        ("--threads 0", 2, "BadOption: threads must be 1 or more; got 0. Try: --threads 1"),
+        ("--seconds -1", 2, "BadOption: seconds must be above 0; got -1. Try: --seconds 60"),
+        ("--classes 1", 2, "BadOption: a classifier needs at least 2 classes; got 1. Try: classes=2"),
+        (
+            "mobilenet_v1_shalow",
+            2,
+            f"UnknownFamily: no family 'mobilenet_v1_shalow'. Known: {', '.join(FAMILIES)}. Try: mobilenet_v1_shallow",
+        ),
+        ("-o nowhere/pi.json", 2, "BadOption: 'nowhere/pi.json' cannot be written: there is no such folder. "
+         "Try: -o with another path"),
+        ("-o folder", 2, "BadOption: 'folder' is a folder; the device file needs a name of its own. "
+         "Try: -o folder/pi.json"),
+        (
+            "missing.onnx",
+            4,
+            "BadArtifact: cannot read 'missing.onnx': No such file or directory. "
+            "Try: the path of a file that pocketvision fit wrote",
+        ),
+        (
+            "words",
+            4,
+            "BadArtifact: the file is not an ONNX model: byte 0 starts no protobuf field. "
+            "Try: a file that pocketvision fit wrote",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_refused_before_anything_is_measured(words, code, message, no_clock, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "words").write_text("words")
+    outcome = pocketvision("probe", *words.split())
+    assert (outcome.code, outcome.out, outcome.err) == (code, "", f"{message}\n")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "words"]
+
+
+def test_a_probe_that_fails_leaves_the_older_file(monkeypatch, tmp_path):
+    (tmp_path / "pi.json").write_text("older")
+
+    def stop(*words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pocketvision.cost.probe.time_interleaved", stop)
+    outcome = pocketvision("probe", "mobilenet_v1_shallow", "--widths", 0.125, *QUICK, "-o", tmp_path / "pi.json")
+    assert outcome.code == 130
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("pi.json", "older")]

@@ -1,0 +1,124 @@
+import random
+from math import inf, nan
+
+import pytest
+
+from pocketvision.cost.budget import Budget, Spent, read_macs, rounded_up, written
+from pocketvision.errors import BadOption
+
+SPENT = Spent(macs=40_000_000, memory_mb=8.0, size_mb=1.5, latency_ms=4.0, noise_ms=0.2)
+UNTIMED = Spent(macs=40_000_000, memory_mb=8.0, size_mb=1.5)
+
+
+def test_no_limit():
+    budget = Budget()
+    assert not budget
+    assert list(budget.limits()) == [] and str(budget) == "no limit"
+    assert budget.missed(SPENT) == [] and budget.excess(SPENT) == 0
+
+
+def test_limits_in_order():
+    budget = Budget(macs=5e7, latency_ms=3, size_mb=0.5)
+    assert budget
+    assert list(budget.limits()) == [("latency_ms", 3), ("size_mb", 0.5), ("macs", 5e7)]
+    assert str(budget) == "latency_ms <= 3, size_mb <= 0.5, macs <= 50M"
+
+
+def test_without_latency():
+    budget = Budget(latency_ms=3, size_mb=0.5)
+    assert budget.without_latency() == Budget(size_mb=0.5) and budget.latency_ms == 3
+    assert not Budget(latency_ms=3).without_latency()
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"latency_ms": 0}, "latency-ms must be above 0; got 0. Try: --latency-ms 5"),
+        ({"size_mb": -1.5}, "size-mb must be above 0; got -1.5. Try: --size-mb 2"),
+        ({"memory_mb": nan}, "memory-mb must be above 0; got nan. Try: --memory-mb 16"),
+        ({"macs": inf, "size_mb": 1}, "macs must be above 0; got inf. Try: --macs 50M"),
+    ],
+)
+def test_a_limit_is_above_0(limits, message):
+    with pytest.raises(BadOption) as caught:
+        Budget(**limits)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "missed", "excess"),
+    [
+        pytest.param({"size_mb": 2, "macs": 5e7}, SPENT, [], 0.8, id="fits; the tighter limit says how well"),
+        pytest.param({"size_mb": 1.5, "memory_mb": 8, "macs": 4e7}, SPENT, [], 1, id="equal fits"),
+        pytest.param({"latency_ms": 4.2}, SPENT, [], 1, id="latency is median plus noise"),
+        pytest.param({"latency_ms": 4.1}, SPENT, ["latency_ms"], 4.2 / 4.1, id="noise alone can miss it"),
+        pytest.param({"latency_ms": 2, "size_mb": 1, "macs": 5e7}, SPENT, ["latency_ms", "size_mb"], 2.1, id="two"),
+        pytest.param({"latency_ms": 0.1, "memory_mb": 16}, UNTIMED, [], 0.5, id="what is not known breaks nothing"),
+    ],
+)
+def test_what_is_missed_and_by_how_much(limits, spent, missed, excess):
+    budget = Budget(**limits)
+    assert budget.missed(spent) == missed
+    assert budget.excess(spent) == pytest.approx(excess)
+
+
+@pytest.mark.parametrize(
+    ("text", "macs"),
+    [("50M", 5e7), ("50 m", 5e7), ("1.2G", 1.2e9), ("300k", 3e5), (" 49000000 ", 4.9e7), ("1e6", 1e6), ("1E+6", 1e6)],
+)
+def test_macs_as_people_write_them(text, macs):
+    assert read_macs(text) == pytest.approx(macs)
+
+
+@pytest.mark.parametrize("text", ["", "M", "50 million", "-5M", "nan", "1.2.3", "50MM", "."])
+def test_macs_that_are_no_number(text):
+    with pytest.raises(BadOption) as caught:
+        read_macs(text)
+    assert str(caught.value) == (
+        f"macs must be a number, with K, M or G for thousands, millions, billions; got {text!r}. Try: --macs 50M"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [
+        (3.0, 3.0),
+        (3.78123, 3.79),
+        (0.12345, 0.124),
+        (0.1, 0.1),
+        (999.5, 1000),
+        (123456, 124000),
+        (7, 7.0),
+        (0, 0),
+        (-1, 0),
+    ],
+)
+def test_rounded_up_to_three_digits(value, rounded):
+    assert rounded_up(value) == rounded
+
+
+def test_rounded_up_is_never_below_and_never_far_above():
+    rng = random.Random(0)
+    values = [rng.uniform(1, 10) * 10.0 ** rng.randint(-6, 9) for _ in range(2000)]
+    values += [1000.000001, 100.00000001, 3.1 + 0.1, 2.0000000000000004]
+    for value in values:
+        assert value <= rounded_up(value) <= value * 1.0101
+        assert rounded_up(rounded_up(value)) == rounded_up(value)
+
+
+def test_macs_as_written_can_be_asked_for():
+    """The number in a message, given back as a limit, is met."""
+    counted = [323_303, 1_088_128, 49_012_345, 568_740_352, 1_000_000_001]
+    round_ones = [digits * 10**zeros for digits in range(100, 1000) for zeros in range(3, 9)]
+    for macs in counted + round_ones:
+        limit = read_macs(written("macs", macs))
+        assert macs <= limit <= macs * 1.0101
+        assert not Budget(macs=limit).missed(Spent(macs=macs, memory_mb=1, size_mb=1))
+    assert all(read_macs(written("macs", macs)) == macs for macs in round_ones)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"), [("latency_ms", 3.78123, "3.79"), ("size_mb", 16, "16"), ("macs", 49_012_345, "49.1M")]
+)
+def test_values_as_people_write_them(name, value, text):
+    assert written(name, value) == text
