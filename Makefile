@@ -38,4 +38,6 @@ docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/probe_agreement.py
 	$(BIN)/python benchmarks/fit_fashion_mnist.py --minutes 6

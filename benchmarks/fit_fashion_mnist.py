@@ -8,37 +8,16 @@ Writes benchmarks/results/fit_fashion_mnist_<device>_<date>_<minutes>.json for e
 
 import argparse
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
+
+import measure
 
 from pocketvision import load
 
-RESULTS = Path(__file__).parent / "results"
-
-
-def cpu_name() -> str:
-    """Return the processor's name and the number of cores that can be used."""
-    name = platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        name = found[1].strip() if found else name
-    return f"{name}, {len(os.sched_getaffinity(0))} cores"
-
-
-def commit() -> str:
-    """Return the commit that is measured, with a plus sign where the tree differs from it."""
-    here = Path(__file__).parent
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-    dirty = subprocess.run(
-        ["git", "status", "--porcelain", "../src"], cwd=here, capture_output=True, text=True, check=True
-    )
-    return head.stdout.strip() + ("+" if dirty.stdout else "")
+QUESTION = "fit_fashion_mnist"
 
 
 def train(minutes: float, seed: int, run: Path) -> None:
@@ -62,25 +41,23 @@ def describe(run: Path) -> dict[str, object]:
         **record.metrics["test"],
         "size_mb": (run / "model.onnx").stat().st_size / 1e6,
         "seed": options["seed"],
-        "device": cpu_name(),
+        "device": measure.device(),
         "date": record.provenance["date"],
-        "commit": commit(),
+        "commit": measure.commit(),
         "versions": record.provenance["versions"],
     }
 
 
 def write(result: dict[str, object]) -> None:
     """Write a result under a name that says where, when and how long."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / file_name(str(result["date"]), float(str(result["minutes_asked"])))
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    path = measure.RESULTS / file_name(str(result["date"]), float(str(result["minutes_asked"])))
+    measure.write(path, result)
     print(f"{path.name}: top-1 {result['top1']:.4f}")
 
 
 def file_name(date: str, minutes: float) -> str:
     """Return the name of a result's file."""
-    device = re.sub(r"[^a-z0-9]+", "-", cpu_name().lower()).strip("-")
-    return f"fit_fashion_mnist_{device}_{date}_{minutes:g}min.json"
+    return measure.file_name(QUESTION, date, f"{minutes:g}min")
 
 
 def main() -> None:
@@ -91,10 +68,11 @@ def main() -> None:
     options = parser.parse_args()
     for run in options.run:
         write(describe(run))
-    print(f"about {1.1 * sum(options.minutes):.0f} minutes in all")
+    if options.minutes:
+        measure.print_estimate(1.1 * sum(options.minutes))
     for minutes in options.minutes:
-        name = file_name(datetime.now(UTC).date().isoformat(), minutes)
-        if (RESULTS / name).exists():
+        name = file_name(measure.today(), minutes)
+        if (measure.RESULTS / name).exists():
             print(f"{name}: there already")
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from pocketvision import Budget
 from pocketvision.cost.device_file import DeviceFile, read_device_file
 from pocketvision.errors import BudgetMissed, NoFit
 from pocketvision.events import Note
-from pocketvision.fit import flow
+from pocketvision.fit import flow, search
 from pocketvision.fit.call import fit
 from pocketvision.run.predictor import load
 from pocketvision.run.timing import Timing
@@ -198,3 +198,15 @@ def test_a_file_that_is_not_to_be_trusted_is_warned_of(photos, board, tmp_path):
     assert "It was measured with onnxruntime 1.2.3;" in said
     assert "4 of its 4 networks were measured with more than 15% of noise" in said
     assert "was measured with 4 threads; the budget is for these." in said
+
+
+def test_where_none_has_time_the_cheapest_trains_what_it_can(photos, monkeypatch):
+    monkeypatch.setattr(search, "measure_step_seconds", lambda *arguments: 100.0)
+    words = ("--plan", "--minutes", 1, "--resolution", 32, "--precision", "float32", "--json")
+    outcome = pocketvision("fit", photos, *words)
+    assert outcome.code == 0, outcome.err
+    planned = json.loads(outcome.out)
+    cheapest = min(planned["candidates"], key=lambda candidate: candidate["macs"])["name"]
+    assert planned["network"] == cheapest and planned["epochs"] == 1
+    assert "The time is short: no network has 8 epochs; " + cheapest in outcome.err
+    assert {c["dropped"] for c in planned["candidates"] if c["name"] != cheapest} == {"no time for 8 epochs"}

@@ -36,9 +36,8 @@ def screen(candidates: Sequence[Candidate], budget: Budget, device: str) -> list
 
 
 def _reason(candidate: Candidate, budget: Budget) -> str:
-    limits = dict(budget.limits())
     return ", ".join(
-        f"{written(name, candidate.spent.of(name) or 0)} > {written(name, limits[name])} {UNITS[name]}"
+        f"{written(name, candidate.spent.of(name) or 0)} > {budget.limit(name)} {UNITS[name]}"
         for name in budget.missed(candidate.spent)
     )
 

@@ -38,7 +38,7 @@ class Budget:
         return any(True for _ in self.limits())
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} <= {written(name, limit)}" for name, limit in self.limits()) or "no limit"
+        return ", ".join(f"{name} <= {self.limit(name)}" for name, _ in self.limits()) or "no limit"
 
     def limits(self) -> Iterator[tuple[str, float]]:
         """Yield the limits that are set, by name."""
@@ -46,6 +46,11 @@ class Budget:
             limit = getattr(self, field.name)
             if limit is not None:
                 yield field.name, limit
+
+    def limit(self, name: str) -> str:
+        """Return a limit that is set, as the user wrote it: not rounded."""
+        value = getattr(self, name)
+        return f"{value / 1e6:.10g}M" if name == "macs" else f"{value:.10g}"
 
     def without_latency(self) -> "Budget":
         """Return the limits that are known without measuring."""
@@ -107,7 +112,7 @@ def read_macs(text: str) -> float:
 
 
 def written(name: str, value: float) -> str:
-    """Return a value of a limit as people write it, three digits or more, rounded up so that it can be asked for.
+    """Return what is spent of a limit as people write it, three digits or more, rounded up so that it can be asked for.
 
     >>> written("latency_ms", 3.78123), written("macs", 49_012_345)
     ('3.79', '49.1M')

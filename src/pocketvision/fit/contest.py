@@ -62,14 +62,18 @@ class Entry:
         yield from trainer.run(self._batches, check(self.validation))
 
     def try_out(self, steps: int) -> Generator[Event, None, NDArray[np.bool_]]:
-        """Train new weights for so many steps, the learning rate going all its way; return which images they get right."""
-        trial = replace(self, plan=replace(self.plan, epochs=1, steps=steps, stop_by=None))
+        """Train new weights for about so many steps, the learning rate going all its way; return which images they get right.
+
+        Many steps are whole epochs, few are a part of one.
+        """
+        epochs = max(1, steps // self.plan.steps)
+        trial = replace(self, plan=replace(self.plan, epochs=epochs, steps=min(steps, self.plan.steps), stop_by=None))
         trainer = trial.make_trainer()
         rows = checked_rows(self.validation)
         images, labels = self.validation[rows], self.validation.labels[rows]
         for event in trainer.run(trial._batches, check(self.validation)):
             if isinstance(event, Step):
-                yield Progress(f"trial of {self.plan.graph.name}", event.step, steps)
+                yield Progress(f"trial of {self.plan.graph.name}", trainer.done, trainer.total)
         right: NDArray[np.bool_] = compute_logits(trainer.average.network, images).argmax(1) == labels
         return right
 
@@ -117,8 +121,8 @@ def hold_contest(entries: Sequence[Entry]) -> Generator[Event, None, Outcome]:
 
 
 def trial_steps(plans: Sequence[Plan]) -> int:
-    """Return the steps of each trial: a share of the shortest plan, at most one epoch."""
-    return min(int(min(TRIAL_SHARE * plan.epochs * plan.steps, plan.steps)) for plan in plans)
+    """Return the steps of each trial: a share of the shortest plan."""
+    return int(TRIAL_SHARE * min(plan.epochs * plan.steps for plan in plans))
 
 
 def choose_winner(hits: Sequence[NDArray[np.bool_]]) -> int:

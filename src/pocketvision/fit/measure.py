@@ -110,8 +110,7 @@ def check_budget(path: Path, budget: Budget, spent: Spent) -> None:
     if missed:
         limits = dict(budget.limits())
         words = " and ".join(
-            f"{name} is {written(name, spent.of(name) or 0)}, the budget {written(name, limits[name])}"
-            for name in missed
+            f"{name} is {written(name, spent.of(name) or 0)}, the budget {budget.limit(name)}" for name in missed
         )
         options = " ".join(f"--{name.replace('_', '-')} {written(name, 0.9 * limits[name])}" for name in missed)
         raise BudgetMissed(

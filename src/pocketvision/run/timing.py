@@ -10,10 +10,11 @@ import numpy as np
 BURST_SECONDS = 0.04  # of calls in a row, in each round
 BURST_CALLS = 5  # at least
 WARM_UP_CALLS = 2  # the first calls allocate
-FEWEST_ROUNDS = 10  # five in each half of the A/A pair
+FEWEST_ROUNDS = 24  # three in each of the blocks
 NOISE_ROUNDS = 2  # without which nothing is known of the noise, however short the time
-QUIET = 0.05  # of the median: less noise than this is not worth more rounds
-UNSEEN = 0.03  # of the median: drift too slow for one run, as two runs a minute apart show it: docs/log.md
+BLOCKS = 8  # of rounds, one after the other, which show drift
+QUIET = 0.1  # of the median: less noise than this is not worth more rounds
+UNSEEN = 0.05  # of the median: drift too slow for one run: docs/log.md
 
 Call = Callable[[], object]
 Open = Callable[[], Call]  # makes a fresh instance of what is timed, and returns what to call
@@ -81,31 +82,34 @@ def _burst(call: Call) -> list[float]:
     for _ in range(WARM_UP_CALLS):
         call()
     taken: list[float] = []
-    while len(taken) < BURST_CALLS or sum(taken) < 1000 * BURST_SECONDS:
+    total = 0.0
+    while len(taken) < BURST_CALLS or total < 1000 * BURST_SECONDS:
         began = time.perf_counter()
         call()
         taken.append(1000 * (time.perf_counter() - began))
+        total += taken[-1]
     return taken
 
 
 def summarize(bursts: list[list[float]]) -> Timing:
     """Return median, 95th percentile and noise of bursts of calls, in milliseconds.
 
-    The noise is the largest of: an A/A pair, which is one thing measured twice, its even rounds against its odd ones; its
-    first half against its second, which shows drift; and the 95 % interval of the median by the quartiles (McGill, Tukey
-    and Larsen 1978, The American Statistician 32(1): 1.57 interquartile ranges over the root of the rounds); and 3 % of
-    the median, for drift that is too slow to be seen. One round alone says nothing of its noise: infinite.
+    The noise is the largest of: an A/A pair, which is one thing measured twice, its even rounds against its odd ones;
+    the range of the medians of up to eight blocks of rounds one after the other, which shows drift; the 95 % interval of the
+    median by the quartiles (McGill, Tukey and Larsen 1978, The American Statistician 32(1): 1.57 interquartile ranges over the
+    root of the rounds); and 5 % of the median, for drift that is too slow to be seen. One round alone says nothing of its
+    noise: infinite.
 
-    >>> summarize([[2.0], [2.1], [2.0], [2.2], [2.1], [2.1]])
-    Timing(median_ms=2.1, p95_ms=2.175, noise_ms=0.1, rounds=6)
+    >>> summarize([[2.0], [2.1], [2.0], [2.2], [2.2], [2.2]])
+    Timing(median_ms=2.15, p95_ms=2.2, noise_ms=0.2, rounds=6)
     """
     medians = np.array([np.median(burst) for burst in bursts])
     lower, median, upper = np.quantile(medians, (0.25, 0.5, 0.75))
     noise = math.inf
     if len(medians) > 1:
-        half = len(medians) // 2
-        pairs = ((medians[::2], medians[1::2]), (medians[:half], medians[half:]))
-        differences = [abs(float(np.median(a) - np.median(b))) for a, b in pairs]
-        noise = max(*differences, 1.57 * float(upper - lower) / math.sqrt(len(medians)), UNSEEN * float(median))
+        pair = abs(float(np.median(medians[::2]) - np.median(medians[1::2])))
+        blocks = np.array_split(medians, max(2, min(BLOCKS, len(medians) // 3)))
+        drift = float(np.ptp([np.median(block) for block in blocks]))
+        noise = max(pair, drift, 1.57 * float(upper - lower) / math.sqrt(len(medians)), UNSEEN * float(median))
     p95 = float(np.quantile(np.concatenate(bursts), 0.95))
     return Timing(round(float(median), 4), round(p95, 4), round(noise, 4), len(medians))

@@ -22,6 +22,7 @@ def test_limits_in_order():
     assert budget
     assert list(budget.limits()) == [("latency_ms", 3), ("size_mb", 0.5), ("macs", 5e7)]
     assert str(budget) == "latency_ms <= 3, size_mb <= 0.5, macs <= 50M"
+    assert str(Budget(latency_ms=3.14159, macs=1_234_567)) == "latency_ms <= 3.14159, macs <= 1.234567M"
 
 
 def test_without_latency():

@@ -83,13 +83,16 @@ def test_too_few_steps_tell_nothing():
     assert events == [Note("There is no time or too few images for a trial of several networks: the prior decides.")]
 
 
-@pytest.mark.parametrize(
-    ("plans", "steps"),
-    [(((100, 500),), 500), (((10, 500),), 250), (((10, 500), (4, 500)), 100), (((2, 500), (100, 500)), 50)],
-)
-def test_all_trials_are_as_long_and_at_most_one_epoch(plans, steps):
+def test_all_trials_are_as_long():
     plan = entry(0.25).plan
-    assert trial_steps([replace(plan, epochs=epochs, steps=each) for epochs, each in plans]) == steps
+    long, short = (replace(plan, epochs=epochs, steps=500) for epochs in (100, 20))
+    assert (trial_steps([long]), trial_steps([short]), trial_steps([long, short])) == (2500, 500, 500)
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(1, 1), (39, 39), (40, 40), (70, 40), (80, 80)])
+def test_many_steps_are_whole_epochs(asked, taken):
+    _, events = outcome(entry(0.125).try_out(asked))
+    assert [(event.done, event.total) for event in events] == [(i, taken) for i in range(1, taken + 1)]
 
 
 def test_trials_teach_and_are_the_same_again(monkeypatch):
