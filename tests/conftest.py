@@ -1,12 +1,16 @@
 """Makes `tests/` importable, so that tests share `graphs.py`; holds what all tests share."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
 import torch
 
 from graphs import FAMILY_NAMES
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs behind "&" so, and children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=FAMILY_NAMES)

@@ -1,60 +1,112 @@
-"""Ctrl-C: exit code 130, one sentence that says how far it got, a checkpoint that loads, and no model."""
+"""Ctrl-C: exit code 130, one sentence that says how far it got, a checkpoint, and the same command goes on from there."""
 
-import json
+import os
 import re
 import signal
 import time
 
-import numpy as np
 import pytest
 
 from commandline import SMALL, pocketvision, start_program
 from pocketvision.errors import Interrupted
-from pocketvision.events import Epoch, Measured, Step
+from pocketvision.events import Epoch, Measured, Note, Progress, Step
 from pocketvision.fit.call import fit
-from pocketvision.model.network import build
-from pocketvision.model.resolve import resolve
+from pocketvision.run.predictor import load
 from pocketvision.train.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.alone
-OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 4}  # six steps an epoch
+# six steps an epoch; "auto" would measure which precision is faster
+OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 4, "precision": "float32"}
 
 
-def stop_at(kind, number=1):
+def stop_at(kind, number=1, where=lambda event: True):
     """Return a listener that sends SIGINT once, at the given event of a kind."""
     seen = []
 
     def listen(event):
-        seen.append(isinstance(event, kind))
+        seen.append(isinstance(event, kind) and where(event))
         if seen[-1] and sum(seen) == number:
             signal.raise_signal(signal.SIGINT)
 
     return listen
 
 
-def test_in_the_middle_of_an_epoch(photos, tmp_path):
+def weights(folder):
+    return load(folder / "model.onnx").record.digests["initializers"]
+
+
+@pytest.fixture(scope="module")
+def whole(photos, tmp_path_factory):
+    """The weights of a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    fit(photos, folder, **OPTIONS)
+    return weights(folder)
+
+
+GOES_ON = "Try: the same command, which goes on from there"
+
+
+@pytest.mark.parametrize(
+    ("listener", "reached"),
+    [
+        (stop_at(Step, 1), "in epoch 1 of 2, after step 1 of 6; saved in {}"),
+        (stop_at(Step, 6), "in epoch 1 of 2, after step 6 of 6; saved in {}"),
+        (stop_at(Progress, 1, lambda e: e.work == "validating"), "in epoch 1 of 2, after step 6 of 6; saved in {}"),
+        (stop_at(Epoch, 1), "in epoch 2 of 2, after step 0 of 6; saved in {}"),
+        (stop_at(Step, 9), "in epoch 2 of 2, after step 3 of 6; saved in {}"),
+        (stop_at(Epoch, 2), "after training, before the file was written; the weights are in {}"),
+        (
+            stop_at(Note, 1, lambda e: e.text.startswith("Judging")),
+            "after training, before the file was written; the weights are in {}",
+        ),
+    ],
+)
+def test_the_same_command_ends_with_the_same_weights(listener, reached, photos, whole, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Interrupted) as stopped:
-        fit(photos, folder, on_event=stop_at(Step, number=8), **OPTIONS)
-    assert str(stopped.value) == (
-        f"stopped in epoch 2 of 2, after step 3 of 6; the averaged weights are in {folder / 'checkpoint'}. "
-        "Try: the same command with --restart, to start over"
-    )
+        fit(photos, folder, on_event=listener, **OPTIONS)
+    assert str(stopped.value) == f"stopped {reached.format(folder / 'checkpoint')}. {GOES_ON}"
     assert not (folder / "model.onnx").exists()
-
-    weights, state = load_checkpoint(folder / "checkpoint")
-    assert state == {"epoch": 1, "step": 3, "epochs": 2, "steps": 6}
-    name = json.loads((folder / "plan.json").read_text())["model"]
-    network = build(resolve(name["family"], width=0.25, resolution=32, classes=3, output_stride=name["output_stride"]))
-    expected = network.arrays()
-    assert weights.keys() == expected.keys()
-    assert all(weights[key].shape == expected[key].shape and np.isfinite(weights[key]).all() for key in expected)
+    epochs = []
+    fit(photos, folder, on_event=lambda e: epochs.append(e.epoch) if isinstance(e, Epoch) else None, **OPTIONS)
+    assert weights(folder) == whole
+    logged = [line for line in (folder / "log.jsonl").read_text().splitlines() if '"event": "epoch"' in line]
+    assert len(logged) == 2, "each epoch once"
+    assert len(list((folder / "checkpoint").iterdir())) <= 4
 
 
-def test_between_the_last_epoch_and_the_file(photos, tmp_path):
-    with pytest.raises(Interrupted, match="stopped after training, before the file was written; the averaged"):
-        fit(photos, tmp_path / "run", on_event=stop_at(Epoch, number=2), **OPTIONS)
-    assert not (tmp_path / "run" / "model.onnx").exists()
+def test_stopped_again_and_again(photos, whole, tmp_path):
+    folder = tmp_path / "run"
+    for _ in range(12):
+        with pytest.raises(Interrupted):
+            fit(photos, folder, on_event=stop_at(Step, 1), **OPTIONS)
+    fit(photos, folder, **OPTIONS)
+    assert weights(folder) == whole
+
+
+def test_other_options_or_images_are_refused(photos, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        fit(photos, folder, on_event=stop_at(Step, 3), **OPTIONS)
+    words = ("--width", 0.25, "--resolution", 32, "--batch-size", 4, "--precision", "float32", "-o", folder)
+    other = pocketvision("fit", photos, *words, "--epochs", 3, "--seed", 1)
+    advice = f"Try: -o {folder}-2, or --restart to move the old one aside\n"
+    assert (other.code, other.out) == (2, "")
+    assert other.last_line + "\n" == (
+        f"RunFolderInUse: '{folder}' holds a run with other options: epochs 2, not 3; seed 0, not 1. {advice}"
+    )
+
+
+def test_a_finished_run_says_so_and_what_came_out(photos, tmp_path):
+    folder = tmp_path / "run"
+    words = ("fit", photos, *SMALL, "-o", folder)
+    first = pocketvision(*words)
+    assert first.code == 0, first.err
+    content = (folder / "model.onnx").read_bytes()
+    again = pocketvision(*words)
+    assert again.code == 0 and again.out == first.out
+    assert f"{folder / 'model.onnx'} is finished; there is nothing left to do. --restart starts over." in again.err
+    assert (folder / "model.onnx").read_bytes() == content
 
 
 def test_when_the_file_is_there_the_job_ends_as_usual(photos, tmp_path):
@@ -93,27 +145,41 @@ def test_a_process_then_the_same_command_again(number, photos, tmp_path):
     job = start_program(*words, "--epochs", 10_000)
     read_until(job, "epoch 2/10000")
     job.send_signal(number)
+    began = time.monotonic()
     out, err = job.communicate(timeout=60)
+    assert time.monotonic() - began < 5
     assert (job.returncode, out) == (130, "")
-    assert re.search(
-        r"Interrupted: stopped in epoch \d+ of 10000, after step \d+ of 12; the averaged weights are in", err
-    )
+    assert re.search(r"Interrupted: stopped in epoch \d+ of 10000, after step \d+ of 12; saved in ", err)
     assert "Traceback" not in err
-    assert load_checkpoint(folder / "checkpoint")[1]["epochs"] == 10_000
-    assert not (folder / "model.onnx").exists()
+    reached = load_checkpoint(folder / "checkpoint").numbers["done"]
+    assert reached >= 12 and not (folder / "model.onnx").exists()
 
-    again = pocketvision(*words, "--epochs", 1)
-    assert (again.code, again.out) == (2, "")
-    assert again.err == (
-        f"RunFolderInUse: '{folder}' exists and would be overwritten; a run needs a folder of its own. "
-        f"Try: -o {folder}-2, or --restart to move the old one aside\n"
-    )
+    again = start_program(*words, "--epochs", 10_000)
+    read_until(again, "Going on in")
+    again.send_signal(number)
+    again.communicate(timeout=60)
+    assert load_checkpoint(folder / "checkpoint").numbers["done"] >= reached
 
     restarted = pocketvision(*words, "--epochs", 1, "--restart")
     assert restarted.code == 0, restarted.err
     assert (folder / "model.onnx").exists()
-    assert not (folder / "checkpoint").exists()
-    assert load_checkpoint(tmp_path / "run-2" / "checkpoint")[1]["epochs"] == 10_000
+    assert load_checkpoint(tmp_path / "run-2" / "checkpoint").numbers["done"] >= reached
+
+
+def test_killed_between_two_checkpoints(photos, tmp_path, whole, monkeypatch):
+    """As by a power failure: what was saved last is taken up."""
+    folder = tmp_path / "run"
+    monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name.replace('_', '-')}", value)]
+    job = start_program("fit", photos, *options, "-o", folder, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    while not (folder / "checkpoint").is_dir() or load_checkpoint(folder / "checkpoint") is None:
+        time.sleep(0.01)
+        assert job.poll() is None, job.communicate()
+    job.kill()
+    job.communicate(timeout=60)
+    again = pocketvision("fit", photos, *options, "-o", folder)
+    assert again.code == 0, again.err
+    assert weights(folder) == whole
 
 
 def test_a_process_that_is_still_loading(photos, tmp_path):

@@ -95,14 +95,13 @@ def test_tensorboard_shows_the_curves(fitted):
     assert losses == [(event.epoch, pytest.approx(event.loss)) for event in epochs]
 
 
-def test_a_folder_with_something_in_it_is_refused(fitted, photos):
+def test_a_folder_with_another_run_in_it_is_refused(fitted, photos):
     folder = fitted[0].model.parent
     before = fitted[0].model.read_bytes()
     with pytest.raises(RunFolderInUse) as caught:
         pv.fit(photos, folder, **OPTIONS)
     assert str(caught.value) == (
-        f"'{folder}' exists with a finished model and would be overwritten; a run needs a folder of its own. "
-        f"Try: -o {folder}-2, or --restart to move the old one aside"
+        f"'{folder}' holds a finished run with other options: seed 3, not 0. Try: -o {folder}-2, or --restart to move the old one aside"
     )
     assert fitted[0].model.read_bytes() == before
 

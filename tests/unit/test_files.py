@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from stat import S_ISDIR
 
 import pytest
 
@@ -35,9 +36,9 @@ def test_all_is_on_disk_before_the_name_is_given(tmp_path, monkeypatch):
     real = os.fsync
 
     def fsync(descriptor):
-        seen.append((file.exists(), os.fstat(descriptor).st_size))
+        seen.append((file.exists(), S_ISDIR(os.fstat(descriptor).st_mode)))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
     write_atomically(file, b"x" * 100_000)
-    assert seen == [(False, 100_000)]
+    assert seen == [(False, False), (True, True)], "the content before the name, then the folder that holds the name"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.events import Event
-from pocketvision.fit.flow import Finished
+from pocketvision.fit.finished import Finished
 from pocketvision.fit.flow import fit as run_fit
 from pocketvision.fit.options import FitOptions
 

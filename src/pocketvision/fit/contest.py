@@ -17,7 +17,7 @@ from pocketvision.events import Event, Note, Progress, Step
 from pocketvision.fit.plan import CHECKED_EACH_EPOCH, Plan
 from pocketvision.model.network import Network, build
 from pocketvision.run.metrics import negative_log_likelihood, top1
-from pocketvision.train.evaluate import compute_logits
+from pocketvision.train.evaluate import compute_logits, watch_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.loss import as_tensor
 
@@ -145,13 +145,13 @@ def checked_rows(validation: Pixels) -> slice:
     return slice(None, None, max(1, len(validation) // CHECKED_EACH_EPOCH))
 
 
-def check(validation: Pixels) -> Callable[[Network], tuple[float, float]]:
+def check(validation: Pixels) -> Callable[[Network], Generator[Event, None, tuple[float, float]]]:
     """Return the check after each epoch."""
     rows = checked_rows(validation)
     images, labels = validation[rows], validation.labels[rows]
 
-    def judge(network: Network) -> tuple[float, float]:
-        logits = compute_logits(network, images)
+    def judge(network: Network) -> Generator[Event, None, tuple[float, float]]:
+        logits = yield from watch_logits(network, images, "validating")
         return negative_log_likelihood(logits, labels), top1(logits, labels)
 
     return judge

@@ -1,78 +1,42 @@
 """The main job from top to bottom: images in, one verified file out."""
 
+import os
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from pocketvision.cost.budget import Spent
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
-from pocketvision.errors import BadData, Interrupted
+from pocketvision.errors import BadData
 from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.export.seal import seal
-from pocketvision.fit.contest import TRIAL_SHARE, Entry, hold_contest
-from pocketvision.fit.interrupts import watch_interrupts
+from pocketvision.fit.contest import Entry, Outcome, hold_contest
+from pocketvision.fit.enter import PREPROCESSING, decode, enter, enter_again
+from pocketvision.fit.finished import Finished, read_finished, spent_in
+from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.judge import data_json, judge
-from pocketvision.fit.measure import Measurement, check_budget, measure_file, results, spent_of
+from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import decide_precision, make_plan, may_flip
+from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.fit.search import Found, search
-from pocketvision.model.graph import Graph
+from pocketvision.fit.space import check_space
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.train.checkpoint import save_checkpoint
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.speed import find_device
 
 PARITY_IMAGES = 256
-PREPROCESSING = Preprocessing()
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What came out.
-
-    Attributes:
-        model: the file.
-        name: the network's full name.
-        evaluation: the score on the test part, or on validation where there is no test part.
-        minutes: wall time in all.
-        measurement: latency, load time and memory of the file on this machine.
-        spent: what the file takes of each limit of a budget.
-    """
-
-    model: Path
-    name: str
-    evaluation: Evaluation
-    minutes: float
-    measurement: Measurement
-    spent: Spent
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {
-            "model": str(self.model),
-            "network": self.name,
-            **self.evaluation.to_json(),
-            "minutes": self.minutes,
-            "measured": self.measurement.to_json(),
-            "size_mb": self.spent.size_mb,
-            "memory_mb": self.spent.memory_mb,
-            "macs": self.spent.macs,
-        }
+CHECKPOINT_SECONDS = 60.0  # between two
 
 
 def fit(
@@ -94,85 +58,160 @@ def fit(
 
     Raises:
         InputError, UsageError: before anything is written.
+        RunFolderInUse: the folder holds a run with other options or other images.
         Interrupted: on Ctrl-C, after saving a checkpoint; once the file is there, the job ends as usual.
         NonFiniteLoss: the training diverged.
         ExportMismatch: the exported file disagrees with the network.
+        DiskFailed: the disk is full or refuses; the last checkpoint is whole.
         NoFit: no network fits the budget; nothing is written.
         BudgetMissed: the finished file, which is there, is over the budget.
     """
     run = RunFolder(out, restart)
     with watch_interrupts() as interrupts:
-        job = _fit(data, run, options)
-        trainer: Trainer | None = None
+        job = _fit(data, run, options, interrupts)
         try:
             while True:
+                interrupts.may_raise = True
                 event = next(job)
-                if isinstance(event, Trainer):
-                    trainer = event
-                    continue
+                interrupts.may_raise = False
                 run.log(event)
-                if interrupts.requested and not (trainer and run.model.exists()):
-                    raise _interrupted(run, trainer)
+                if interrupts.requested and not (interrupts.is_held or run.model.exists()):
+                    raise KeyboardInterrupt
                 yield event
         except StopIteration as stop:
             finished: Finished = stop.value
             return finished
+        except KeyboardInterrupt:
+            raise interrupted(run) from None
+        except OSError as error:
+            raise disk_failed(run, error) from error
         finally:
+            interrupts.may_raise = False
+            job.close()
             run.close()
 
 
-def _fit(data: str | Path, run: RunFolder, options: FitOptions) -> Generator[Event | Trainer, None, Finished]:
-    """The job itself. It hands its trainer to `fit`, which saves it when the user stops the job."""
+def _fit(
+    data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts
+) -> Generator[Event, None, Finished]:
+    """The job itself."""
     began = time.monotonic()
-    deadline = None if options.minutes is None else began + 60 * options.minutes
-
     dataset, parts, seen = yield from read(data)
     device = find_device(options.accelerator)
-    found = yield from search(dataset, parts, seen, options, device, deadline)
-    entries = yield from _enter(found, dataset, parts, options, device, deadline)
-    outcome = yield from hold_contest(entries)
-    winner, plan, validation = outcome.winner, outcome.winner.plan, outcome.winner.validation
-    trainer = winner.make_trainer()
-    run.write_plan(
-        {
-            "data": data_json(dataset, parts),
-            "options": options.to_json(),
-            "device": device.type,
-            "target": found.device,
-            **plan.to_json(),
-            "candidates": found.to_json(),
-            "trials": list(outcome.trials),
-        }
-    )
-    yield trainer
-    test = yield from _decode(dataset, parts.test, plan.graph, "test")
-    yield from plan.describe()
-    yield from winner.train_with(trainer)
+    if run.is_begun:
+        require_same(run, dataset, parts, options)
+        if run.model.exists():
+            yield Note(f"{run.model} is finished; there is nothing left to do. --restart starts over.")
+            return read_finished(run, options)
+        snapshot = run.resume()
+        began -= 0.0 if snapshot is None else snapshot.numbers["seconds"]
+        entry = yield from enter_again(run.read_plan(), dataset, parts, options, device, _deadline(began, options))
+        trainer = entry.make_trainer()
+        if snapshot is not None:
+            trainer.restore(snapshot)
+        yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
+    else:
+        found = yield from search(dataset, parts, seen, options, device, _deadline(began, options))
+        entries = yield from enter(found, dataset, parts, options, device, _deadline(began, options))
+        yield from check_space(run, entries)
+        outcome = yield from hold_contest(entries)
+        entry = outcome.winner
+        with interrupts.held():
+            run.begin(_plan_json(found, outcome, dataset, parts, options, device))
+        trainer = entry.make_trainer()
+    test = yield from decode(dataset, parts.test, entry.plan.graph, "test")
+    yield from entry.plan.describe()
+    yield from _train(entry, trainer, run, interrupts, began)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    network = trainer.average.network.to("cpu")
-    record, evaluation = judge(network, dataset, parts, validation, test, plan, PREPROCESSING, options)
-    judged = test if len(test) else validation
-    limit_ms = options.budget.latency_ms if found.is_here else None
-    draft = seal(write_onnx(plan.graph, network.arrays(), record.temperature), record)
-    measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
-    origin = {**record.provenance, "target": found.device}
-    record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
-    parity = write_artifact(
-        run.model,
-        plan.graph,
-        network.arrays(),
-        record,
-        judged[:PARITY_IMAGES],
-        lambda batch: compute_logits(network, batch),
-    )
-    yield Note(f"The file and the trained network agree on {parity.images} images to {parity.difference:.1e}.")
+    evaluation, measurement = yield from _finish(entry, trainer, test, dataset, parts, run, options, interrupts)
     minutes = (time.monotonic() - began) / 60
-    spent = spent_of(plan.graph, run.model.stat().st_size, measurement.latency if found.is_here else None)
+    spent = spent_in(run, entry.plan.graph, measurement, options)
     yield from _results(evaluation, minutes)
     yield from results(measurement, spent)
     check_budget(run.model, options.budget, spent)
-    return Finished(run.model, plan.graph.name, evaluation, minutes, measurement, spent)
+    return Finished(run.model, entry.plan.graph.name, evaluation, minutes, measurement, spent)
+
+
+def _train(
+    entry: Entry, trainer: Trainer, run: RunFolder, interrupts: Interrupts, began: float
+) -> Generator[Event, None, None]:
+    """Train; save now and then, when it is done, and when the user stops it."""
+    saved = time.monotonic()
+
+    def save() -> None:
+        nonlocal saved
+        snapshot = trainer.snapshot()
+        if snapshot.is_finite:
+            run.save(trainer.done, snapshot, time.monotonic() - began)
+            trainer.good = snapshot
+        saved = time.monotonic()
+
+    with interrupts.held():
+        for event in entry.train_with(trainer):
+            yield event
+            if interrupts.requested:
+                save()
+                raise KeyboardInterrupt
+            if time.monotonic() - saved >= checkpoint_seconds():
+                save()
+        save()
+
+
+def _finish(
+    entry: Entry,
+    trainer: Trainer,
+    test: Pixels,
+    dataset: Dataset,
+    parts: Split,
+    run: RunFolder,
+    options: FitOptions,
+    interrupts: Interrupts,
+) -> Generator[Event, None, tuple[Evaluation, Measurement]]:
+    """Judge and measure the trained network, and write its file."""
+    plan, network = entry.plan, trainer.average.network.to("cpu")
+    record, evaluation = judge(network, dataset, parts, entry.validation, test, plan, PREPROCESSING, options)
+    judged = test if len(test) else entry.validation
+    limit_ms = options.budget.latency_ms if options.target is None else None
+    draft = seal(write_onnx(plan.graph, network.arrays(), record.temperature), record)
+    measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
+    origin = {**record.provenance, "target": run.read_plan()["target"]}
+    record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
+    with interrupts.held():
+        parity = write_artifact(
+            run.model,
+            plan.graph,
+            network.arrays(),
+            record,
+            judged[:PARITY_IMAGES],
+            lambda batch: compute_logits(network, batch),
+        )
+        yield Note(f"The file and the trained network agree on {parity.images} images to {parity.difference:.1e}.")
+    return evaluation, measurement
+
+
+def _deadline(began: float, options: FitOptions) -> float | None:
+    return None if options.minutes is None else began + 60 * options.minutes
+
+
+def checkpoint_seconds() -> float:
+    """Return the time between two checkpoints; tests that kill the process set it."""
+    return float(os.environ.get("POCKETVISION_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))
+
+
+def _plan_json(
+    found: Found, outcome: Outcome, dataset: Dataset, parts: Split, options: FitOptions, device: torch.device
+) -> dict[str, Any]:
+    """Return every decision, so that the same command goes on with the same ones."""
+    return {
+        "data": data_json(dataset, parts),
+        "options": options.to_json(),
+        "device": device.type,
+        "target": found.device,
+        **outcome.winner.plan.to_json(),
+        "candidates": found.to_json(),
+        "trials": list(outcome.trials),
+    }
 
 
 def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Survey]]:
@@ -193,54 +232,6 @@ def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Surve
     return dataset, parts, seen
 
 
-def _enter(
-    found: Found,
-    dataset: Dataset,
-    parts: Split,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-) -> Generator[Event, None, list[Entry]]:
-    """Return the finalists ready to train, each with images at its resolution, and its plan."""
-    flip, reason = may_flip(dataset.classes, options.flip)
-    yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
-    images: dict[int, tuple[Pixels, Pixels]] = {}
-    for candidate in found.finalists:
-        if candidate.graph.image.height not in images:
-            train = yield from _decode(dataset, parts.train, candidate.graph, "training")
-            validation = yield from _decode(dataset, parts.validation, candidate.graph, "validation")
-            images[candidate.graph.image.height] = train, validation
-
-    labels = dataset.labels[parts.train]
-    first = found.finalists[0]
-    precision, seconds = decide_precision(first.graph, len(labels), options, device, found.step_seconds.get(first.name))
-    reserved = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
-    known = {**(found.step_seconds if precision == "float32" else {}), first.name: seconds}
-    entries = []
-    for candidate in found.finalists:
-        plan = make_plan(
-            candidate.graph,
-            found.reason,
-            labels,
-            parts,
-            options,
-            device,
-            deadline,
-            precision,
-            known.get(candidate.name),
-            reserved,
-        )
-        plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
-        entries.append(Entry(plan, *images[plan.graph.image.height], options.seed, device))
-    return entries
-
-
-def _decode(dataset: Dataset, indices: NDArray[np.int64], graph: Graph, part: str) -> Generator[Event, None, Pixels]:
-    pixels = Pixels(dataset, indices, graph.image.height, graph.image.channels, PREPROCESSING)
-    yield from pixels.decode(f"decoding {part} images")
-    return pixels
-
-
 def _describe(dataset: Dataset, parts: Split, seen: Survey) -> Generator[Event, None, None]:
     yield Note(
         f"{dataset.name}: {len(dataset):,} {'grey' if seen.grey else 'colour'} images of {len(dataset.classes)} classes, "
@@ -248,21 +239,6 @@ def _describe(dataset: Dataset, parts: Split, seen: Survey) -> Generator[Event, 
     )
     counts = f"{len(parts.train):,} to train, {len(parts.validation):,} to validate, {len(parts.test):,} to test"
     yield Note(f"{counts}. {parts.made}")
-
-
-def _interrupted(run: RunFolder, trainer: Trainer | None) -> Interrupted:
-    """Save what was reached; return the error that says so."""
-    if trainer is None:
-        return Interrupted("stopped before training began; nothing was trained.", "the same command again")
-    where = {"epoch": trainer.epoch, "step": trainer.step, "epochs": trainer.epochs, "steps": trainer.steps}
-    save_checkpoint(run.checkpoint, trainer.average.network.arrays(), where)
-    reached = f"in epoch {trainer.epoch + 1} of {trainer.epochs}, after step {trainer.step} of {trainer.steps}"
-    if not trainer.steps_left:
-        reached = "after training, before the file was written"
-    return Interrupted(
-        f"stopped {reached}; the averaged weights are in {run.checkpoint}.",
-        "the same command with --restart, to start over",
-    )
 
 
 def _results(evaluation: Evaluation, minutes: float) -> Generator[Event, None, None]:

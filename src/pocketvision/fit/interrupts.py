@@ -1,4 +1,4 @@
-"""Ctrl-C as a request that is read between two steps, so that nothing is torn in the middle."""
+"""Ctrl-C: at once where nothing can be torn, else as a request that is read between two steps."""
 
 import signal
 import threading
@@ -10,13 +10,34 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Whether the user asked to stop. The second request stops at once."""
+    """Whether the user asked to stop. The second request stops at once.
+
+    Attributes:
+        requested: the user asked, and the work goes on to where it may stop.
+        may_raise: the work may stop anywhere: a request raises KeyboardInterrupt.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self.may_raise = False
+        self._held = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a request waits."""
+        return self._held > 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A request waits while the block runs: it must not be torn."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested or (self.may_raise and not self.is_held):
             raise KeyboardInterrupt
         self.requested = True
 

@@ -1,7 +1,7 @@
 """What the finished network takes on this machine: measured again, on the file that is handed out."""
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +39,13 @@ class Measurement:
     load_ms: float | None
     rss_mb: float | None
     threads: int
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Measurement":
+        """Return what `to_json` wrote, as far as that is known there: no rounds."""
+        latency = Timing(content["latency_ms"], content["p95_ms"], content["noise_ms"], 0)
+        label = Timing(content["label_ms"], content["label_ms"], 0.0, 0)
+        return cls(latency, label, content["load_ms"], content["rss_mb"], content["threads"])
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the file's record."""

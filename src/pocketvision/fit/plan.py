@@ -1,7 +1,7 @@
 """The plan: everything that is decided or measured before the first step."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.events import Note
 from pocketvision.fit.options import FitOptions
-from pocketvision.model.graph import Graph
+from pocketvision.model.graph import Graph, Options
+from pocketvision.model.resolve import resolve
 from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loss import class_weights
@@ -49,6 +50,7 @@ class Plan:
         weights: one a class, or None.
         stop_by: `time.monotonic()` at which training should be over, or None.
         step_seconds: of one optimizer step, where that was measured.
+        finish_seconds: kept for what comes after training.
     """
 
     graph: Graph
@@ -61,6 +63,7 @@ class Plan:
     weights: NDArray[np.float32] | None
     stop_by: float | None
     step_seconds: float | None
+    finish_seconds: float
 
     @property
     def training_seconds(self) -> float | None:
@@ -87,6 +90,8 @@ class Plan:
             "epochs": self.epochs,
             "steps_per_epoch": self.steps,
             "precision": self.precision,
+            "step_seconds": self.step_seconds,
+            "finish_seconds": self.finish_seconds,
             "threads": torch.get_num_threads(),
             "augmentation": asdict(self.augmentation),
             "class_weights": None if self.weights is None else [round(float(w), 6) for w in self.weights],
@@ -129,7 +134,7 @@ def make_plan(
     assert graph.options is not None
     recipe = chosen_recipe(options, len(labels))
     steps = steps_per_epoch(len(labels), recipe.batch_size)
-    epochs, stop_by = options.epochs, None
+    epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
             graph, recipe, device, timed_images(graph, recipe), precision
@@ -151,6 +156,34 @@ def make_plan(
         weights=class_weights(labels, graph.options.classes, options.class_weights),
         stop_by=stop_by,
         step_seconds=step_seconds,
+        finish_seconds=finish,
+    )
+
+
+def read_plan(
+    content: Mapping[str, Any], labels: NDArray[np.int64], options: FitOptions, deadline: float | None
+) -> Plan:
+    """Return the plan that `Plan.to_json` wrote, for the time that is left.
+
+    Args:
+        content: of plan.json.
+        labels: of the training images.
+        options: the same as then.
+        deadline: `time.monotonic()` by which the file should be there, or None.
+    """
+    graph = resolve(**{name: content["model"][name] for name in Options._fields})
+    return Plan(
+        graph=graph,
+        reason=content["reason"],
+        recipe=chosen_recipe(options, len(labels)),
+        epochs=content["epochs"],
+        steps=content["steps_per_epoch"],
+        precision=content["precision"],
+        augmentation=Augmentation(**content["augmentation"]),
+        weights=class_weights(labels, content["model"]["classes"], options.class_weights),
+        stop_by=None if deadline is None else deadline - content["finish_seconds"],
+        step_seconds=content["step_seconds"],
+        finish_seconds=content["finish_seconds"],
     )
 
 

@@ -3,24 +3,18 @@
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from pocketvision.choose.candidates import Candidate
-from pocketvision.cost.count import count
-from pocketvision.data.split import Split
 from pocketvision.events import Event
 from pocketvision.fit.flow import read
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, decide_precision, make_plan
 from pocketvision.fit.search import Found, search
+from pocketvision.fit.space import disk_bytes, training_bytes
 from pocketvision.run.footprint import peak_memory_mb
 from pocketvision.train.speed import find_device, measure_step_seconds
-
-KEPT_ACTIVATIONS = 2.5  # times the forward pass's outputs: inputs and outputs of each op, kept for the gradients
-KEPT_WEIGHTS = 4  # weights, gradients, momentum, averaged weights
-LOG_MB = 1.0  # log, plan and curves
 
 
 @dataclass(frozen=True)
@@ -78,14 +72,6 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     plan = make_plan(first.graph, found.reason, labels, parts, options, device, deadline, precision, seconds)
     step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, device, 8, precision)
     training = plan.epochs * plan.steps * step_seconds
-    disk_mb = first.spent.size_mb + 4 * count(first.graph).params / 1e6 + LOG_MB
-    return Preview(found, plan, training / 60, disk_mb, _memory_mb(first, plan, parts))
-
-
-def _memory_mb(first: Candidate, plan: Plan, parts: Split) -> float:
-    """Estimate the memory of training: the images, the weights and what a step keeps, on top of what is there now."""
-    cost = count(first.graph)
-    images = sum(map(len, (parts.train, parts.validation, parts.test))) * prod(first.graph.image)
-    weights = KEPT_WEIGHTS * 4 * cost.params
-    activations = KEPT_ACTIVATIONS * plan.recipe.batch_size * cost.activation_bytes
-    return peak_memory_mb() + (images + weights + activations) / 1e6
+    images = sum(map(len, (parts.train, parts.validation, parts.test)))
+    memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6
+    return Preview(found, plan, training / 60, disk_bytes(first.graph) / 1e6, memory_mb)

@@ -1,5 +1,6 @@
-"""The run folder: what a job writes, and what it refuses to overwrite."""
+"""The run folder: what a job writes, where it goes on, and what it refuses to overwrite."""
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -10,39 +11,43 @@ from typing import Any
 from pocketvision.errors import BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Event, Measured, Note
 from pocketvision.files import write_atomically
+from pocketvision.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 
-PLAN = "plan.json"
+PLAN, LOG = "plan.json", "log.jsonl"
+CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second")
 
 
 class RunFolder:
     """model.onnx, plan.json, log.jsonl, checkpoint/ and tensorboard/ of one job. Nothing is touched before the plan is made.
 
     Args:
-        path: must not exist yet, or be empty.
-        restart: an older run may be there; it is moved aside.
+        path: must not exist yet, be empty, or hold a run, which is then gone on with.
+        restart: a run that is there is moved aside instead.
 
     Raises:
-        RunFolderInUse: something is there.
+        RunFolderInUse: something else is there.
         BadOption: the folder cannot be made there.
     """
 
     def __init__(self, path: str | Path, restart: bool = False) -> None:
         self.path = Path(path)
-        self._in_use = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         is_run = bool(self.path.name) and (self.path / PLAN).exists()
-        if self._in_use and not (restart and is_run):
-            done = " with a finished model" if self.model.exists() else ""
+        self._is_moved = is_run and restart
+        self.is_begun = is_run and not restart
+        if not is_run and _is_in_use(self.path):
             rule = f"; --restart moves only older runs, which have a {PLAN}" if restart else ""
             raise RunFolderInUse(
-                f"{str(path)!r} exists{done} and would be overwritten; a run needs a folder of its own{rule}.",
-                f"-o {free_name(self.path)}" + (", or --restart to move the old one aside" if is_run else ""),
+                f"{str(path)!r} exists and would be overwritten; a run needs a folder of its own{rule}.",
+                f"-o {free_name(self.path)}",
             )
         home = next(folder for folder in (self.path.absolute(), *self.path.absolute().parents) if folder.exists())
         if not (home.is_dir() and os.access(home, os.W_OK | os.X_OK)):
             reason = "may not be written to" if home.is_dir() else "is a file"
             raise BadOption(f"{str(path)!r} cannot be made: {str(home)!r} {reason}.", "-o with another folder")
         self._board: Any = None
-        self._lines: list[str] = []  # of the log, not yet written
+        self._lock: Any = None
+        self._waiting: list[str] = []  # lines of the log, not yet written
+        self.lines = 0  # of the log, on disk
 
     @property
     def model(self) -> Path:
@@ -51,45 +56,123 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """Where interrupted work is saved."""
+        """Where work is saved."""
         return self.path / "checkpoint"
 
-    def write_plan(self, plan: Mapping[str, Any]) -> None:
+    @property
+    def was_opened(self) -> bool:
+        """Whether this job has written, or gone on, in the folder."""
+        return self._board is not None
+
+    def minutes(self) -> float:
+        """Return what a finished run took, by its log; 0 where that is not known."""
+        log = self.path / LOG
+        events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+        return next((float(e["value"]) for e in events if e["event"] == "measured" and e["name"] == "minutes"), 0.0)
+
+    def read_plan(self) -> dict[str, Any]:
+        """Return what `begin` wrote."""
+        content: dict[str, Any] = json.loads((self.path / PLAN).read_bytes())
+        return content
+
+    def refuse(self, why: str) -> RunFolderInUse:
+        """Return the error for a run that is there and cannot be gone on with."""
+        done = "a finished run" if self.model.exists() else "a run"
+        return RunFolderInUse(
+            f"{str(self.path)!r} holds {done} {why}.",
+            f"-o {free_name(self.path)}, or --restart to move the old one aside",
+        )
+
+    def begin(self, plan: Mapping[str, Any]) -> None:
         """Write plan.json: every decision that was measured, and every option. From now on the log is written too.
 
         An older run is moved aside first.
         """
-        from torch.utils.tensorboard import SummaryWriter
-
-        if self._in_use:
+        if self._is_moved:
             self.path.rename(free_name(self.path))
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path / PLAN, json.dumps(plan, indent=1, ensure_ascii=False).encode())
-        self._board = SummaryWriter(str(self.path / "tensorboard"))
-        self._write_lines()
+        self._open(epoch=0)
+
+    def resume(self) -> Snapshot | None:
+        """Return the newest checkpoint that is whole; the log becomes as long as it was then.
+
+        Raises:
+            RunFolderInUse: another process works in it.
+        """
+        self._take_lock()
+        snapshot = load_checkpoint(self.checkpoint)
+        self.lines = 0 if snapshot is None else snapshot.numbers["log_lines"]
+        log = self.path / LOG
+        kept = log.read_bytes().splitlines(keepends=True)[: self.lines] if log.exists() else []
+        write_atomically(log, b"".join(kept))
+        self._open(epoch=0 if snapshot is None else snapshot.numbers["closed"])
+        return snapshot
+
+    def save(self, step: int, snapshot: Snapshot, seconds: float) -> None:
+        """Write a checkpoint.
+
+        Args:
+            step: of the training.
+            snapshot: its state.
+            seconds: that the run has taken so far.
+        """
+        numbers = {**snapshot.numbers, "seconds": seconds, "log_lines": self.lines}
+        save_checkpoint(self.checkpoint, step, Snapshot(snapshot.tensors, numbers))
 
     def log(self, event: Event) -> None:
         """Append epochs, notes and figures to log.jsonl, and the curves to TensorBoard."""
         if not isinstance(event, Epoch | Note | Measured):
             return
         content = {"event": type(event).__name__.lower()} | asdict(event)
-        self._lines.append(json.dumps(content, ensure_ascii=False) + "\n")
+        self._waiting.append(json.dumps(content, ensure_ascii=False) + "\n")
         if self._board is None:
             return
         self._write_lines()
         if isinstance(event, Epoch):
-            for name in ("loss", "validation_loss", "validation_top1", "lr", "images_per_second"):
+            for name in CURVES:
                 self._board.add_scalar(name, getattr(event, name), event.epoch)
 
     def close(self) -> None:
-        """Bring the curves to disk."""
+        """Bring the curves to disk; let others work here."""
         if self._board is not None:
             self._board.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _open(self, epoch: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._take_lock()
+        self._board = SummaryWriter(str(self.path / "tensorboard"), purge_step=epoch + 1)
+        self._write_lines()
+
+    def _take_lock(self) -> None:
+        """Hold plan.json for this process; the system gives it free when the process ends, however that happens."""
+        if self._lock is not None:
+            return
+        self._lock = (self.path / PLAN).open("rb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFolderInUse(
+                f"another process is at work in {str(self.path)!r}.", f"wait for it, or -o {free_name(self.path)}"
+            ) from None
 
     def _write_lines(self) -> None:
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.writelines(self._lines)
-        self._lines.clear()
+        with (self.path / LOG).open("a", encoding="utf-8") as file:
+            file.writelines(self._waiting)
+        self.lines += len(self._waiting)
+        self._waiting.clear()
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether something is there, other than what was being written when a process was killed."""
+    return path.exists() and (not path.is_dir() or any(not _is_part(entry) for entry in path.iterdir()))
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".part"
 
 
 def free_name(path: Path) -> Path:

@@ -1,31 +1,89 @@
-"""Checkpoints: safetensors beside JSON, written so that a half-written one never carries the final name."""
+"""Checkpoints: all that a training needs to go on as if it had never stopped, in two files of which one comes last.
 
+    checkpoint/00000120.safetensors     tensors: weights, averages, momentum, random state
+    checkpoint/00000120.json            numbers, and the digest of the other file; written last
+
+The last two are kept: whatever happens while one is written, the one before it is whole.
+"""
+
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
 
 from pocketvision.files import write_atomically
 
+KEPT = 2
+TENSORS, NUMBERS = ".safetensors", ".json"
 
-def save_checkpoint(folder: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any]) -> None:
-    """Write weights.safetensors, then state.json.
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The state of a training between two steps.
+
+    Attributes:
+        tensors: by name; copies, on the CPU.
+        numbers: JSON values.
+    """
+
+    tensors: Mapping[str, Tensor]
+    numbers: Mapping[str, Any]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no tensor holds NaN or infinity."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in self.tensors.values())
+
+
+def save_checkpoint(folder: Path, step: int, snapshot: Snapshot) -> None:
+    """Write a checkpoint beside the older ones; then drop all but the last two.
 
     Args:
-        folder: is made where it is missing.
-        arrays: the averaged weights by name.
-        state: what else is needed to know where training stood; JSON values.
+        folder: is made where it is missing; what is above it must be there.
+        step: names it; the largest is the newest.
+        snapshot: what to write.
+
+    Raises:
+        OSError: the system refuses; the older checkpoints are as they were.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomically(folder / "weights.safetensors", save(contiguous))
-    write_atomically(folder / "state.json", json.dumps(state, indent=1).encode())
+    folder.mkdir(exist_ok=True)
+    content = save({name: tensor.contiguous() for name, tensor in snapshot.tensors.items()})
+    numbers = {"sha256": hashlib.sha256(content).hexdigest(), **snapshot.numbers}
+    write_atomically(folder / f"{step:08}{TENSORS}", content)
+    write_atomically(folder / f"{step:08}{NUMBERS}", json.dumps(numbers, indent=1).encode())
+    kept = {f"{name}{suffix}" for name in _steps(folder)[:KEPT] for suffix in (NUMBERS, TENSORS)}
+    for old in folder.iterdir():  # also what was being written when a process was killed
+        if old.name not in kept:
+            old.unlink(missing_ok=True)
 
 
-def load_checkpoint(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Return the weights and the state that `save_checkpoint` wrote."""
-    return load_file(folder / "weights.safetensors"), json.loads((folder / "state.json").read_text())
+def load_checkpoint(folder: Path) -> Snapshot | None:
+    """Return the newest checkpoint that is whole; None where there is none."""
+    for step in _steps(folder) if folder.is_dir() else ():
+        if (snapshot := _load(folder, step)) is not None:
+            return snapshot
+    return None
+
+
+def _load(folder: Path, step: str) -> Snapshot | None:
+    """Return one checkpoint, or None where a file is missing or is not the one that was written."""
+    try:
+        content = (folder / f"{step}{TENSORS}").read_bytes()
+        numbers = json.loads((folder / f"{step}{NUMBERS}").read_bytes())
+        if hashlib.sha256(content).hexdigest() != numbers.pop("sha256"):
+            return None
+        return Snapshot(load(content), numbers)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+        return None
+
+
+def _steps(folder: Path) -> list[str]:
+    """Return the names of the checkpoints, the newest first."""
+    return sorted({path.stem for path in folder.glob(f"[0-9]*{NUMBERS}")}, reverse=True)

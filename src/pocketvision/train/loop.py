@@ -11,6 +11,7 @@ from torch import Tensor
 from pocketvision.errors import NonFiniteLoss
 from pocketvision.events import Epoch, Event, Note, Step
 from pocketvision.model.network import Network
+from pocketvision.train.checkpoint import Snapshot
 from pocketvision.train.loss import classification_loss
 from pocketvision.train.optimizer import AveragedWeights, make_optimizer
 from pocketvision.train.recipe import Recipe, find_recipe
@@ -18,9 +19,15 @@ from pocketvision.train.schedule import rate
 
 STEPS_TO_JUDGE = 20  # in an epoch, before its pace is believed
 LATE = 1.03  # times the planned end: a smaller delay is noise
+SKIPPED = 3  # batches in a row without a finite loss, before the last good state is taken up again
+ROLLBACKS = 1  # of these, before training stops
 
 Batches = Callable[[int, int], Iterable[tuple[Tensor, Tensor]]]  # epoch and its first step, from 0 -> (images, labels)
-Validate = Callable[[Network], tuple[float, float]]  # network -> (negative log likelihood, top-1)
+# network -> negative log likelihood and top-1, telling how far it is
+Validate = Callable[[Network], Generator[Event, None, tuple[float, float]]]
+
+# what a snapshot holds besides tensors
+NUMBERS = ("done", "closed", "progress", "planned", "total", "rate_factor", "_loss", "_learnt", "_skipped", "_is_late")
 
 
 class Trainer:
@@ -57,68 +64,119 @@ class Trainer:
         self.optimizer = make_optimizer(network, recipe)
         self.average = AveragedWeights(network, recipe.ema)
         self.done = 0  # steps
+        self.closed = 0  # epochs that are trained and validated
         self.progress = 0.0  # share of the schedule that is done
+        self.rate_factor = 1.0  # is halved with each rollback
+        self._loss = 0.0  # of the steps of this epoch, summed
+        self._learnt = 0  # steps of this epoch with a finite loss
+        self._skipped = 0  # steps in a row without one
         self._validation_seconds = 0.0  # that the last validation took
         self._is_late = False
         set_batch_norm_momentum(network, recipe.batch_norm_momentum)
+        self.good = self.snapshot()
 
     def run(self, batches: Batches, validate: Validate) -> Iterator[Event]:
         """Train from where it stands to the end; yield an event for every step and epoch.
+
+        Between two events the state is whole: `snapshot` then holds all that is needed to go on.
 
         Args:
             batches: epoch and first step -> what is left of the epoch.
             validate: judges the averaged weights after each epoch.
 
         Raises:
-            NonFiniteLoss: the loss is NaN or infinite; the averaged weights are those of the last good step.
+            NonFiniteLoss: the loss is NaN or infinite, again and again; the weights are those of the last good state.
         """
-        while self.done < self.total:
-            epoch, began = self.epoch, time.monotonic()
-            loss, images_per_second = yield from self._train_epoch(batches(epoch, self.step))
+        while self.steps_left or self.done > self.closed * self.steps:
+            began = time.monotonic()
+            images_per_second = 0.0
+            if self.steps_left and self.step < self.steps:
+                images_per_second = yield from self._train_epoch(batches(self.epoch, self.step))
+            if self.steps_left and self.step < self.steps:
+                continue  # the last good state was taken up again
             trained = time.monotonic()
-            validation_loss, validation_top1 = validate(self.average.network)
+            validation_loss, validation_top1 = yield from validate(self.average.network)
             self._validation_seconds = time.monotonic() - trained
-            yield Epoch(
-                epoch=epoch + 1,
+            epoch = Epoch(
+                epoch=self.epoch + 1,
                 epochs=self.epochs,
-                loss=loss,
+                loss=self._loss / max(1, self._learnt),
                 validation_loss=validation_loss,
                 validation_top1=validation_top1,
-                lr=rate(self.recipe, self.progress),
+                lr=self.rate_factor * rate(self.recipe, self.progress),
                 seconds=time.monotonic() - began,
                 images_per_second=images_per_second,
             )
+            self.closed, self._loss, self._learnt = self.closed + 1, 0.0, 0
+            yield epoch
             yield from self._use_spare_time(time.monotonic() - began)
 
-    def _train_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Generator[Event, None, tuple[float, float]]:
-        """Train one epoch, or what is left of the last; return its mean loss, and images per second."""
+    def snapshot(self) -> Snapshot:
+        """Return a copy of the state; with the same batches, `restore` and `run` then give the same weights, bit for bit."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.network.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items() if value is not None}
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+        copies["random"] = torch.get_rng_state()  # dropout
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        return Snapshot(copies, numbers | {"averaged": self.average.steps})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take up a state that `snapshot` returned."""
+        for name in NUMBERS:
+            setattr(self, name, snapshot.numbers[name])
+        self.average.steps = snapshot.numbers["averaged"]
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+        for name, tensor in snapshot.tensors.items():
+            kind, _, rest = name.partition(".")
+            parts.setdefault(kind, {})[rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        if self.average.network is not self.network:
+            self.average.network.load_state_dict(parts["average"])
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            index, _, key = name.partition(".")
+            states.setdefault(int(index), {})[key] = tensor.clone()
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+        torch.set_rng_state(snapshot.tensors["random"])
+        self.good = snapshot
+
+    def _train_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Generator[Event, None, float]:
+        """Train what is left of an epoch; return images per second."""
         self.network.train()
-        epoch, began, step, images_seen, total = self.epoch, time.monotonic(), 0, 0, 0.0
-        before = self.step
+        began, here, images_seen = time.monotonic(), 0, 0
         for images, labels in batches:
-            lr = rate(self.recipe, self.progress)
-            total += self.train_step(images, labels, lr)
+            lr = self.rate_factor * rate(self.recipe, self.progress)
+            loss = self.train_step(images, labels, lr)
             self.progress += (1 - self.progress) / max(1, self.steps_left)
-            self.done, step, images_seen = self.done + 1, step + 1, images_seen + len(labels)
+            self.done, here, images_seen = self.done + 1, here + 1, images_seen + len(labels)
+            if math.isfinite(loss):
+                self._loss, self._learnt, self._skipped = self._loss + loss, self._learnt + 1, 0
+            else:
+                yield from self._skip(loss, lr, len(labels))
+                if not self._skipped:
+                    break
             seconds = time.monotonic() - began
             yield Step(
-                epoch=epoch + 1,
+                epoch=self.epoch + 1,
                 epochs=self.epochs,
-                step=before + step,
+                step=self.step,
                 steps=self.steps,
-                loss=total / step,
+                loss=self._loss / max(1, self._learnt),
                 lr=lr,
                 images_per_second=images_seen / seconds,
-                seconds_left=seconds / step * self.steps_left,
+                seconds_left=seconds / here * self.steps_left,
             )
-            if step >= min(STEPS_TO_JUDGE, self.steps):
-                yield from self._keep_to_the_clock(seconds / step)
-            if before + step == self.steps or self.steps_left == 0:
+            if here >= min(STEPS_TO_JUDGE, self.steps):
+                yield from self._keep_to_the_clock(seconds / here)
+            if self.step >= self.steps or self.steps_left == 0:
                 break
-        return total / step, images_seen / (time.monotonic() - began)
+        return images_seen / (time.monotonic() - began)
 
     def train_step(self, images: Tensor, labels: Tensor, lr: float) -> float:
-        """Take one optimizer step; return the loss.
+        """Take one optimizer step and return the loss; where that is not finite, the network stays as it was.
 
         Args:
             images: (N, C, R, R) uint8.
@@ -128,32 +186,56 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         images, labels = images.to(self.device), labels.to(self.device)
+        statistics = [buffer.clone() for buffer in self.network.buffers()]
         with autocast(self.precision, self.device):
             logits = self.network(images)
         loss = classification_loss(logits, labels, self.recipe.label_smoothing, self.class_weights)
         value = loss.item()
-        if not math.isfinite(value):
+        if math.isfinite(value):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.average.update()
+        else:
+            for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+                buffer.copy_(before)
+        return value
+
+    def _skip(self, loss: float, lr: float, batch: int) -> Iterator[Event]:
+        """Leave a batch out whose loss is no number; after three in a row take up the last good state at half the rate.
+
+        Raises:
+            NonFiniteLoss: that was done before.
+        """
+        self._skipped += 1
+        where = f"step {self.step} of {self.steps} in epoch {self.epoch + 1}"
+        yield Note(f"The loss became {loss} at {where}; that batch is left out.")
+        if self._skipped < SKIPPED:
+            return
+        factor = self.rate_factor / 2
+        self.restore(self.good)
+        if factor < 0.5**ROLLBACKS:
             raise NonFiniteLoss(
-                f"the loss became {value} at step {self.step + 1} of {self.steps} in epoch {self.epoch + 1} "
-                f"(learning rate {lr:.4g}, batch of {len(labels)}).",
+                f"the loss became {loss} at {where} (learning rate {lr:.4g}, batch of {batch}), {SKIPPED} batches in a row, "
+                "also at half the rate.",
                 f"--lr {min(self.recipe.lr / 4, find_recipe(self.recipe.name).lr):.4g}"
                 + (" or --precision float32" if self.precision != "float32" else ""),
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.average.update()
-        return value
+        self.rate_factor, self._skipped = factor, 0
+        self.good = self.snapshot()
+        yield Note(
+            f"{SKIPPED} batches in a row: training goes on from epoch {self.epoch + 1}, step {self.step}, at half the rate."
+        )
 
     @property
     def epoch(self) -> int:
-        """Epochs that are done."""
-        return self.done // self.steps
+        """Epochs that are done: trained and validated."""
+        return self.closed
 
     @property
     def step(self) -> int:
         """Steps that are done within the present epoch."""
-        return self.done % self.steps
+        return self.done - self.closed * self.steps
 
     @property
     def epochs(self) -> int:

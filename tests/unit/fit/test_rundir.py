@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import torch
 
 from pocketvision.errors import BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress
 from pocketvision.fit.rundir import RunFolder, free_name
+from pocketvision.train.checkpoint import Snapshot
 
 EPOCH = Epoch(epoch=1, epochs=2, loss=1, validation_loss=1, validation_top1=0, lr=0, seconds=1, images_per_second=1)
 
@@ -21,7 +23,7 @@ def test_the_log_waits_for_the_plan(tmp_path):
     run = RunFolder(tmp_path / "deep" / "run")
     run.log(Note("first"))
     assert list(tmp_path.iterdir()) == []
-    run.write_plan({"é": 1})
+    run.begin({"é": 1})
     assert json.loads((run.path / "plan.json").read_text(encoding="utf-8")) == {"é": 1}
     for event in (Progress("decoding", 1, 2), EPOCH, Measured("top-1", 0.5)):
         run.log(event)
@@ -33,7 +35,9 @@ def test_the_log_waits_for_the_plan(tmp_path):
 
 def test_an_empty_folder_will_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    RunFolder(".").write_plan({})
+    run = RunFolder(".")
+    run.begin({})
+    run.close()
     assert (tmp_path / "plan.json").exists()
 
 
@@ -54,20 +58,78 @@ def test_what_is_in_use_is_refused(tmp_path, monkeypatch):
     )
 
 
-def test_an_older_run_is_refused_or_moved_aside_with_the_new_plan(tmp_path):
+def test_an_older_run_is_gone_on_with_or_moved_aside_with_the_new_plan(tmp_path):
     path = tmp_path / "run"
-    RunFolder(path).write_plan({"old": 1})
+    older = RunFolder(path)
+    assert not older.is_begun and not older.was_opened
+    older.begin({"old": 1})
+    older.close()
     (path / "model.onnx").touch()
-    assert refusal(path) == (
-        f"'{path}' exists with a finished model and would be overwritten; a run needs a folder of its own. "
+    again = RunFolder(path)
+    assert again.is_begun and again.read_plan() == {"old": 1}
+    assert str(again.refuse("with other options: epochs 3, not 5")) == (
+        f"'{path}' holds a finished run with other options: epochs 3, not 5. "
         f"Try: -o {path}-2, or --restart to move the old one aside"
     )
     run = RunFolder(path, restart=True)
-    assert run.model.exists()
-    run.write_plan({"new": 1})
+    assert run.model.exists() and not run.is_begun
+    run.begin({"new": 1})
+    run.close()
     assert not run.model.exists()
     assert json.loads((path / "plan.json").read_text()) == {"new": 1}
     assert json.loads((tmp_path / "run-2" / "plan.json").read_text()) == {"old": 1}
+
+
+def test_what_a_process_left_that_was_killed_before_its_plan_is_no_obstacle(tmp_path):
+    (tmp_path / ".plan.json.part").write_bytes(b"{")
+    assert not RunFolder(tmp_path).is_begun
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path):
+    first, second = RunFolder(tmp_path / "run"), None
+    first.begin({})
+    second = RunFolder(tmp_path / "run")
+    with pytest.raises(RunFolderInUse) as caught:
+        second.resume()
+    assert str(caught.value) == (
+        f"another process is at work in '{tmp_path / 'run'}'. Try: wait for it, or -o {tmp_path / 'run-2'}"
+    )
+    first.close()
+    second.close()
+    third = RunFolder(tmp_path / "run")
+    assert third.resume() is None
+    third.close()
+
+
+def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.log(Note("one"))
+    run.begin({})
+    run.log(Note("two"))
+    run.save(5, Snapshot({"a": torch.zeros(1)}, {"closed": 1}), seconds=2.5)
+    run.log(Note("lost"))
+    run.close()
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:
+        log.write('{"torn')
+
+    again = RunFolder(tmp_path / "run")
+    again.log(Note("reading"))
+    snapshot = again.resume()
+    assert snapshot.numbers == {"closed": 1, "seconds": 2.5, "log_lines": 2}
+    again.log(Note("three"))
+    again.close()
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["one", "two", "reading", "three"]
+
+
+def test_minutes_are_read_from_the_log(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    assert run.minutes() == 0
+    run.begin({})
+    for event in (Note("a"), Measured("top-1", 0.5), Measured("minutes", 1.25)):
+        run.log(event)
+    run.close()
+    assert run.minutes() == 1.25
 
 
 def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path, monkeypatch):

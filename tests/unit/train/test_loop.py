@@ -1,3 +1,4 @@
+import json
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,6 +22,11 @@ RECIPE = replace(RECIPES["modern"], batch_size=BATCH, lr=0.05)
 SCORE = (0.5, 0.75)
 
 
+def validate(_):
+    yield from ()
+    return SCORE
+
+
 def problem(side=8, classes=5, seed=0):
     """40 noisy images of one colour a class; a batch is ten of them."""
     rng = np.random.default_rng(seed)
@@ -42,7 +48,7 @@ def trainer(epochs=3, steps=4, recipe=RECIPE, **options):
 
 
 def run(job, batches=batches):
-    return list(job.run(batches, lambda _: SCORE))
+    return list(job.run(batches, validate))
 
 
 def of(kind, events):
@@ -88,11 +94,12 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(monkeypatch):
 def test_validation_sees_the_averaged_weights_after_each_epoch():
     job, seen = trainer(epochs=2), []
 
-    def validate(network):
+    def watched(network):
         seen.append((network, job.done, network.arrays()["classifier.bias"].copy()))
+        yield from ()
         return 0.1 * len(seen), 0.2 * len(seen)
 
-    epochs = of(Epoch, job.run(batches, validate))
+    epochs = of(Epoch, job.run(batches, watched))
     assert [(e.validation_loss, e.validation_top1) for e in epochs] == [(0.1, 0.2), (0.2, 0.4)]
     assert all(network is job.average.network is not job.network for network, _, _ in seen)
     assert [done for _, done, _ in seen] == [4, 8]
@@ -107,7 +114,11 @@ def test_batches_are_asked_for_by_epoch_and_trained_on_in_training_mode():
             seen.append((epoch, job.network.training))
             yield batch
 
-    list(job.run(watched, lambda network: (network.eval(), 1.0)))
+    def validated(network):
+        network.eval()
+        return (yield from validate(network))
+
+    list(job.run(watched, validated))
     assert seen == [(0, True)] * 4 + [(1, True)] * 4
 
 
@@ -115,7 +126,7 @@ def test_batches_are_asked_for_by_epoch_and_trained_on_in_training_mode():
 def test_a_pause_changes_nothing(until):
     """Some steps, and the rest of them later: the same weights, rates and epochs as without the pause."""
     paused, whole = trainer(epochs=2), trainer(epochs=2)
-    first = list(islice(paused.run(batches, lambda _: SCORE), until))
+    first = list(islice(paused.run(batches, validate), until))
     assert len(of(Step, first)) == until == paused.done
     pieces, at_once = first + run(paused), run(whole)
     assert [step.lr for step in of(Step, pieces)] == [step.lr for step in of(Step, at_once)]
@@ -185,11 +196,11 @@ def test_time_for_validation_is_kept(monkeypatch):
     start = clock.now
     job = trainer(epochs=6, stop_by=start + 60)
 
-    def validate(_):
+    def slowly(network):
         clock.now += 5
-        return SCORE
+        return (yield from validate(network))
 
-    notes = of(Note, job.run(clock.batches(10), validate))
+    notes = of(Note, job.run(clock.batches(10), slowly))
     assert len(notes) == 1, "said once, however often the plan shrinks"
     assert 50 < clock.now - start <= 62.5 and job.progress > 0.9
 
@@ -232,40 +243,121 @@ def test_a_deadline_that_has_passed_ends_training():
     assert len(of(Epoch, run(trainer(epochs=5, stop_by=time.monotonic() - 1)))) == 1
 
 
-@pytest.mark.parametrize(
-    ("bias", "precision", "message"),
-    [
-        (
-            float("nan"),
-            "float32",
-            "the loss became nan at step 3 of 4 in epoch 2 (learning rate 0.02613, batch of 10). Try: --lr 0.0125",
-        ),
-        (
-            float("-inf"),
-            "bfloat16",
-            "the loss became inf at step 3 of 4 in epoch 2 (learning rate 0.02613, batch of 10). "
-            "Try: --lr 0.0125 or --precision float32",
-        ),
-    ],
-)
-def test_a_loss_that_is_no_number(bias, precision, message):
-    job = trainer(epochs=3, precision=precision, recipe=replace(RECIPE, label_smoothing=0.0))
-    good = {}
+@pytest.mark.parametrize("recipe", ["sgd", "adamw", "rmsprop", "no average"])
+@pytest.mark.parametrize("stop", [1, 4, 5, 6, 9])
+def test_a_snapshot_goes_on_as_if_nothing_had_been(stop, recipe):
+    """After a step, at the end of an epoch before and after its validation: the same weights, bit for bit."""
+    recipe = replace(RECIPE, ema=None) if recipe == "no average" else replace(RECIPE, optimizer=recipe)
+    whole = trainer(epochs=2, recipe=recipe)
+    events = run(whole)
+    stopped = trainer(epochs=2, recipe=recipe)
+    before = list(islice(stopped.run(batches, validate), stop))
+    snapshot = stopped.snapshot()
+    list(islice(stopped.run(batches, validate), 2))  # what was not saved is lost
+    job = Trainer(build(residual(4), seed=7), recipe, 2, 4)
+    job.restore(snapshot)
+    after = run(job)
+    assert [describe(event) for event in before + after] == [describe(event) for event in events]
+    for network, other in ((job.network, whole.network), (job.average.network, whole.average.network)):
+        for name, array in other.arrays().items():
+            assert np.array_equal(network.arrays()[name], array), name
 
-    def breaking(epoch, first):
-        for step, batch in enumerate(batches(epoch, first)):
-            if (epoch, step) == (1, 2):
-                good.update(job.average.network.arrays())
-                with torch.no_grad():
-                    job.network.classifier.bias[0] = bias
+
+def describe(event):
+    """All that does not depend on the clock."""
+    return type(event).__name__, event.epoch, event.loss, getattr(event, "step", None), event.lr
+
+
+def test_a_snapshot_is_a_copy_and_json():
+    job = trainer()
+    snapshot = job.snapshot()
+    kept = {name: tensor.clone() for name, tensor in snapshot.tensors.items()}
+    run(job)
+    assert json.loads(json.dumps(snapshot.numbers)) == snapshot.numbers and snapshot.is_finite
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in snapshot.tensors.items())
+
+
+def test_random_numbers_go_on_where_they_were():
+    """Dropout's."""
+    job = trainer()
+    snapshot = job.snapshot()
+    first = torch.rand(3)
+    job.restore(snapshot)
+    assert torch.equal(torch.rand(3), first)
+
+
+class Breaking:
+    """Makes the loss no number at some steps of the whole training, counted from 0, by a bias of the classifier."""
+
+    def __init__(self, job, bias, *steps):
+        self.job, self.bias, self.steps, self.seen = job, bias, set(steps), []
+
+    def __call__(self, epoch, first):
+        for step, batch in enumerate(batches(epoch, first), first):
+            with torch.no_grad():
+                now, number = self.job.network.classifier.bias[0].item(), 4 * epoch + step
+                self.healthy = now if np.isfinite(now) else self.healthy
+                self.job.network.classifier.bias[0] = self.bias if number in self.steps else self.healthy
+                self.seen.append(number)
             yield batch
 
+
+@pytest.mark.parametrize(("bias", "loss"), [(float("nan"), "nan"), (float("-inf"), "inf")])
+def test_a_batch_without_a_loss_is_left_out_and_said(bias, loss):
+    job = trainer(epochs=2, recipe=replace(RECIPE, label_smoothing=0.1))
+    breaking = Breaking(job, bias, 2, 3, 5)
+    events = run(job, breaking)
+    assert [note.text for note in of(Note, events)] == [
+        f"The loss became {loss} at step 3 of 4 in epoch 1; that batch is left out.",
+        f"The loss became {loss} at step 4 of 4 in epoch 1; that batch is left out.",
+        f"The loss became {loss} at step 2 of 4 in epoch 2; that batch is left out.",
+    ]
+    assert breaking.seen == list(range(8)) and job.done == 8 and job.rate_factor == 1.0
+    assert all(np.isfinite(event.loss) for event in of(Epoch, events))
+    assert job.snapshot().is_finite
+
+
+def test_statistics_of_a_batch_that_is_left_out_are_left_out():
+    job = trainer(epochs=1)
+    job.network.train()
+    images, labels = next(batches(0))
+    before = {name: buffer.clone() for name, buffer in job.network.named_buffers()}
+    with torch.no_grad():
+        job.network.classifier.bias[0] = float("nan")
+    job.train_step(images, labels, 0.1)
+    assert all(torch.equal(buffer, before[name]) for name, buffer in job.network.named_buffers())
+
+
+def test_three_in_a_row_go_back_to_the_last_good_state_at_half_the_rate():
+    job = trainer(epochs=2)
+    events = list(islice(job.run(batches, validate), 2))
+    job.good = job.snapshot()
+    breaking = Breaking(job, float("nan"), 2, 3, 4)
+    for event in job.run(breaking, validate):
+        events.append(event)
+        if isinstance(event, Note) and "at half the rate" in event.text:
+            breaking.steps.clear()
+    assert [note.text for note in of(Note, events)][-1] == (
+        "3 batches in a row: training goes on from epoch 1, step 2, at half the rate."
+    )
+    assert breaking.seen == [2, 3, 4, 2, 3, 4, 5, 6, 7] and job.done == 8
+    assert of(Step, events)[-1].lr == pytest.approx(0.5 * rate(RECIPE, 7 / 8))
+
+
+@pytest.mark.parametrize(("precision", "more"), [("float32", ""), ("bfloat16", " or --precision float32")])
+def test_a_loss_that_stays_no_number_stops_training_with_good_weights(precision, more):
+    job = trainer(epochs=3, precision=precision)
+    list(islice(job.run(batches, validate), 3))
+    good = job.good = job.snapshot()
     with pytest.raises(NonFiniteLoss) as caught:
-        run(job, breaking)
-    lr = rate(RECIPE, 6 / 12)
-    assert str(caught.value) == message.replace("0.02613", f"{lr:.4g}")
-    after = job.average.network.arrays()
-    assert all(np.array_equal(after[name], array) for name, array in good.items()), "of the last good step"
+        run(job, Breaking(job, float("nan"), *range(3, 12)))
+    lr = 0.5 * rate(RECIPE, 5 / 12)
+    assert str(caught.value) == (
+        f"the loss became nan at step 2 of 4 in epoch 2 (learning rate {lr:.4g}, batch of 10), 3 batches in a row, also at "
+        f"half the rate. Try: --lr 0.0125{more}"
+    )
+    after = job.network.state_dict()
+    assert all(torch.equal(after[name], good.tensors[f"network.{name}"]) for name in after), "of the last good state"
 
 
 def test_the_same_seed_gives_the_same_weights():

@@ -1,0 +1,64 @@
+"""What came out of a job: just now, or in a run that is finished already."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pocketvision.cost.budget import Spent
+from pocketvision.export.evaluate import Evaluation
+from pocketvision.fit.measure import Measurement, check_budget, spent_of
+from pocketvision.fit.options import FitOptions
+from pocketvision.fit.rundir import RunFolder
+from pocketvision.model.graph import Graph, Options
+from pocketvision.model.resolve import resolve
+from pocketvision.run.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What came out.
+
+    Attributes:
+        model: the file.
+        name: the network's full name.
+        evaluation: the score on the test part, or on validation where there is no test part.
+        minutes: wall time in all.
+        measurement: latency, load time and memory of the file on this machine.
+        spent: what the file takes of each limit of a budget.
+    """
+
+    model: Path
+    name: str
+    evaluation: Evaluation
+    minutes: float
+    measurement: Measurement
+    spent: Spent
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "model": str(self.model),
+            "network": self.name,
+            **self.evaluation.to_json(),
+            "minutes": self.minutes,
+            "measured": self.measurement.to_json(),
+            "size_mb": self.spent.size_mb,
+            "memory_mb": self.spent.memory_mb,
+            "macs": self.spent.macs,
+        }
+
+
+def read_finished(run: RunFolder, options: FitOptions) -> Finished:
+    """Return what came out of a run that is finished, from its file and log."""
+    record = Predictor.open(run.model, options.threads).record
+    part = "test" if "test" in record.metrics else "validation"
+    evaluation, measurement = Evaluation(**record.metrics[part]), Measurement.from_json(record.latencies[0])
+    graph = resolve(**{name: record.model[name] for name in Options._fields})
+    spent = spent_in(run, graph, measurement, options)
+    check_budget(run.model, options.budget, spent)
+    return Finished(run.model, graph.name, evaluation, run.minutes(), measurement, spent)
+
+
+def spent_in(run: RunFolder, graph: Graph, measurement: Measurement, options: FitOptions) -> Spent:
+    """Return what the file takes of each limit; the latency here is none on another device."""
+    return spent_of(graph, run.model.stat().st_size, measurement.latency if options.target is None else None)

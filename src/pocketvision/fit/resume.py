@@ -1,0 +1,56 @@
+"""When a run may be gone on with, and what is said when it stops."""
+
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.split import Split
+from pocketvision.errors import DiskFailed, Interrupted
+from pocketvision.fit.judge import data_json
+from pocketvision.fit.options import FitOptions
+from pocketvision.fit.rundir import RunFolder
+from pocketvision.train.checkpoint import load_checkpoint
+
+
+def require_same(run: RunFolder, dataset: Dataset, parts: Split, options: FitOptions) -> None:
+    """Raise RunFolderInUse where the run in the folder was begun with other options or images."""
+    plan, asked = run.read_plan(), options.to_json()
+    differing = [
+        f"{name} {plan['options'].get(name)}, not {asked[name]}"
+        for name in asked
+        if plan["options"].get(name) != asked[name]
+    ]
+    if differing:
+        raise run.refuse(f"with other options: {'; '.join(differing)}")
+    if plan["data"] != data_json(dataset, parts):
+        raise run.refuse("with other images: what is there now differs from what it was begun with")
+
+
+def interrupted(run: RunFolder) -> Interrupted:
+    """Return the error that says how far the run got."""
+    if not (run.was_opened or run.is_begun):
+        return Interrupted("stopped before training began; nothing was trained.", "the same command again")
+    return Interrupted(f"stopped {_reached(run)}.", "the same command, which goes on from there")
+
+
+def disk_failed(run: RunFolder, error: OSError) -> DiskFailed:
+    """Return the error for a disk that is full or refuses: what is safe, and how to go on."""
+    where = f" at {error.filename!r}" if error.filename else ""
+    what = _reached(run) if run.was_opened or run.is_begun else "before anything was written"
+    return DiskFailed(
+        f"the system says {error.strerror or error}{where}; stopped {what}.",
+        "free space or permission there, then the same command, which goes on from there",
+    )
+
+
+def _reached(run: RunFolder) -> str:
+    """Say what the last checkpoint holds."""
+    snapshot = load_checkpoint(run.checkpoint)
+    if snapshot is None:
+        return "before the first checkpoint"
+    numbers, content = snapshot.numbers, run.read_plan()
+    steps = content["steps_per_epoch"]
+    if numbers["done"] >= numbers["total"]:
+        return f"after training, before the file was written; the weights are in {run.checkpoint}"
+    epochs = -(-numbers["total"] // steps)
+    return (
+        f"in epoch {numbers['closed'] + 1} of {epochs}, after step {numbers['done'] - numbers['closed'] * steps} of {steps}; "
+        f"saved in {run.checkpoint}"
+    )
