@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow check bench docs
+.PHONY: demo test test-slow torture check bench docs
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -27,6 +27,9 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -m slow -q
+
+torture: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python tests/torture/torture.py --page docs/torture.md
 
 check: $(INSTALLED)
 	$(BIN)/ruff check

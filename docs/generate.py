@@ -7,6 +7,7 @@ tests/golden/test_docs_are_fresh.py fails while a page differs from what this wr
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import typer
 from pocketvision.cli.app import EXIT_CODES, app
 from pocketvision.cli.show import cost_lines
 from pocketvision.cost.count import count
+from pocketvision.data.findings import KINDS
 from pocketvision.model.families import FAMILIES
 from pocketvision.model.families.mobilenet_v1 import MOBILENET_V1
 from pocketvision.model.resolve import resolve
@@ -31,6 +33,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "cli.md": cli_page(),
         ROOT / "docs" / "models" / "mobilenet_v1.md": mobilenet_v1_page(),
         ROOT / "docs" / "recipes.md": recipes_page(),
+        ROOT / "docs" / "findings.md": findings_page(),
         ROOT / "README.md": readme(),
     }
 
@@ -40,7 +43,7 @@ def cli_page() -> str:
     group: Any = typer.main.get_command(app)
     parts = [NOTE, "# The command line", "", " ".join(EXIT_CODES.split()), ""]
     parts += ["`--debug`, anywhere, shows the traceback of an error. `--help` lists what stands here.", ""]
-    for name, command in group.commands.items():
+    for name, command in _verbs(group):
         arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
         usage = " ".join(f"{argument.name.upper()}{'...' if argument.nargs < 0 else ''}" for argument in arguments)
         parts += [f"## pocketvision {name} {usage}".rstrip(), "", " ".join(command.help.split()), ""]
@@ -48,6 +51,15 @@ def cli_page() -> str:
         parts += [_parameter_row(parameter) for parameter in command.params if parameter.name != "help"]
         parts.append("")
     return "\n".join(parts)
+
+
+def _verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all commands with their names; those of a group follow each other: data check."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _parameter_row(parameter: Any) -> str:
@@ -135,6 +147,20 @@ def recipes_page() -> str:
             "",
         ]
     )
+
+
+def findings_page() -> str:
+    """Every kind of finding of the data check."""
+    rows = [f"| {severity} | {kind} | {meaning} |" for kind, (severity, meaning) in KINDS.items()]
+    head = [
+        "# Findings",
+        "",
+        "What `pocketvision data check` can find.",
+        "",
+        "| | finding | meaning |",
+        "| --- | --- | --- |",
+    ]
+    return "\n".join([NOTE, *head, *rows, ""])
 
 
 def readme() -> str:

@@ -58,7 +58,10 @@ def test_cost_needs_no_torch():
     assert "pocketvision.cost.count" in run_without(TORCH, "print(import_all('pocketvision.cost'))")
 
 
-@pytest.mark.parametrize("module", ["dataset", "folders", "idx", "named", "read", "split", "survey", "table"])
+DESCRIBING = "check dataset duplicates findings folders idx looks manifest named read rules sheet split surroundings survey table"
+
+
+@pytest.mark.parametrize("module", DESCRIBING.split())
 def test_describing_data_needs_no_torch(module):
     run_without(TORCH, f"import pocketvision.data.{module}")
 

@@ -2,13 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 
 import pytest
 
 from commandline import SMALL, pocketvision, start_program
-from pocketvision.errors import Interrupted
+from pocketvision.errors import Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
 from pocketvision.fit.call import fit
 from pocketvision.run.predictor import load
@@ -84,7 +85,7 @@ def test_stopped_again_and_again(photos, whole, tmp_path):
     assert weights(folder) == whole
 
 
-def test_other_options_or_images_are_refused(photos, tmp_path):
+def test_other_options_are_refused(photos, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):
         fit(photos, folder, on_event=stop_at(Step, 3), **OPTIONS)
@@ -95,6 +96,29 @@ def test_other_options_or_images_are_refused(photos, tmp_path):
     assert other.last_line + "\n" == (
         f"RunFolderInUse: '{folder}' holds a run with other options: epochs 2, not 3; seed 0, not 1. {advice}"
     )
+
+
+def test_other_images_are_refused_and_named(photos, tmp_path):
+    folder, images = tmp_path / "run", shutil.copytree(photos, tmp_path / "photos")
+    with pytest.raises(Interrupted):
+        fit(images, folder, on_event=stop_at(Step, 3), **OPTIONS)
+    removed = sorted((images / "cat").iterdir())[0]
+    removed.rename(tmp_path / removed.name)
+    with pytest.raises(RunFolderInUse) as caught:
+        fit(images, folder, **OPTIONS)
+    assert f"holds a run with other images; since then: 1 image removed: 'cat/{removed.name}'" in str(caught.value)
+    (tmp_path / removed.name).rename(removed)
+    assert fit(images, folder, **OPTIONS).model.exists()
+
+
+def test_killed_before_the_report_it_is_written_again(photos, tmp_path):
+    folder = tmp_path / "run"
+    fit(photos, folder, **OPTIONS)
+    before = weights(folder)
+    for name in ("report.html", "report.json"):
+        (folder / name).unlink()
+    fit(photos, folder, **OPTIONS)
+    assert weights(folder) == before and (folder / "report.html").exists()
 
 
 def test_a_finished_run_says_so_and_what_came_out(photos, tmp_path):

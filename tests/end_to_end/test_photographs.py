@@ -27,13 +27,14 @@ def test_fit_writes_a_file_that_verifies(training, photos):
     outcome, folder = training
     assert outcome.code == 0, outcome.err
     model = folder / "model.onnx"
-    first, here, following = outcome.out.splitlines()
+    first, here, report, following = outcome.out.splitlines()
     assert first.startswith(f"{model}: mobilenet_v1_shallow_w0.25_r32_s8, top-1 ")
     assert "on 6 test images" in first
     assert re.fullmatch(
         r"here: [0-9.]+ \+- [0-9.]+ ms an image, [0-9.]+ ms with decoding; 0\.\d+ MB, 0\.\d+ MB of memory, 2\.1 M multiply-adds",
         here,
     )
+    assert report == f"report: {folder / 'report.html'}"
     assert following == f"Next: pocketvision predict {model} IMAGE"
     assert "36 colour images of 3 classes" in outcome.err
 

@@ -74,9 +74,10 @@ def test_a_broken_image_among_good_ones(batch, model, photos, tmp_path):
     assert "no such file" in second
 
 
-def test_a_folder_without_images_is_said_before_anything_is_answered(model, cat, tmp_path):
-    outcome = pocketvision("predict", model, cat, tmp_path)
-    assert (outcome.code, outcome.out) == (3, "")
+def test_a_folder_without_images_does_not_stop_the_rest(model, cat, tmp_path):
+    outcome = pocketvision("predict", model, tmp_path, cat, "--json")
+    assert outcome.code == 3
+    assert json.loads(outcome.out)["source"] == str(cat)
     assert outcome.err.startswith(f"BadImage: no images in '{tmp_path}'; looked for .bmp, ")
 
 

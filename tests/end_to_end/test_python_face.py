@@ -101,7 +101,8 @@ def test_a_folder_with_another_run_in_it_is_refused(fitted, photos):
     with pytest.raises(RunFolderInUse) as caught:
         pv.fit(photos, folder, **OPTIONS)
     assert str(caught.value) == (
-        f"'{folder}' holds a finished run with other options: seed 3, not 0. Try: -o {folder}-2, or --restart to move the old one aside"
+        f"'{folder}' holds a finished run with other options: seed 3, not 0. "
+        f"Try: -o {folder}-2, or --restart to move the old one aside"
     )
     assert fitted[0].model.read_bytes() == before
 

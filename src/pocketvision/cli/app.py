@@ -3,6 +3,7 @@
 Heavy imports happen inside the verbs, so that --help answers at once.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -11,14 +12,14 @@ from typing import Any
 import typer
 
 from pocketvision import __version__
-from pocketvision.cli import evaluate, fit, info, models, predict, probe, show, verify
+from pocketvision.cli import data, evaluate, fit, info, models, predict, probe, report, show, verify
 from pocketvision.errors import DiskFailed, MissingExtra, PocketvisionError, missing_extra, nearest
 
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
 pocketvision model; 5 training failed; 6 the
-disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130 stopped by Ctrl-C; 141 the
+disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130 stopped by Ctrl-C or SIGTERM; 141 the
 reader of the output has gone."""
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
@@ -30,9 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, predict, evaluate, verify, probe, info, show, models):
+for verb in (fit, predict, evaluate, verify, report, probe, info, show, models):
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
+app.add_typer(data.data, name="data")
 
 
 def _print_version(is_asked: bool) -> None:
@@ -52,6 +54,8 @@ def common(
 def main() -> None:
     """Run the command line and leave with its exit code."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep, not spin: up to 10x on a busy machine
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     sys.exit(run(sys.argv[1:]))
 
 
@@ -90,7 +94,7 @@ def _disk_failed(error: OSError) -> DiskFailed:
     where = f" at {error.filename!r}" if error.filename else ""
     return DiskFailed(
         f"the system says {error.strerror or error}{where}; no unfinished file has a final name.",
-        "free space or permission there, then the same command with --restart or another folder",
+        "free space or permission there, then the same command, or another folder",
     )
 
 
@@ -109,11 +113,12 @@ def _usage_message(error: Any, arguments: list[str]) -> str:
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
         return f"{error.message}. Try: {nearest(option, known)}, or {context.command_path} --help"
     verb = next((argument for argument in arguments if not argument.startswith("-")), "")
-    names = [command.name for command in app.registered_commands if command.name]
+    names = [str(command.name) for command in app.registered_commands] + [str(g.name) for g in app.registered_groups]
     if verb and verb not in names:
         return f"no verb {verb!r}. Known: {', '.join(names)}. Try: pocketvision {nearest(verb, names)}"
     path = context.command_path if context is not None else "pocketvision"
-    return f"{error.format_message().rstrip('.')}. Try: {path} --help"
+    message = error.format_message().rstrip(".")
+    return f"{message}{'' if message.endswith('?') else '.'} Try: {path} --help"
 
 
 if __name__ == "__main__":

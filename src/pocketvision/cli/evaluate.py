@@ -18,12 +18,12 @@ def evaluate(
     """Measure the file on labelled images, from their original bytes."""
     from pocketvision.cli.output import print_json, print_table
     from pocketvision.cli.progress import watch
-    from pocketvision.data.read import read_dataset
+    from pocketvision.data.check import check
     from pocketvision.export.evaluate import evaluate_file, select_part
     from pocketvision.run.predictor import Predictor
 
     model = Predictor.open(file, threads)
-    dataset = read_dataset(data)
+    dataset = watch(check(data)).dataset  # without what `fit` would leave out
     indices, chosen = select_part(model.record, dataset, part)
 
     result = watch(evaluate_file(model, dataset, indices, chosen))

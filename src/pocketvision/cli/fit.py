@@ -107,6 +107,8 @@ def _print_result(finished: Any) -> None:
         f"with decoding; {finished.spent.size_mb:.2f} MB, {finished.spent.memory_mb:.2f} MB of memory, "
         f"{finished.spent.macs / 1e6:.1f} M multiply-adds"
     )
+    if (page := finished.model.with_name("report.html")).exists():
+        print_line(f"report: {page}")
     print_line(f"Next: pocketvision predict {finished.model} IMAGE")
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while large modules load."""
+"""Ctrl-C and SIGTERM while large modules load."""
 
 import os
 import signal
@@ -10,18 +10,19 @@ from types import FrameType
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Leave at once on Ctrl-C while the block imports; nothing has been done yet that could be lost.
+    """Leave at once on Ctrl-C or SIGTERM while the block imports; nothing has been done yet that could be lost.
 
     An exception raised inside the import machinery may be swallowed, or leave half a module behind.
     """
-    before = signal.signal(signal.SIGINT, _leave)
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    sys.stderr.write("Interrupted: stopped by Ctrl-C.\n")
+    sys.stderr.write(f"Interrupted: stopped by {'Ctrl-C' if number == signal.SIGINT else 'SIGTERM'}.\n")
     sys.stderr.flush()
     os._exit(130)

@@ -31,7 +31,8 @@ def predict(
 
     _check(sources, camera, json, csv)
     model = Predictor.open(file, threads)
-    found, top = list(_expand(sources or [])), min(top, len(model.record.labels))
+    found, code = _expand(sources or [])
+    top = min(top, len(model.record.labels))
     if camera is not None or any(map(is_video, found)):
         import_av()  # if it is missing, that is said before anything is answered
     names = [_name(source) + (FRAME if is_video(source) else "") for source in found] or [f"camera{camera}{FRAME}"]
@@ -41,7 +42,7 @@ def predict(
         from pocketvision.cli.live import watch_camera
 
         watch_camera(camera, model, top, write_frame)
-    elif code := _answer_all(found, model, top, batch, write, write_frame):
+    elif code := _answer_all(found, model, top, batch, write, write_frame) or code:
         raise Exit(code)
 
 
@@ -107,19 +108,26 @@ def _report(error: Any) -> int:
     return int(error.exit_code)
 
 
-def _expand(sources: list[str]) -> Any:
-    """Yield each image: files as they are, folders' images in order, stdin's bytes."""
+def _expand(sources: list[str]) -> tuple[list[Any], int]:
+    """Return each image: files as they are, folders' images in order, stdin's bytes; and the exit code so far."""
     import sys
 
-    from pocketvision.run.predictor import image_files
+    from pocketvision.errors import BadImage
+    from pocketvision.run.predictor import image_files, is_folder
 
+    found: list[Any] = []
+    code = 0
     for source in sources:
         if source == "-":
-            yield sys.stdin.buffer.read()
-        elif Path(source).is_dir():
-            yield from image_files(source)
+            found.append(sys.stdin.buffer.read() if sys.stdin is not None else b"")  # None: it is closed
+        elif is_folder(source):
+            try:
+                found += image_files(source)
+            except BadImage as error:
+                code = _report(error)
         else:
-            yield source
+            found.append(source)
+    return found, code
 
 
 def _name(source: Any) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,6 +125,10 @@ class Dataset:
         if index not in self._hashes:
             self._hashes[index] = _sha256(self.images[index])
         return self._hashes[index]
+
+    def know_hashes(self, hashes: Mapping[int, str]) -> None:
+        """Take content hashes that are known already, so that no image is read for them: {index: SHA-256}."""
+        self._hashes.update(hashes)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

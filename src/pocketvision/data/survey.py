@@ -1,11 +1,10 @@
-"""A look at the images themselves: how large they are, and whether any has colour."""
+"""The images in a few figures: how large they are, and whether any has colour."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pocketvision.data.dataset import Dataset
-from pocketvision.run.images import image_size, is_grey
+from pocketvision.data.looks import Facts
 
 
 @dataclass(frozen=True)
@@ -25,34 +24,15 @@ class Survey:
     largest: tuple[int, int]
 
 
-def survey(dataset: Dataset, limit: int = 2000) -> Survey:
-    """Measure the images of a data set.
+def survey(facts: Facts) -> Survey:
+    """Return the figures of images that were looked at.
 
     Args:
-        dataset: its images are read, not its samples.
-        limit: read the sizes of at most so many (at least 1), evenly spaced; all are looked at for colour, until one has it.
-
-    Raises:
-        BadImage: an image cannot be decoded.
-
-    >>> from pocketvision.data.dataset import Sample
-    >>> pixels = np.zeros((2, 28, 20), np.uint8)
-    >>> survey(Dataset("digits", ("0", "1"), (Sample("a", 0), Sample("b", 1)), pixels))
-    Survey(short_side_median=20, grey=True, smallest=(20, 28), largest=(20, 28))
+        facts: of one image at least.
     """
-    # Neighbours are at least 1 apart, so no image is measured twice.
-    picked = np.linspace(0, len(dataset) - 1, max(1, min(limit, len(dataset)))).astype(int)
-    sizes = sorted((image_size(dataset.image(int(index))) for index in picked), key=lambda size: (min(size), max(size)))
+    short, long = np.minimum(facts.widths, facts.heights), np.maximum(facts.widths, facts.heights)
+    order = np.lexsort((long, short))  # by the short side, then by the long one
+    sizes = [(int(facts.widths[index]), int(facts.heights[index])) for index in (order[0], order[-1])]
     return Survey(
-        short_side_median=int(np.median([min(size) for size in sizes])),
-        grey=_all_grey(dataset),
-        smallest=sizes[0],
-        largest=sizes[-1],
+        short_side_median=int(np.median(short)), grey=bool(facts.grey.all()), smallest=sizes[0], largest=sizes[1]
     )
-
-
-def _all_grey(dataset: Dataset) -> bool:
-    """Tell whether no image has colour; an array (N, H, W) needs no look."""
-    if isinstance(dataset.images, np.ndarray) and dataset.images.ndim == 3:
-        return True
-    return all(is_grey(dataset.image(index)) for index in range(len(dataset)))

@@ -2,16 +2,18 @@
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pocketvision.cost.budget import Spent
+from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
-from pocketvision.data.read import read_dataset
+from pocketvision.data.manifest import make_manifest
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
 from pocketvision.errors import BadData
@@ -26,8 +28,11 @@ from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.judge import data_json, judge
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
+from pocketvision.fit.report.facts import Facts
+from pocketvision.fit.report.files import write_report
+from pocketvision.fit.report.gather import gather, read_epochs
 from pocketvision.fit.resume import disk_failed, interrupted, require_same
-from pocketvision.fit.rundir import RunFolder
+from pocketvision.fit.rundir import LOG, RunFolder
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.space import check_space
 from pocketvision.model.onnx_writer import write_onnx
@@ -75,7 +80,7 @@ def fit(
                 event = next(job)
                 interrupts.may_raise = False
                 run.log(event)
-                if interrupts.requested and not (interrupts.is_held or run.model.exists()):
+                if interrupts.requested and not (interrupts.is_held or run.is_written):
                     raise KeyboardInterrupt
                 yield event
         except StopIteration as stop:
@@ -96,11 +101,12 @@ def _fit(
 ) -> Generator[Event, None, Finished]:
     """The job itself."""
     began = time.monotonic()
-    dataset, parts, seen = yield from read(data)
+    dataset, parts, seen, checked = yield from read(data)
+    manifest = make_manifest(checked, parts)
     device = find_device(options.accelerator)
     if run.is_begun:
-        require_same(run, dataset, parts, options)
-        if run.model.exists():
+        require_same(run, manifest, options)
+        if run.is_finished:
             yield Note(f"{run.model} is finished; there is nothing left to do. --restart starts over.")
             return read_finished(run, options)
         snapshot = run.resume()
@@ -117,18 +123,20 @@ def _fit(
         outcome = yield from hold_contest(entries)
         entry = outcome.winner
         with interrupts.held():
-            run.begin(_plan_json(found, outcome, dataset, parts, options, device))
+            run.begin(_plan_json(found, outcome, dataset, parts, options, device), manifest)
         trainer = entry.make_trainer()
     test = yield from decode(dataset, parts.test, entry.plan.graph, "test")
     yield from entry.plan.describe()
     yield from _train(entry, trainer, run, interrupts, began)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    evaluation, measurement = yield from _finish(entry, trainer, test, dataset, parts, run, options, interrupts)
+    evaluation, measurement, facts = yield from _finish(entry, trainer, test, checked, parts, run, options, interrupts)
     minutes = (time.monotonic() - began) / 60
     spent = spent_in(run, entry.plan.graph, measurement, options)
     yield from _results(evaluation, minutes)
     yield from results(measurement, spent)
+    with interrupts.held():
+        yield from write_report(run.path, lambda: facts(spent, minutes))
     check_budget(run.model, options.budget, spent)
     return Finished(run.model, entry.plan.graph.name, evaluation, minutes, measurement, spent)
 
@@ -162,15 +170,15 @@ def _finish(
     entry: Entry,
     trainer: Trainer,
     test: Pixels,
-    dataset: Dataset,
+    checked: Checked,
     parts: Split,
     run: RunFolder,
     options: FitOptions,
     interrupts: Interrupts,
-) -> Generator[Event, None, tuple[Evaluation, Measurement]]:
-    """Judge and measure the trained network, and write its file."""
-    plan, network = entry.plan, trainer.average.network.to("cpu")
-    record, evaluation = judge(network, dataset, parts, entry.validation, test, plan, PREPROCESSING, options)
+) -> Generator[Event, None, tuple[Evaluation, Measurement, Callable[[Spent, float], Facts]]]:
+    """Judge and measure the trained network, and write its file; return also what gathers the facts of its report."""
+    plan, network, dataset = entry.plan, trainer.average.network.to("cpu"), checked.dataset
+    record, evaluation, logits = judge(network, dataset, parts, entry.validation, test, plan, PREPROCESSING, options)
     judged = test if len(test) else entry.validation
     limit_ms = options.budget.latency_ms if options.target is None else None
     draft = seal(write_onnx(plan.graph, network.arrays(), record.temperature), record)
@@ -187,7 +195,23 @@ def _finish(
             lambda batch: compute_logits(network, batch),
         )
         yield Note(f"The file and the trained network agree on {parity.images} images to {parity.difference:.1e}.")
-    return evaluation, measurement
+
+    def facts(spent: Spent, minutes: float) -> Facts:
+        return gather(
+            record=record,
+            plan=run.read_plan(),
+            epochs=read_epochs((run.path / LOG).read_text(encoding="utf-8")),
+            graph=plan.graph,
+            arrays=network.arrays(),
+            dataset=dataset,
+            indices=judged.indices,
+            logits=logits,
+            spent=spent,
+            minutes=minutes,
+            findings=[finding.to_json() for finding in checked.findings],
+        )
+
+    return evaluation, measurement, facts
 
 
 def _deadline(began: float, options: FitOptions) -> float | None:
@@ -214,14 +238,15 @@ def _plan_json(
     }
 
 
-def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Survey]]:
-    """Read the data, part it, and look at the images' sizes.
+def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Survey, Checked]]:
+    """Read the data, check every image, leave out what cannot be used, and part the rest.
 
     Raises:
         InputError: it cannot be used.
     """
-    dataset = read_dataset(data)
-    parts, seen = split(dataset), survey(dataset)
+    checked = yield from check(data)
+    dataset = checked.dataset
+    parts, seen = split(dataset), survey(checked.facts)
     if not len(parts.validation):
         raise BadData(
             f"{dataset.name} has no validation images, as no class has two images (of different groups, where there are "
@@ -229,7 +254,9 @@ def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Surve
             "more images of a class",
         )
     yield from _describe(dataset, parts, seen)
-    return dataset, parts, seen
+    for sentence in checked.sentences():
+        yield Note(sentence)
+    return dataset, parts, seen, checked
 
 
 def _describe(dataset: Dataset, parts: Split, seen: Survey) -> Generator[Event, None, None]:

@@ -34,8 +34,8 @@ def judge(
     plan: Plan,
     preprocessing: Preprocessing,
     options: FitOptions,
-) -> tuple[Record, Evaluation]:
-    """Calibrate on the validation part, score the test part once, and return the file's record.
+) -> tuple[Record, Evaluation, NDArray[np.float32]]:
+    """Calibrate on the validation part, score the test part once; return the file's record, the score, and its logits.
 
     Without a test part the score is the validation part's, and says so.
     """
@@ -44,7 +44,8 @@ def judge(
     threshold = unknown_threshold(softmax(logits / temperature), validation.labels)
     scores = {"validation": score(logits, validation.labels, "validation", temperature, threshold)}
     if len(test):
-        scores["test"] = score(compute_logits(network, test), test.labels, "test", temperature, threshold)
+        logits = compute_logits(network, test)
+        scores["test"] = score(logits, test.labels, "test", temperature, threshold)
 
     side, channels = plan.graph.image.height, plan.graph.image.channels
     record = Record(
@@ -63,7 +64,7 @@ def judge(
         provenance=provenance(plan, options),
         goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, side, channels))),
     )
-    return record, scores.get("test", scores["validation"])
+    return record, scores.get("test", scores["validation"]), logits
 
 
 def data_json(dataset: Dataset, parts: Split) -> dict[str, Any]:

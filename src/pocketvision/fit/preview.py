@@ -62,7 +62,7 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
         InputError, NoFit: as `fit` would.
     """
     deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
-    dataset, parts, seen = yield from read(data)
+    dataset, parts, seen, _ = yield from read(data)
     device = find_device(options.accelerator)
     found = yield from search(dataset, parts, seen, options, device, deadline)
     first = found.finalists[0]

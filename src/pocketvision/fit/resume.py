@@ -1,26 +1,21 @@
 """When a run may be gone on with, and what is said when it stops."""
 
-from pocketvision.data.dataset import Dataset
-from pocketvision.data.split import Split
+from pocketvision.data.manifest import Manifest, differences, read_manifest
 from pocketvision.errors import DiskFailed, Interrupted
-from pocketvision.fit.judge import data_json
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.train.checkpoint import load_checkpoint
 
 
-def require_same(run: RunFolder, dataset: Dataset, parts: Split, options: FitOptions) -> None:
+def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> None:
     """Raise RunFolderInUse where the run in the folder was begun with other options or images."""
-    plan, asked = run.read_plan(), options.to_json()
-    differing = [
-        f"{name} {plan['options'].get(name)}, not {asked[name]}"
-        for name in asked
-        if plan["options"].get(name) != asked[name]
-    ]
+    was, asked = run.read_plan()["options"], options.to_json()
+    differing = [f"{name} {was.get(name)}, not {asked[name]}" for name in asked if was.get(name) != asked[name]]
     if differing:
         raise run.refuse(f"with other options: {'; '.join(differing)}")
-    if plan["data"] != data_json(dataset, parts):
-        raise run.refuse("with other images: what is there now differs from what it was begun with")
+    changes = differences(read_manifest(run.path), manifest)
+    if changes:
+        raise run.refuse(f"with other images; since then: {'; '.join(changes)}")
 
 
 def interrupted(run: RunFolder) -> Interrupted:

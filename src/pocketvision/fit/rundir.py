@@ -8,12 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pocketvision.data.manifest import NAME as MANIFEST
+from pocketvision.data.manifest import Manifest
 from pocketvision.errors import BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Event, Measured, Note
 from pocketvision.files import write_atomically
 from pocketvision.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 
-PLAN, LOG = "plan.json", "log.jsonl"
+PLAN, LOG, REPORT = "plan.json", "log.jsonl", "report.html"
 CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second")
 
 
@@ -60,6 +62,16 @@ class RunFolder:
         return self.path / "checkpoint"
 
     @property
+    def is_finished(self) -> bool:
+        """Whether file and report are there."""
+        return self.model.exists() and (self.path / REPORT).exists()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether this job has written the file, so that it ends as usual."""
+        return self.was_opened and self.model.exists()
+
+    @property
     def was_opened(self) -> bool:
         """Whether this job has written, or gone on, in the folder."""
         return self._board is not None
@@ -77,20 +89,21 @@ class RunFolder:
 
     def refuse(self, why: str) -> RunFolderInUse:
         """Return the error for a run that is there and cannot be gone on with."""
-        done = "a finished run" if self.model.exists() else "a run"
+        done = "a finished run" if self.is_finished else "a run"
         return RunFolderInUse(
             f"{str(self.path)!r} holds {done} {why}.",
             f"-o {free_name(self.path)}, or --restart to move the old one aside",
         )
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
-        """Write plan.json: every decision that was measured, and every option. From now on the log is written too.
+    def begin(self, plan: Mapping[str, Any], manifest: Manifest) -> None:
+        """Write manifest.json and plan.json: every image, every decision that was measured, and every option.
 
-        An older run is moved aside first.
+        From now on the log is written too. An older run is moved aside first.
         """
         if self._is_moved:
             self.path.rename(free_name(self.path))
         self.path.mkdir(parents=True, exist_ok=True)
+        manifest.write(self.path)
         write_atomically(self.path / PLAN, json.dumps(plan, indent=1, ensure_ascii=False).encode())
         self._open(epoch=0)
 
@@ -172,7 +185,7 @@ def _is_in_use(path: Path) -> bool:
 
 
 def _is_part(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix == ".part"
+    return path.name == MANIFEST or (path.name.startswith(".") and path.suffix == ".part")
 
 
 def free_name(path: Path) -> Path:

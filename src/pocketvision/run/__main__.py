@@ -1,6 +1,7 @@
 """python -m pocketvision.run FILE IMAGE...: labels from a model file, with numpy, Pillow and one engine."""
 
 import argparse
+import io
 import json
 import sys
 
@@ -17,6 +18,8 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=None, help="threads for one call (default: all cores)")
     parser.add_argument("--json", action="store_true", help="one JSON document per line")
     options = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     code = 0
     try:
         for answer in Predictor.open(options.file, options.threads).stream(options.images, options.top):

@@ -11,8 +11,10 @@ becomes 8-bit; transparency is laid on white; CMYK and palettes become RGB; colo
 
 import io
 import re
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -48,6 +50,9 @@ FORMATS = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_PIXELS = 178_956_970  # half a GiB of RGB; also where Pillow itself refuses
 _LONGEST_SIDE = 2**24  # Pillow's resize keeps coordinates in float32, exact up to here
+EXAMINED_SIDE = 256  # examine_image decodes a JPEG at a fraction of its size, with sides of at least this
+_LARGE = 2**25  # pixels; larger images are examined one at a time, whatever the number of threads
+_one_large = threading.Lock()
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # EXIF 2.32, tag 0x0112: how the stored picture must be turned to stand upright
 _UPRIGHT = {
@@ -59,6 +64,13 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+_ATTEMPTS = (
+    (IsADirectoryError, "the path of an image in it"),
+    (PermissionError, "permission to read it, or take it out"),
+    (Exception, "an image viewer; if that cannot show it either, fetch the file again or take it out"),
+)
 
 
 def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -164,46 +176,78 @@ def load_images(
     return images
 
 
-def image_size(source: Source) -> tuple[int, int]:
-    """Return (width, height) in pixels of the upright image.
+@dataclass(frozen=True)
+class Examined:
+    """What one decode tells of an image.
 
-    JPEG, WEBP, GIF, BMP and PPM are judged by their header. PNG and TIFF may hold their orientation behind the pixels, so
-    those are decoded.
-
-    Raises:
-        BadImage: as `read_image`, as far as the header shows it.
-
-    >>> image_size(np.zeros((2, 3), np.uint8))
-    (3, 2)
+    Attributes:
+        image: upright, mode "RGB" or "L"; a large JPEG at a half, a quarter or an eighth of its size.
+        width, height: of the whole upright image, in pixels.
+        form: format by the first bytes, such as "JPEG"; empty for arrays.
+        mode: Pillow's mode of the stored pixels, such as "CMYK", "P" or "I;16".
+        grey: no colour channels, or all of them equal in every pixel of the whole image.
+        turned: its EXIF orientation says that it is not stored upright.
+        transparent: it has an alpha channel or a transparent colour.
+        animated: it has more frames than the one that is read.
     """
-    with _opened(source, MAX_PIXELS) as image:
-        if isinstance(image, (PngImageFile, TiffImageFile)):
-            image.load()
-        width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)
+
+    image: Image.Image
+    width: int
+    height: int
+    form: str
+    mode: str
+    grey: bool
+    turned: bool
+    transparent: bool
+    animated: bool
 
 
-def is_grey(source: Source) -> bool:
-    """Say whether an image shows no colour: it has no colour channels, or all of them are equal in every pixel.
+def examine_image(source: Source, max_pixels: int = MAX_PIXELS) -> Examined:
+    """Decode an image once, to know whether it can be read and what it is. Arguments and errors are those of `read_image`.
 
-    Never True for a colour image: a JPEG is first decoded at an eighth of its size, which may only prove colour; True is
-    said after the header shows a grey file, or after the whole image was compared.
+    Every byte of a JPEG is decoded, yet at a fraction of its size: that is quicker, and a file cut short shows all the same.
+    Grey is only believed of the whole image, which is decoded for that where a fraction showed no colour.
 
-    Raises:
-        BadImage: as `read_image`, as far as had to be decoded.
-
-    >>> is_grey(np.full((4, 4, 3), 9, np.uint8))
+    >>> examine_image(np.full((4, 6, 3), 9, np.uint8)).grey
     True
     """
-    with _opened(source, MAX_PIXELS) as image:
-        if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I"):
-            return True
-        if image is not source and isinstance(image, JpegImageFile) and image.mode == "RGB":
-            image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
-            if not _channels_are_equal(image):
-                return False
-    image = read_image(source)
-    return image.mode == "L" or _channels_are_equal(image)
+    with _opened(source, max_pixels) as image:
+        width, height = image.size
+        mode = image.mode
+        if image is not source and isinstance(image, JpegImageFile):
+            image.draft(mode, (EXAMINED_SIDE, EXAMINED_SIDE))
+        with _in_turn(image.size):
+            image.load()
+            plain = _to_grey_or_rgb(image, _name(source))
+            grey = plain.mode == "L" or _channels_are_equal(plain)
+        if grey and plain.mode == "RGB" and plain.size != (width, height):
+            with _in_turn((width, height)):
+                grey = _channels_are_equal(read_image(source, max_pixels))
+        orientation = _orientation(image)
+        turn = _UPRIGHT.get(orientation)
+        return Examined(
+            image=plain if turn is None else plain.transpose(turn),
+            width=height if orientation >= 5 else width,
+            height=width if orientation >= 5 else height,
+            form=image.format or "",
+            mode=mode,
+            grey=grey,
+            turned=turn is not None,
+            transparent=image.has_transparency_data,
+            animated=_is_animated(image),
+        )
+
+
+def _in_turn(size: tuple[int, int]) -> AbstractContextManager[object]:
+    return _one_large if size[0] * size[1] > _LARGE else nullcontext()
+
+
+def _is_animated(image: Image.Image) -> bool:
+    """Tell whether there is a second frame; a broken one does not count."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # Pillow's readers raise nearly anything at broken files; the first frame has been read
+        return False
 
 
 def _channels_are_equal(image: Image.Image) -> bool:
@@ -236,6 +280,8 @@ def _crop_box(size: tuple[int, int], resolution: int, crop_fraction: float) -> t
 def _opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
     """Give the source as a Pillow image, pixels not yet read; whatever Pillow raises in the block becomes BadImage."""
     try:
+        if isinstance(source, str) and not source:
+            raise FileNotFoundError  # to Path it would be the working folder
         if isinstance(source, (str, Path, bytes)):
             with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
                 image: Image.Image = _read_header(file, _name(source))
@@ -252,13 +298,11 @@ def _opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
     except (PocketvisionError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise nearly anything at broken files
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, FileNotFoundError):
             raise BadImage(f"{_name(source)}: no such file.", "the path of an image that exists") from error
-        raise BadImage(
-            f"{_name(source)}: cannot be read: {reason}.",
-            "an image viewer; if that cannot show it either, fetch the file again or take it out",
-        ) from error
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        attempt = next((attempt for kind, attempt in _ATTEMPTS if isinstance(error, kind)), "")
+        raise BadImage(f"{_name(source)}: cannot be read: {reason}.", attempt) from error
 
 
 def _read_header(file: BinaryIO, name: str) -> Image.Image:
@@ -358,5 +402,5 @@ def _to_8_bit(image: Image.Image, name: str) -> Image.Image:
 def _name(source: object) -> str:
     """Say which image a message is about."""
     if isinstance(source, (str, Path)):
-        return str(source)
+        return str(source) or "''"
     return f"image of {len(source):,} bytes" if isinstance(source, bytes) else type(source).__name__

@@ -123,14 +123,37 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
     >>> expected_calibration_error([[0.75, 0.25]] * 4, [0, 0, 1, 1])
     0.25
     """
+    images, confidence, right = calibration_bins(probabilities, labels, bins)
+    return float(np.abs(right - confidence).sum() / images.sum())
+
+
+def calibration_bins(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> tuple[Floats, Floats, Floats]:
+    """Return what a calibration curve is drawn from, in sums over the images of each bin.
+
+    Args:
+        probabilities: (N, classes), 0 to 1.
+        labels: (N,), 0 to classes - 1.
+        bins: see `expected_calibration_error`.
+
+    Returns:
+        For each bin its images, the sum of their top probabilities, and how many are right.
+
+    Raises:
+        BadOption: see `expected_calibration_error`.
+
+    >>> [sums.tolist() for sums in calibration_bins([[0.75, 0.25]] * 4, [0, 0, 1, 1], bins=2)]
+    [[0.0, 4.0], [0.0, 3.0], [0.0, 2.0]]
+    """
     if bins < 1:
         raise BadOption(f"bins is {bins}; at least 1 is needed.", "bins=15")
     scores, classes = _checked(probabilities, labels)
     confidence = scores.max(axis=1)
-    correct = scores.argmax(axis=1) == classes
     bin_of = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    gaps = np.bincount(bin_of, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(classes))
+    images, sums, right = (
+        np.bincount(bin_of, weights=weights, minlength=bins).astype(np.float64)
+        for weights in (np.ones(len(classes)), confidence, scores.argmax(axis=1) == classes)
+    )
+    return images, sums, right
 
 
 def unknown_threshold(probabilities: ArrayLike, labels: ArrayLike, keep: float = 0.95) -> float:

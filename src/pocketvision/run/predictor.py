@@ -1,5 +1,6 @@
 """Predictor: a file and a photograph in, labels out. The four steps are on one screen."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -65,17 +66,19 @@ class Predictor:
             Labels for one image; a list of Labels for a list; a dict from file name to Labels for a folder.
 
         Raises:
-            BadImage: an image cannot be decoded.
+            BadImage: an image cannot be decoded. `stream` answers the others of a list.
         """
-        if isinstance(image, str | Path) and Path(image).is_dir():
+        if is_folder(image):
             files = image_files(image)
             return dict(zip([str(file.relative_to(image)) for file in files], self.predict(files, top), strict=True))
         if not isinstance(image, list | tuple):
             return self._answer([image], top)[0]
-        answers: list[Labels] = []
-        for batch in batched(image, BATCH):
-            answers += self._answer(batch, top)
-        return answers
+        labels: list[Labels | None] = []
+        for number, answer in enumerate(self.stream(image, top, BATCH), start=1):
+            if answer.error is not None:
+                raise _in_list(answer.error, number, len(image))
+            labels.append(answer.labels)
+        return labels
 
     def stream(self, sources: Iterable[Any], top: int = 5, batch: int = BATCH) -> Iterator[Answer]:
         """Answer one source after the other, batch by batch; a source that cannot be read does not stop the rest."""
@@ -126,25 +129,53 @@ def read_bytes(file: str | Path) -> bytes:
         ) from error
 
 
+def is_folder(source: object) -> bool:
+    """Say whether a source is the path of a folder. What cannot be looked at is none: reading it then says why.
+
+    >>> is_folder("."), is_folder(""), is_folder("x" * 999), is_folder(b".")
+    (True, False, False, False)
+    """
+    return isinstance(source, str | Path) and source != "" and os.path.isdir(source)  # noqa: PTH112  is_dir() may raise
+
+
 def image_files(folder: str | Path) -> list[Path]:
     """Return the images in a folder and its sub-folders, sorted by path; hidden ones are left out.
+
+    A folder that may not be searched is given too, so that reading it says why.
 
     Raises:
         BadImage: there are none.
     """
-    root = Path(folder)
-    found = sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
+    found: list[Path] = []
+    refused: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=refused.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        named = [Path(place, name) for name in names if not name.startswith(".")]
+        found += [path for path in named if path.suffix.lower() in IMAGE_SUFFIXES and _may_be_file(path)]
+    found += [Path(error.filename) for error in refused]
     if not found:
         raise BadImage(
             f"no images in {str(folder)!r}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}.", "another folder"
         )
-    return found
+    return sorted(found)
+
+
+def _may_be_file(path: Path) -> bool:
+    """Say whether it is a file, or one that may not be looked at; not a pipe, a device or a link to nothing."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
+
+
+def _in_list(error: PocketvisionError, number: int, count: int) -> BadImage:
+    """Return an image's error with its place in the list."""
+    if count == 1:
+        return BadImage(error.problem, error.attempt)
+    attempt = f"{error.attempt}; " if error.attempt else ""
+    return BadImage(
+        f"image {number} of {count}: {error.problem}", f"{attempt}model.stream(images), which answers the others"
+    )
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -7,7 +7,7 @@ import pytest
 from commandline import pocketvision
 from pocketvision.model.families import FAMILIES
 
-VERBS = "fit, predict, evaluate, verify, probe, info, show, models"
+VERBS = "fit, predict, evaluate, verify, report, probe, info, show, models, data"
 
 
 @pytest.mark.parametrize(

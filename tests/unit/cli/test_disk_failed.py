@@ -13,5 +13,5 @@ def test_a_full_disk_is_said(monkeypatch, capsys):
     assert app.run(["models"]) == 6
     assert capsys.readouterr().err == (
         "DiskFailed: the system says No space left on device at 'run/model.onnx'; no unfinished file has a final name. "
-        "Try: free space or permission there, then the same command with --restart or another folder\n"
+        "Try: free space or permission there, then the same command, or another folder\n"
     )

@@ -75,10 +75,29 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert [sample.key for sample in read_folder(root).samples] == ["cat/1.jpg", "dog/1.jpg", "eel/9.jpg"]
 
 
-def test_images_beside_class_folders_are_left_out_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_link_to_the_folder_itself_is_no_class(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    (tmp_path / "all").symlink_to(".")
+    assert [sample.key for sample in read_folder(tmp_path).samples] == ["cat/1.jpg", "dog/1.jpg"]
+
+
+def test_images_beside_class_folders_are_left_out(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.jpg", "dog/1.jpg", "overview.jpg", "map.png", "list.txt")
     assert len(read_folder(tmp_path)) == 2
-    assert caplog.messages == [f"{tmp_path}: 2 images outside of the class folders are left out"]
+
+
+def test_empty_classes_are_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.jpg", "dog/1.jpg", "ant/1.heic")
+    (tmp_path / "eel").mkdir()
+    assert read_folder(tmp_path).classes == ("cat", "dog")
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    put(tmp_path, "caf\udce9/1.jpg", "dog/\udcff.jpg")
+    found = read_folder(tmp_path)
+    assert found.classes == (r"caf\udce9", "dog")
+    assert [sample.key for sample in found.samples] == [r"caf\udce9/1.jpg", r"dog/\udcff.jpg"]
+    assert found.content_hash(0) != found.content_hash(1)
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -109,22 +128,30 @@ def test_one_class(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.jpg")
     refused(
         tmp_path,
-        f"{tmp_path} holds only one class, 'cat'; telling classes apart needs two: {RIGHT}. "
+        f"{tmp_path} holds images of only one class, 'cat'; telling classes apart needs two: {RIGHT}. "
         "Try: the folder above, or one more class folder",
     )
 
 
-def test_an_empty_class(tmp_path: Path) -> None:
+def test_one_class_beside_empty_ones(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.jpg", "dog/1.heic")
     refused(
         tmp_path,
-        f"class folder 'dog' in {tmp_path} holds no image; every class needs at least one (looked for .bmp, .gif, .jpeg, "
-        ".jpg, .pgm, .png, .ppm, .tif, .tiff, .webp; found .heic). "
-        "Try: remove the folder, or put images of a known format into it",
+        f"{tmp_path} holds images of only one class, 'cat'; telling classes apart needs two. No image is in 'dog' "
+        "(looked for .bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp; found .heic). "
+        "Try: put images of a known format into it",
     )
-    put(tmp_path, "dog/1.jpg")
-    (tmp_path / "eel").mkdir()
-    refused(tmp_path, f"class folder 'eel' in {tmp_path} holds no image;")
+
+
+def test_only_empty_classes(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+    refused(
+        tmp_path,
+        f"{tmp_path} holds class folders but no image in them; telling classes apart needs two. No image is in 'a', 'b', "
+        "'c' ... (looked for .bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp; found nothing). "
+        "Try: put images of a known format into it",
+    )
 
 
 def test_nothing_to_train_on(tmp_path: Path) -> None:

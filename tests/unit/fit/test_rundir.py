@@ -5,12 +5,16 @@ import json
 import pytest
 import torch
 
+from pocketvision.data.manifest import Manifest, Row, read_manifest
 from pocketvision.errors import BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress
 from pocketvision.fit.rundir import RunFolder, free_name
 from pocketvision.train.checkpoint import Snapshot
 
 EPOCH = Epoch(epoch=1, epochs=2, loss=1, validation_loss=1, validation_top1=0, lr=0, seconds=1, images_per_second=1)
+
+
+IMAGES = Manifest("made up", (Row("a/1.jpg", "0" * 64, 10, "a", None, "train"),))
 
 
 def refusal(path, **options):
@@ -23,7 +27,7 @@ def test_the_log_waits_for_the_plan(tmp_path):
     run = RunFolder(tmp_path / "deep" / "run")
     run.log(Note("first"))
     assert list(tmp_path.iterdir()) == []
-    run.begin({"é": 1})
+    run.begin({"é": 1}, IMAGES)
     assert json.loads((run.path / "plan.json").read_text(encoding="utf-8")) == {"é": 1}
     for event in (Progress("decoding", 1, 2), EPOCH, Measured("top-1", 0.5)):
         run.log(event)
@@ -36,7 +40,7 @@ def test_the_log_waits_for_the_plan(tmp_path):
 def test_an_empty_folder_will_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = RunFolder(".")
-    run.begin({})
+    run.begin({}, IMAGES)
     run.close()
     assert (tmp_path / "plan.json").exists()
 
@@ -62,18 +66,21 @@ def test_an_older_run_is_gone_on_with_or_moved_aside_with_the_new_plan(tmp_path)
     path = tmp_path / "run"
     older = RunFolder(path)
     assert not older.is_begun and not older.was_opened
-    older.begin({"old": 1})
+    older.begin({"old": 1}, IMAGES)
     older.close()
+    assert read_manifest(path) == IMAGES
     (path / "model.onnx").touch()
+    assert not RunFolder(path).is_finished, "killed before its report"
+    (path / "report.html").touch()
     again = RunFolder(path)
-    assert again.is_begun and again.read_plan() == {"old": 1}
+    assert again.is_begun and again.is_finished and again.read_plan() == {"old": 1}
     assert str(again.refuse("with other options: epochs 3, not 5")) == (
         f"'{path}' holds a finished run with other options: epochs 3, not 5. "
         f"Try: -o {path}-2, or --restart to move the old one aside"
     )
     run = RunFolder(path, restart=True)
     assert run.model.exists() and not run.is_begun
-    run.begin({"new": 1})
+    run.begin({"new": 1}, IMAGES)
     run.close()
     assert not run.model.exists()
     assert json.loads((path / "plan.json").read_text()) == {"new": 1}
@@ -82,12 +89,13 @@ def test_an_older_run_is_gone_on_with_or_moved_aside_with_the_new_plan(tmp_path)
 
 def test_what_a_process_left_that_was_killed_before_its_plan_is_no_obstacle(tmp_path):
     (tmp_path / ".plan.json.part").write_bytes(b"{")
+    IMAGES.write(tmp_path)
     assert not RunFolder(tmp_path).is_begun
 
 
 def test_two_processes_do_not_work_in_one_folder(tmp_path):
     first, second = RunFolder(tmp_path / "run"), None
-    first.begin({})
+    first.begin({}, IMAGES)
     second = RunFolder(tmp_path / "run")
     with pytest.raises(RunFolderInUse) as caught:
         second.resume()
@@ -104,7 +112,7 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path):
 def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
     run = RunFolder(tmp_path / "run")
     run.log(Note("one"))
-    run.begin({})
+    run.begin({}, IMAGES)
     run.log(Note("two"))
     run.save(5, Snapshot({"a": torch.zeros(1)}, {"closed": 1}), seconds=2.5)
     run.log(Note("lost"))
@@ -125,7 +133,7 @@ def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
 def test_minutes_are_read_from_the_log(tmp_path):
     run = RunFolder(tmp_path / "run")
     assert run.minutes() == 0
-    run.begin({})
+    run.begin({}, IMAGES)
     for event in (Note("a"), Measured("top-1", 0.5), Measured("minutes", 1.25)):
         run.log(event)
     run.close()

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image, ImageFile
 
 from pocketvision.errors import BadArtifact, BadImage, BadOption
+from pocketvision.run import images
 from pocketvision.run.images import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
-    image_size,
-    is_grey,
+    examine_image,
     load_images,
     prepare,
     read_image,
@@ -32,6 +32,15 @@ BY_HAND = {
     7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
 }
+
+
+def image_size(source):
+    seen = examine_image(source)
+    return seen.width, seen.height
+
+
+def is_grey(source):
+    return examine_image(source).grey
 
 
 def noise(height=20, width=30, channels=3, seed=0):
@@ -321,10 +330,9 @@ def test_cut_short_names_the_reason_and_the_file(tmp_path):
     path = tmp_path / "cut.jpg"
     data = encoded(smooth(100, 100), "JPEG")
     path.write_bytes(data[: len(data) // 2])
-    for function in (read_image, is_grey):
+    for function in (read_image, examine_image):
         message = problem_of(function, path)
         assert message.startswith(f"{path}: cannot be read: image file is truncated"), message
-    assert image_size(path) == (100, 100)
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
@@ -336,7 +344,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
         "Try: scale it down first, or take it out"
     )
     limit = Image.MAX_IMAGE_PIXELS
-    for function in (read_image, image_size, is_grey):
+    for function in (read_image, examine_image):
         assert problem_of(function, path) == expected
     assert limit == Image.MAX_IMAGE_PIXELS
 
@@ -518,9 +526,60 @@ def test_image_size(format):
     assert image_size(encoded(smooth(20, 30), format)) == (30, 20)
 
 
-def test_image_size_of_a_jpeg_needs_no_pixels():
-    data = encoded(smooth(200, 300), "JPEG")
-    assert image_size(data[:700]) == (300, 200)
+def test_a_large_jpeg_is_examined_at_a_fraction_of_its_size():
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    data = encoded(smooth(1100, 2400), "JPEG", exif=exif)
+    seen = examine_image(data)
+    assert (seen.width, seen.height) == (1100, 2400)  # upright, whole
+    assert seen.image.size == (275, 600)
+    whole = np.asarray(read_image(data).resize((275, 600), Image.Resampling.BOX)).astype(int)
+    assert np.abs(np.asarray(seen.image) - whole).mean() < 2
+    assert seen.turned and not seen.grey
+    assert examine_image(encoded(smooth(511, 600), "JPEG")).image.size == (600, 511)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_fraction_shows_what_is_cut_short(share, progressive):
+    data = encoded(smooth(2400, 2400), "JPEG", progressive=progressive)
+    assert "image file is truncated" in problem_of(examine_image, data[: int(len(data) * share)])
+
+
+def test_what_is_told_of_an_image():
+    told = {
+        "JPEG": examine_image(encoded(smooth(20, 30), "JPEG")),
+        "CMYK": examine_image(encoded(smooth(20, 30).convert("CMYK"), "JPEG")),
+        "I;16": examine_image(encoded(Image.new("I;16", (30, 20), 9), "PNG")),
+        "RGBA": examine_image(encoded(smooth(20, 30).convert("RGBA"), "PNG")),
+        "GIF": examine_image(encoded(smooth(20, 30), "GIF", save_all=True, append_images=[smooth(20, 30).rotate(90)])),
+    }
+    assert {name: (seen.form, seen.mode, seen.transparent, seen.animated) for name, seen in told.items()} == {
+        "JPEG": ("JPEG", "RGB", False, False),
+        "CMYK": ("JPEG", "CMYK", False, False),
+        "I;16": ("PNG", "I;16", False, False),
+        "RGBA": ("PNG", "RGBA", True, False),
+        "GIF": ("GIF", "P", False, True),
+    }
+    assert examine_image(noise()).form == ""
+
+
+def test_a_broken_second_frame_leaves_the_first():
+    data = encoded(smooth(20, 30), "GIF", save_all=True, append_images=[smooth(20, 30).rotate(90)])
+    second = data.rindex(b"\x21\xf9")  # its graphic control block
+    cut = data[: second + 3]
+    assert read_image(cut).size == (30, 20)
+    assert not examine_image(cut).animated
+
+
+def test_large_images_are_examined_one_at_a_time(monkeypatch):
+    monkeypatch.setattr(images, "_LARGE", 100)
+    held = []
+    monkeypatch.setattr(images, "_channels_are_equal", lambda image: held.append(images._one_large.locked()) or True)
+    examine_image(noise(20, 20))
+    examine_image(noise(10, 10))
+    assert held == [True, False]
+    assert not images._one_large.locked()
 
 
 def test_grey_is_said_of_grey_in_any_clothes():

@@ -1,0 +1,136 @@
+"""pocketvision data check: what it prints, its JSON, its exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from commandline import pocketvision
+from photographs import crop, jpeg
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in ("cat", "coffee"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / "photos" / name / f"{number}.jpg").write_bytes(jpeg(crop(name, number))[1])
+    return tmp_path / "photos"
+
+
+def test_clean(photos: Path) -> None:
+    outcome = pocketvision("data", "check", photos)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines() == [
+        "class   images",
+        "cat         10",
+        "coffee      10",
+        "",
+        "photos: 20 images of 2 classes; 0 left out, 0 warnings, 0 notes",
+    ]
+
+
+def test_findings(photos: Path) -> None:
+    for number in range(7):
+        (photos / "cat" / f"bad{number}.jpg").write_bytes(b"")
+    (photos / "cat" / f"{'y' * 230}.jpg").write_bytes(jpeg(crop("cat", 20))[1])
+    (photos / "dog ").mkdir()
+    outcome = pocketvision("data", "check", photos)
+    assert (outcome.code, outcome.err) == (1, "")
+    assert outcome.out.splitlines() == [
+        "class   images",
+        "cat         11",
+        "coffee      10",
+        "",
+        "left out: unreadable image (7)",
+        *(f"  cat/bad{number}.jpg: is empty (0 bytes)." for number in range(5)),
+        "  and 2 more; --json has all",
+        "",
+        "left out: empty class (1)",
+        "  'dog ': its folder holds no image that is read.",
+        "",
+        "note: very long name (1)",
+        f"  cat/{'y' * 46}...{'y' * 46}.jpg: 234 bytes; up to 200 work everywhere.",
+        "",
+        "photos: 21 images of 2 classes; 8 left out, 0 warnings, 1 note",
+    ]
+
+
+def test_json(photos: Path) -> None:
+    outcome = pocketvision("data", "check", photos, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out) == {
+        "name": "photos",
+        "images": 20,
+        "classes": {"cat": {"all": 10}, "coffee": {"all": 10}},
+        "severities": {"left out": 0, "warning": 0, "note": 0},
+        "findings": [],
+    }
+    (photos / "cat/x.png").write_bytes(b"words, no pixels")
+    outcome = pocketvision("data", "check", photos, "--json")
+    assert outcome.code == 1
+    assert [finding["key"] for finding in json.loads(outcome.out)["findings"]] == ["cat/x.png"]
+
+
+def test_the_limit(photos: Path) -> None:
+    Image.new("RGB", (300, 200), "red").save(photos / "cat/x.png")
+    assert pocketvision("data", "check", photos).code == 0
+    outcome = pocketvision("data", "check", photos, "--max-pixels", 59_999)
+    assert outcome.code == 1
+    assert "cat/x.png: 300 x 200 is 60,000 pixels; at most 59,999 are decoded" in outcome.out
+    assert pocketvision("data", "check", photos, "--max-pixels", 0).code == 2
+
+
+def test_the_sheet(photos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    outcome = pocketvision("data", "check", photos, "--sheet", path)
+    assert (outcome.code, outcome.out.splitlines()[-1]) == (0, f"no finding is about an image; {path} not written")
+    (photos / "cat/x.png").write_bytes(b"words, no pixels")
+    outcome = pocketvision("data", "check", photos, "--sheet", path)
+    assert (outcome.code, outcome.out.splitlines()[-1]) == (1, f"{path}: 1 thumbnail")
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+
+
+def test_a_sheet_that_cannot_be(photos: Path) -> None:
+    outcome = pocketvision("data", "check", photos, "--sheet", "sheet.gif")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == ("BadOption: --sheet writes one PNG picture; got 'sheet.gif'. Try: --sheet findings.png\n")
+
+
+def test_nothing_usable_still_lists_what_is_wrong(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.jpg").write_bytes(b"")
+    outcome = pocketvision("data", "check", tmp_path / "photos")
+    assert outcome.code == 3
+    assert "left out: unreadable image (2)" in outcome.out
+    assert outcome.err == (
+        "BadData: photos: 0 of 2 images can be read, not enough for two classes; the first that cannot is cat/1.jpg: "
+        "is empty (0 bytes). Try: pocketvision data check with the same path lists all\n"
+    )
+
+
+def test_names_that_are_no_text(photos: Path) -> None:
+    (photos / "cat" / "caf\udce9.jpg").write_bytes(jpeg(crop("cat", 20))[1])
+    for options in ((), ("--json",)):
+        outcome = pocketvision("data", "check", photos, *options)
+        assert outcome.code == 1
+        outcome.out.encode()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("data", "UsageError: Missing command. Try: pocketvision data --help"),
+        ("data check", "UsageError: Missing argument 'path'. Try: pocketvision data check --help"),
+        (
+            "data check a --shet b",
+            "UsageError: No such option: --shet. Try: --sheet, or pocketvision data check --help",
+        ),
+    ],
+)
+def test_usage(words: str, message: str) -> None:
+    outcome = pocketvision(*words.split())
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"{message}\n")

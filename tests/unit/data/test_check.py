@@ -1,0 +1,429 @@
+"""The check as a whole: a clean folder gives nothing, each trouble its own finding, and nothing is touched."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photographs import crop, encoded, jpeg, turned
+from pocketvision.data import rules
+from pocketvision.data.check import Checked, check
+from pocketvision.data.findings import KINDS, Finding
+from pocketvision.errors import BadData, UnknownData
+from pocketvision.events import Progress
+from troubles import listing
+
+FEWEST = 10  # images of a class that is not tiny
+
+
+def checked(path: Path | str, **options) -> Checked:
+    work, events = check(path, **options), []
+    try:
+        while True:
+            events.append(next(work))
+    except StopIteration as stop:
+        assert all(isinstance(event, Progress) and event.work == "checking images" for event in events)
+        assert events[-1].done == events[-1].total == len(stop.value.source)
+        return stop.value
+
+
+def kinds(found: Checked) -> set[str]:
+    return {finding.kind for finding in found.findings}
+
+
+def of_kind(found: Checked, kind: str) -> list[tuple[str, str]]:
+    return [(finding.key, finding.sentence) for finding in found.findings if finding.kind == kind]
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    return write_clean(tmp_path / "photos")
+
+
+def write_clean(root: Path) -> Path:
+    """Write a folder that has nothing wrong with it: different crops, of one size and form."""
+    for name in ("cat", "coffee"):
+        (root / name).mkdir(parents=True)
+        for number in range(FEWEST):
+            (root / name / f"{number}.jpg").write_bytes(jpeg(crop(name, number))[1])
+    return root
+
+
+def test_a_clean_folder_gives_nothing(clean: Path) -> None:
+    found = checked(clean)
+    assert found.findings == ()
+    assert found.counts() == {"cat": {"all": FEWEST}, "coffee": {"all": FEWEST}}
+    assert found.dataset is found.source
+    assert found.severities() == {"left out": 0, "warning": 0, "note": 0}
+
+
+def test_a_clean_folder_with_parts_gives_nothing(clean: Path) -> None:
+    for part, numbers in (("train", range(10)), ("test", range(40, 50))):
+        for name in ("cat", "coffee"):
+            (clean / part / name).mkdir(parents=True)
+            for number in numbers:
+                (clean / part / name / f"{number}.jpg").write_bytes(jpeg(crop(name, number))[1])
+    for name in ("cat", "coffee"):
+        for file in (clean / name).iterdir():
+            file.unlink()
+        (clean / name).rmdir()
+    found = checked(clean)
+    assert found.findings == ()
+    assert found.counts()["cat"] == {"train": 10, "test": 10}
+
+
+def put(name: str, content: bytes) -> Callable[[Path], None]:
+    def write(root: Path) -> None:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(content)
+
+    return write
+
+
+def link(name: str, target: str) -> Callable[[Path], None]:
+    return lambda root: (root / name).symlink_to(target)
+
+
+def all_of(*writers: Callable[[Path], None]) -> Callable[[Path], None]:
+    def write(root: Path) -> None:
+        for writer in writers:
+            writer(root)
+
+    return write
+
+
+def fill(name: str, *, mode: str = "RGB", count: int = FEWEST, first: int = 60) -> Callable[[Path], None]:
+    """Write one more whole class."""
+    return all_of(
+        *(
+            put(f"{name}/{number}.jpg", encoded(crop("rocket", number).convert(mode), "JPEG"))
+            for number in range(first, first + count)
+        )
+    )
+
+
+PHOTO = jpeg(crop("cat", 30))[1]
+DEEP = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
+
+# kind: what is written, the finding's key, and its sentence
+CASES = [
+    ("unreadable image", put("cat/x.jpg", b""), "cat/x.jpg", "is empty (0 bytes)."),
+    (
+        "unreadable image",
+        put("cat/x.jpg", PHOTO[:900]),
+        "cat/x.jpg",
+        "cannot be read: image file is truncated (",
+    ),
+    (
+        "unreadable image",
+        put("cat/x.png", b"words, not pixels"),
+        "cat/x.png",
+        "is not an image of a known format: JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO.",
+    ),
+    (
+        "over the pixel limit",
+        put("cat/x.png", encoded(Image.new("1", (20_000, 20_000)), "PNG")),
+        "cat/x.png",
+        "20000 x 20000 is 400,000,000 pixels; at most 178,956,970 are decoded, and 16,777,216 along a side.",
+    ),
+    ("empty class", lambda root: (root / "dog").mkdir(), "dog", "its folder holds no image that is read."),
+    ("empty class", put("dog/x.jpg", b""), "dog", "it holds no image that can be read."),
+    ("outside of class folders", put("x.jpg", PHOTO), "x.jpg", "lies in no class folder, so it has no label."),
+    (
+        "other format",
+        put("cat/x.HEIC", b"ftyp"),
+        "cat/x.HEIC",
+        ".HEIC is not read; JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO are.",
+    ),
+    ("broken link", link("cat/x.jpg", "nowhere.jpg"), "cat/x.jpg", "leads to a file that does not exist."),
+    ("link in a circle", link("cat/x", "x"), "cat/x", "leads back to itself."),
+    ("link in a circle", link("cat/x", ".."), "cat/x", "leads back to 'photos', a folder above it."),
+    ("link in a circle", link("x", "."), "x", "leads back to 'photos', a folder above it."),
+    ("tiny class", fill("dog", count=9), "dog", "9 images; 10 or more are better."),
+    ("tiny class", fill("dog", count=1), "dog", "1 image; 10 or more are better."),
+    (
+        "similar class names",
+        fill("Cat"),
+        "Cat",
+        "'Cat' (10 images), 'cat' (10 images) differ only in case, white space or Unicode form; they are kept apart.",
+    ),
+    (
+        "similar class names",
+        fill("cat "),
+        "cat",
+        "'cat' (10 images), 'cat ' (10 images) differ only in case, white space or Unicode form; they are kept apart.",
+    ),
+    (
+        "similar class names",
+        all_of(fill("\N{LATIN SMALL LETTER E WITH ACUTE}"), fill("e\N{COMBINING ACUTE ACCENT}", first=80)),
+        "e\N{COMBINING ACUTE ACCENT}",
+        "'e\N{COMBINING ACUTE ACCENT}' (10 images), '\N{LATIN SMALL LETTER E WITH ACUTE}' (10 images) differ only in case, "
+        "white space or Unicode form; they are kept apart.",
+    ),
+    ("space around a class name", fill("dog "), "dog ", "'dog ' begins or ends with white space."),
+    (
+        "grey class",
+        fill("dog", mode="L"),
+        "dog",
+        "all of it is grey, while 'cat' has colour only; a network may learn just that.",
+    ),
+    ("duplicate", put("cat/x.jpg", jpeg(crop("cat", 0))[1]), "cat/0.jpg", "has the same bytes as cat/x.jpg."),
+    (
+        "duplicate",
+        all_of(*(put(f"cat/{name}.jpg", jpeg(crop("cat", 0))[1]) for name in "xyz")),
+        "cat/0.jpg",
+        "one of 4 images with the same bytes, such as cat/x.jpg.",
+    ),
+    (
+        "duplicate across classes",
+        put("coffee/x.jpg", jpeg(crop("cat", 0))[1]),
+        "cat/0.jpg",
+        "has the same bytes as coffee/x.jpg, under 'cat', 'coffee'.",
+    ),
+    (
+        "near-duplicate",
+        put("cat/x.png", encoded(crop("cat", 0).resize((70, 80)), "PNG")),
+        "cat/0.jpg",
+        "looks like cat/x.png.",
+    ),
+    (
+        "near-duplicate across classes",
+        put("coffee/x.jpg", encoded(crop("cat", 0), "JPEG", quality=40)),
+        "cat/0.jpg",
+        "looks like coffee/x.jpg, under 'cat', 'coffee'.",
+    ),
+    (
+        "extreme size",
+        put("cat/x.jpg", encoded(crop("cat", 30).resize((7, 9)), "JPEG")),
+        "cat/x.jpg",
+        "7 x 9 pixels; the median short side is 99.",
+    ),
+    (
+        "extreme size",
+        put("cat/x.jpg", encoded(crop("cat", 30).resize((1400, 900)), "JPEG")),
+        "cat/x.jpg",
+        "1400 x 900 pixels; the median short side is 107.",
+    ),
+    (
+        "extreme shape",
+        put("cat/x.jpg", encoded(crop("cat", 30).resize((300, 74)), "JPEG")),
+        "cat/x.jpg",
+        "300 x 74 pixels; networks read squares.",
+    ),
+    ("wrong extension", put("cat/x.png", PHOTO), "cat/x.png", "is JPEG by its content, not PNG."),
+    (
+        "grey and colour",
+        put("cat/x.jpg", encoded(crop("cat", 30).convert("L"), "JPEG")),
+        "cat/x.jpg",
+        "1 of 21 images is grey, the others have colour; all are read as colour.",
+    ),
+    (
+        "turned by EXIF",
+        put("cat/x.jpg", turned(crop("cat", 30))[1]),
+        "cat/x.jpg",
+        "is stored turned or mirrored, and read upright.",
+    ),
+    (
+        "converted",
+        put("cat/x.jpg", encoded(crop("cat", 30).convert("CMYK"), "JPEG")),
+        "cat/x.jpg",
+        "CMYK becomes RGB, without its colour profile.",
+    ),
+    ("converted", put("cat/x.png", encoded(Image.fromarray(DEEP), "PNG")), "cat/x.png", "16-bit grey becomes 8-bit."),
+    (
+        "converted",
+        put("cat/x.png", encoded(crop("cat", 30).convert("RGBA"), "PNG")),
+        "cat/x.png",
+        "transparency is laid on white.",
+    ),
+    (
+        "converted",
+        put("cat/x.gif", encoded(crop("cat", 30), "GIF", save_all=True, append_images=[crop("cat", 31)])),
+        "cat/x.gif",
+        "of several frames the first is read.",
+    ),
+    ("hidden file", put("cat/.x.jpg", PHOTO), "cat/.x.jpg", "a hidden file; its name begins with a dot."),
+    ("hidden file", put(".git/x.jpg", PHOTO), ".git", "a hidden folder; its name begins with a dot."),
+    (
+        "unusual name",
+        put("cat/\N{CAT FACE}.jpg", PHOTO),
+        "cat/\N{CAT FACE}.jpg",
+        "its name holds emoji or other rare characters.",
+    ),
+    (
+        "unusual name",
+        put("cat/e\N{COMBINING ACUTE ACCENT}.jpg", PHOTO),
+        "cat/e\N{COMBINING ACUTE ACCENT}.jpg",
+        "its name is not in Unicode's composed form (NFC), so other systems may spell it in other bytes.",
+    ),
+    ("unusual name", put("cat/a\tb.jpg", PHOTO), "cat/a\tb.jpg", "its name holds control characters."),
+    ("unusual name", put("cat/é\u200d.jpg", PHOTO), "cat/é\u200d.jpg", "its name holds control characters."),
+    ("unusual name", put("cat/caf\udce9.jpg", PHOTO), r"cat/caf\udce9.jpg", "its name is not valid UTF-8."),
+    ("unusual name", put("cat/é\udce9.jpg", PHOTO), r"cat/é\udce9.jpg", "its name is not valid UTF-8."),
+    (
+        "very long name",
+        put(f"cat/{'x' * 246}.jpg", PHOTO),
+        f"cat/{'x' * 246}.jpg",
+        "250 bytes; up to 200 work everywhere.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "write", "key", "sentence"), CASES)
+def test_each_trouble_is_named(kind: str, write: Callable[[Path], None], key: str, sentence: str, clean: Path) -> None:
+    write(clean)
+    before = listing(clean)
+    found = checked(clean)
+    said = of_kind(found, kind)
+    assert any(name == key and text.startswith(sentence) for name, text in said), found.findings
+    assert listing(clean) == before
+
+
+def test_every_kind_has_a_case() -> None:
+    elsewhere = {"class missing in a part", "duplicate across parts", "near-duplicate across parts"}
+    assert {kind for kind, *_ in CASES} | elsewhere == set(KINDS)
+
+
+@pytest.mark.parametrize("index", range(len(CASES)))
+def test_nothing_else_is_said(index: int, clean: Path) -> None:
+    """What one trouble brings with it is the only other thing that may be said."""
+    kind, write, _, _ = CASES[index]
+    brings = {
+        "similar class names": {"space around a class name", "unusual name"},
+        "space around a class name": set(),
+        "grey class": {"grey and colour"},
+        "converted": {"grey and colour"},
+        "empty class": {"unreadable image"},
+    }
+    write(clean)
+    assert kinds(checked(clean)) <= {kind} | brings.get(kind, set())
+
+
+def test_parts(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for part, names in (("train", ("cat", "coffee")), ("test", ("cat",))):
+        for name in names:
+            for number in range(FEWEST):
+                put(f"{part}/{name}/{number}.jpg", b"")
+                (root / part / name).mkdir(parents=True, exist_ok=True)
+                place = number + 50 * (part == "test")
+                (root / part / name / f"{number}.jpg").write_bytes(jpeg(crop(name, place))[1])
+    (root / "test/cat/same.jpg").write_bytes((root / "train/cat/3.jpg").read_bytes())
+    (root / "test/cat/like.jpg").write_bytes(encoded(crop("cat", 4), "JPEG", quality=50))
+    (root / "overview.jpg").write_bytes(PHOTO)
+    found = checked(root)
+    assert [finding.to_json() for finding in found.findings] == [
+        {
+            "kind": "outside of class folders",
+            "severity": "left out",
+            "key": "overview.jpg",
+            "sentence": "lies in no class folder, so it has no label.",
+            "others": [],
+        },
+        {
+            "kind": "class missing in a part",
+            "severity": "warning",
+            "key": "coffee",
+            "sentence": "has no test image.",
+            "others": [],
+        },
+        {
+            "kind": "duplicate across parts",
+            "severity": "warning",
+            "key": "test/cat/same.jpg",
+            "sentence": "has the same bytes as train/cat/3.jpg, in 'test', 'train'.",
+            "others": ["train/cat/3.jpg"],
+        },
+        {
+            "kind": "near-duplicate across parts",
+            "severity": "warning",
+            "key": "test/cat/like.jpg",
+            "sentence": "looks like train/cat/4.jpg, in 'test', 'train'.",
+            "others": ["train/cat/4.jpg"],
+        },
+    ]
+
+
+def test_what_is_left_is_a_data_set(clean: Path) -> None:
+    put("cat/bad.jpg", b"")(clean)
+    put("ant/bad.jpg", b"")(clean)  # the first class of all: labels move
+    found = checked(clean)
+    assert found.source.classes == ("ant", "cat", "coffee")
+    assert found.dataset.classes == ("cat", "coffee")
+    assert [found.source.samples[index].key for index in found.readable] == [
+        sample.key for sample in found.dataset.samples
+    ]
+    assert found.dataset.labels.tolist() == [0] * FEWEST + [1] * FEWEST
+    assert found.dataset.image(0) == clean / "cat/0.jpg"
+    assert found.facts.hashes == tuple(map(found.dataset.content_hash, range(2 * FEWEST)))
+    assert found.counts()["ant"] == {"all": 0}
+    assert found.to_json()["severities"] == {"left out": 3, "warning": 0, "note": 0}
+
+
+def test_a_lower_limit_leaves_out_more(clean: Path) -> None:
+    put("cat/x.png", encoded(Image.new("RGB", (200, 201), "red"), "PNG"))(clean)
+    assert kinds(checked(clean, max_pixels=40_200)) == set()
+    sentence = "200 x 201 is 40,200 pixels; at most 40,199 are decoded, and 16,777,216 along a side."
+    assert of_kind(checked(clean, max_pixels=40_199), "over the pixel limit") == [("cat/x.png", sentence)]
+
+
+def test_nothing_usable_is_an_error_when_it_is_used(tmp_path: Path) -> None:
+    for name in ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "cat/2.jpg").write_bytes(PHOTO)
+    found = checked(tmp_path)
+    assert [finding.key for finding in found.findings] == ["cat/1.jpg", "dog/1.jpg", "dog"]
+    message = (
+        f"{tmp_path.name}: 1 of 3 images can be read, not enough for two classes; the first that cannot is cat/1.jpg: "
+        "is empty (0 bytes). Try: pocketvision data check with the same path lists all"
+    )
+    with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
+        _ = found.dataset
+
+
+def test_no_data_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UnknownData, match="no file or folder"):
+        checked(tmp_path / "nowhere")
+
+
+def test_a_file_that_may_not_be_read(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything, so the refusal is made up."""
+    real = Path.open
+
+    def refuse(path: Path, *arguments, **options):
+        if path.name == "3.jpg":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    sentences = [sentence for _, sentence in of_kind(checked(clean), "unreadable image")]
+    assert sentences == ["cannot be read: Permission denied; every image of a data set must be a readable file."] * 2
+
+
+def test_findings_of_a_table(clean: Path) -> None:
+    rows = [f"cat/{number}.jpg,{('Cat', 'cat')[number % 2]}" for number in range(FEWEST)]
+    rows += [f"coffee/{number}.jpg,coffee" for number in range(FEWEST)]
+    (clean / "coffee/0.jpg").write_bytes(b"")
+    (clean / "table.csv").write_text("\n".join(["path,label", *rows]))
+    found = checked(clean / "table.csv")
+    assert kinds(found) == {"unreadable image", "tiny class", "similar class names"}
+    assert found.dataset.counts() == {"Cat": 5, "cat": 5, "coffee": FEWEST - 1}
+
+
+def test_meanings_state_the_limits() -> None:
+    limits = {
+        "tiny class": f"fewer than {rules.FEW} images",
+        "extreme size": f"below {rules.SHORTEST} pixels, or {rules.SIZE_FACTOR} times",
+        "extreme shape": f"more than {rules.SHAPE_FACTOR} times",
+        "very long name": f"more than {rules.LONG_NAME} bytes",
+    }
+    assert all(words in KINDS[kind][1] for kind, words in limits.items())
+
+
+def test_severity_comes_from_the_kind() -> None:
+    assert {severity for severity, _ in KINDS.values()} == {"left out", "warning", "note"}
+    assert Finding("duplicate", "a", "b").severity == "note"
