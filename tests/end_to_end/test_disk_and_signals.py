@@ -55,7 +55,8 @@ def disk(tmp_path):
     place.mkdir()
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("needs root, to mount a small disk")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], check=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], check=False).returncode != 0:
+        pytest.skip("needs root that may mount; this one may not")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
 
