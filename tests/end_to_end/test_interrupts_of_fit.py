@@ -217,9 +217,10 @@ def test_a_process_that_is_still_loading(photos, tmp_path):
     assert not (tmp_path / "run" / "model.onnx").exists()
 
 
-def test_predict_waiting_for_stdin(model):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_predict_waiting_for_stdin(number, model):
     job = start_program("predict", model, "-", stdin=-1)
     time.sleep(2.0)
-    job.send_signal(signal.SIGINT)
+    job.send_signal(number)
     out, err = job.communicate(timeout=60)
     assert (job.returncode, out, err) == (130, "", "Interrupted: stopped by Ctrl-C.\n")

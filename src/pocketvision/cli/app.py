@@ -5,6 +5,7 @@ Heavy imports happen inside the verbs, so that --help answers at once.
 
 import io
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -54,6 +55,7 @@ def common(
 def main() -> None:
     """Run the command line and leave with its exit code."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep, not spin: up to 10x on a busy machine
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's request is treated as Ctrl-C
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     sys.exit(run(sys.argv[1:]))
