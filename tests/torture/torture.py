@@ -1,6 +1,6 @@
 """Kill -9 a small run again and again; count what is lost. `make torture` runs this.
 
-    python tests/torture/torture.py --kills 20 --terms 8 --syscalls 45 --seed 0 --page docs/torture.md
+    python tests/torture/torture.py --kills 20 --terms 8 --syscalls 40 --seed 0 --page docs/torture.md
 
 At random moments of a run, and at every one of the first file-system calls that write its checkpoints, its plan and its
 file. After each kill every file with a final name must be whole; the same command must go on from the newest checkpoint;
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from job import Job, gone_on_from, result, stop, wait_until
 from moments import PHASES, measure_pace, wait_for
-from system_calls import list_calls, require_strace, run_and_kill, unsafe_renames
+from system_calls import Call, list_calls, require_strace, run_and_kill, unsafe_renames
 
 from inspection import faults, leftovers, newest_step
 from photographs import CLASSES, write_photographs
@@ -105,6 +106,7 @@ class Torture:
             if not run_and_kill(job, calls, index):
                 kill.lost.append(f"was not killed at call {index}: {job.text()}")
             kill.lost += faults(job.folder) + _steps_lost(job, newest_step(begun) if begun else None)
+            kill.lost += _checkpoints_gone(job, calls[:index])
             self._note(kill, job)
             self._end(job, [kill], newest_step(job.folder))
 
@@ -172,6 +174,17 @@ def _steps_lost(job: Job, before: int | None) -> list[str]:
     if before is not None and (now is None or now < before):
         found.append(f"checkpoint {before} is gone; the newest is {now}")
     return found
+
+
+def _checkpoints_gone(job: Job, calls: Sequence[Call]) -> list[str]:
+    """Return the newest checkpoint that calls had finished, where it, and all newer ones, are gone."""
+    named = [Path(call.paths[-1]) for call in calls if call.name.startswith("rename")]
+    finished = [
+        int(path.stem) for path in named if path.suffix == ".json" and path.with_suffix(".safetensors") in named
+    ]
+    newest = newest_step(job.folder)
+    is_gone = bool(finished) and (newest is None or newest < max(finished))
+    return [f"checkpoint {max(finished)} was whole; the newest now is {newest}"] if is_gone else []
 
 
 def _unkind(process: subprocess.Popen[bytes], job: Job, by: signal.Signals, seconds: float) -> list[str]:
@@ -246,7 +259,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20, help="at random moments (default: 20)")
     parser.add_argument("--terms", type=int, default=8, help="SIGTERM at random moments (default: 8)")
-    parser.add_argument("--syscalls", type=int, default=45, help="first calls of a group to kill at (default: 45)")
+    parser.add_argument("--syscalls", type=int, default=40, help="first calls of a group to kill at (default: 40)")
     parser.add_argument("--epochs", type=int, default=60, help="of the runs killed at random moments (default: 60)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     parser.add_argument("--page", type=Path, help="write the figures there, as Markdown")

@@ -58,7 +58,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's request is treated as Ctrl-C
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the exit code stands while Python tears down
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
