@@ -70,6 +70,7 @@ def test_inputs_outputs_and_metadata_are_as_documented(family):
     assert [(x.name, x.type, x.shape) for x in file.get_inputs()] == [("image", "tensor(uint8)", ["N", 28, 28, 1])]
     assert [(x.name, x.type, x.shape) for x in file.get_outputs()] == [
         ("probabilities", "tensor(float)", ["N", 10]),
+        ("features", "tensor(float)", ["N", graph.shape_of("pool").channels]),
         ("logits", "tensor(float)", ["N", 10]),
     ]
     assert file.get_modelmeta().custom_metadata_map == {"pocketvision": "{}", "other": "é"}

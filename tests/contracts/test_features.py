@@ -10,12 +10,12 @@ import torch
 
 from graphs import network, random_arrays, random_images, small
 from pocketvision.model.families import FAMILIES
-from pocketvision.model.graph import Conv
+from pocketvision.model.graph import Conv, Mul
 from pocketvision.model.resolve import native_stride
 
 
 def strides(family, output_stride):
-    """2, 4, 8 ... up to the output stride; V1 and its twins halve at every stride."""
+    """2, 4, 8 ... up to the output stride; all families halve at every stride."""
     return [2**i for i in range(1, output_stride.bit_length())]
 
 
@@ -28,15 +28,15 @@ def test_sizes_follow_from_the_strides(family, resolution, output_stride, dilate
     assert [graph.shape_of(name)[1:] for name in graph.features] == sizes
     with torch.no_grad():
         tensors = network(graph).forward_features(random_images(graph, n=1), keep=graph.features)
-    assert list(tensors) == [*graph.features, graph.outputs["logits"]]
+    assert list(tensors) == [*graph.features, *graph.outputs.values()]
     for name, tensor in tensors.items():
         assert tuple(tensor.shape[1:]) == graph.shape_of(name)
 
 
-def test_each_feature_is_the_last_map_of_its_size(family):
+def test_each_feature_is_what_the_last_block_of_its_size_gives(family):
     graph = small(family, resolution=64)
-    maps = [op for op in graph.ops if op.shape.height > 1]
-    last = {op.shape.height: op.name for op in maps}
+    blocks = {op.origin.block: op for op in graph.ops if op.origin.block}  # the last op of each
+    last = {op.shape.height: op.name for op in blocks.values() if op.shape.height > 1}
     assert list(graph.features) == [last[size] for size in (32, 16, 8, 4, 2)]
 
 
@@ -54,7 +54,10 @@ def test_the_last_strides_are_removed_first(family, output_stride):
 @pytest.mark.parametrize("output_stride", [16, 8, 4])
 @pytest.mark.parametrize("resolution", [64, 33])
 def test_dilated_maps_hold_the_strided_ones(family, output_stride, resolution):
+    """Not so behind a gate, which sees the mean of another map, nor with padding that depends on the map's size."""
     strided = small(family, resolution=resolution)
+    if any(isinstance(op, Mul) for op in strided.ops):
+        return
     dilated = small(family, resolution=resolution, output_stride=output_stride, dilate=True)
     arrays, images = random_arrays(strided), random_images(strided, n=1)
     assert [*strided.parameters()] == [*dilated.parameters()]

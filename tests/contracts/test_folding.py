@@ -7,7 +7,7 @@ from graphs import CUTS, builder, exact_logits, finish, random_arrays, random_im
 from pocketvision.model.graph import Conv
 from pocketvision.model.rewrite import fold_batch_norm
 
-FLOAT32_ROUNDING = 1e-5  # folded arrays are rounded to float32 once; a wrong epsilon shows as 1e-3
+FLOAT32_ROUNDING = 3e-5  # of the largest |logit|: folded filters are float32, and errors grow through up to 80 layers
 
 
 def check(graph):

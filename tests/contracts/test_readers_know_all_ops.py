@@ -25,7 +25,7 @@ ALL_OPS = {
 def everything():
     """A graph with every op, and with every padding lopsided."""
     b = Builder(ops.Shape(3, 12, 12))
-    x = b.normalize("image", "normalize", 120.0, 60.0)
+    x = b.normalize("image", "normalize", (120.0,), (60.0,))
     x = b.pad(x, "pad", ops.Padding(1, 2, 3, 0))
     x = b.conv(x, "conv", 8, kernel=3, stride=2, padding=ops.Padding(0, 1, 2, 0), bias=True, activation="relu6")
     x = b.conv(x, "wide", 8, kernel=ops.Pair(3, 1), dilation=ops.Pair(2, 1), groups=2)
@@ -123,7 +123,7 @@ def test_an_unknown_activation_is_refused_by_name(read, message):
 @pytest.mark.parametrize("kind", ops.ACTIVATIONS)
 def test_every_activation_runs_and_is_written(kind):
     b = Builder(ops.Shape(3, 8, 8))
-    x = b.activation(b.normalize("image", "normalize", 100.0, 10.0), "activation", kind)
+    x = b.activation(b.normalize("image", "normalize", (100.0,), (10.0,)), "activation", kind)
     graph = b.graph(kind, {"logits": b.global_pool(x, "pool")})
     images = random_images(graph)
     _, logits = run_file(write_onnx(graph, {}), images)

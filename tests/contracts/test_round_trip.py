@@ -70,7 +70,7 @@ def test_channels_last_gives_the_same_logits(graph, net, logits):
     laid_out.load_arrays(net.arrays())
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in laid_out.parameters() if p.ndim == 4)
     images = random_images(graph).contiguous(memory_format=torch.channels_last)
-    np.testing.assert_allclose(laid_out(images).detach(), logits, rtol=0, atol=1e-5 * logits.abs().max())
+    np.testing.assert_allclose(laid_out(images).detach(), logits, rtol=0, atol=1e-4 * logits.abs().max())
     for name, array in laid_out.arrays().items():
         np.testing.assert_array_equal(array, net.arrays()[name])
 
@@ -106,4 +106,4 @@ def test_bfloat16_autocast_runs_and_is_near(graph, net, logits):
         mixed = net(random_images(graph))
     assert mixed.dtype == torch.bfloat16
     together = np.corrcoef(mixed.detach().float().flatten(), logits.flatten())[0, 1]
-    assert together > 0.85, "8 bits through 28 layers of random weights: near, not equal"
+    assert together > 0.8, "8 bits through up to 80 layers of random weights: near, not equal"

@@ -10,6 +10,7 @@ from pocketvision.cost.count import count
 from pocketvision.cost.device import Device
 from pocketvision.errors import BadDeviceFile
 from pocketvision.files import write_atomically
+from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import resolve
 
@@ -31,7 +32,7 @@ class Row(BaseModel):
 
     Attributes:
         name: full name.
-        family, width, resolution, classes, in_channels, output_stride, dilate: as `resolve` takes them.
+        family, width, resolution, classes, in_channels, output_stride, dilate, thin_head, conventions: as `resolve` takes them.
         precision: "float32".
         latency_ms, p95_ms, noise_ms, rounds: see `pocketvision.run.timing.Timing`.
         load_ms: from bytes to ready, in a process of its own; None where that was not measured.
@@ -50,6 +51,8 @@ class Row(BaseModel):
     in_channels: int = Field(ge=1, le=3)
     output_stride: int = Field(gt=0)
     dilate: bool
+    thin_head: bool = False
+    conventions: str = SCRATCH
     precision: str = "float32"
     latency_ms: float = Field(gt=0, allow_inf_nan=False)
     p95_ms: float = Field(gt=0, allow_inf_nan=False)
@@ -101,7 +104,7 @@ class DeviceFile(BaseModel):
         options = graph.options
         assert options is not None
         like = [row for row in self.rows if _is_alike(row.options, options)]
-        same = [row for row in like if row.options == options]
+        same = [row for row in like if row.options._replace(conventions=options.conventions) == options]
         if same:
             return Latency(same[0].latency_ms, same[0].noise_ms)
         by_width = {row.width: row for row in like}
@@ -141,7 +144,10 @@ class _Versioned(BaseModel):
 
 
 def _is_alike(measured: Options, asked: Options) -> bool:
-    """Whether both are one family at one resolution and output stride; the width is compared elsewhere."""
+    """Whether both are one family at one resolution and output stride; the width is compared elsewhere.
+
+    Conventions move padding and change numbers, and cost nothing.
+    """
     shared = ("family", "resolution", "output_stride", "dilate")
     return all(getattr(measured, name) == getattr(asked, name) for name in shared)
 

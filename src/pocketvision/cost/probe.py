@@ -15,10 +15,10 @@ from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import DeviceFile, Row
 from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.events import Event, Progress, Timed
-from pocketvision.model.graph import Graph, Options
+from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.model.resolve import resolve
+from pocketvision.model.resolve import resolve_again
 from pocketvision.run.artifact import golden_images
 from pocketvision.run.engines import OnnxRuntime
 from pocketvision.run.predictor import Predictor, read_bytes
@@ -84,12 +84,13 @@ def probe_files(
     _check(paths, threads, seconds)
     for path in paths:
         model = Predictor.open(path).record.model
-        if missing := [name for name in Options._fields if name not in model]:
+        try:
+            files[str(path)] = Probed(path, resolve_again(model))
+        except KeyError as error:
             raise BadArtifact(
-                f"the record of {str(path)!r} does not state its network's {missing[0]}.",
+                f"the record of {str(path)!r} does not state its network's {error.args[0]}.",
                 "a file that pocketvision fit wrote",
-            )
-        files[str(path)] = Probed(path, resolve(**{name: model[name] for name in Options._fields}))
+            ) from error
     return (yield from _probe(files, threads, seconds, footprints))
 
 

@@ -15,7 +15,21 @@ from pocketvision.run.predictor import Predictor, read_bytes
 ALLOWED_OPS = frozenset(
     (
         *("Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "Div", "Flatten", "Gemm", "GlobalAveragePool"),
-        *("Identity", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Slice", "Softmax", "Sub", "Transpose", "Unsqueeze"),
+        *(
+            "HardSigmoid",
+            "HardSwish",
+            "Identity",
+            "MaxPool",
+            "Mul",
+            "Pad",
+            "Relu",
+            "Reshape",
+            "Slice",
+            "Softmax",
+            "Sub",
+            "Transpose",
+            "Unsqueeze",
+        ),
     )
 )
 

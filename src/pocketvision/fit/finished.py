@@ -9,8 +9,8 @@ from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit.measure import Measurement, check_budget, spent_of
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.rundir import RunFolder
-from pocketvision.model.graph import Graph, Options
-from pocketvision.model.resolve import resolve
+from pocketvision.model.graph import Graph
+from pocketvision.model.resolve import resolve_again
 from pocketvision.run.predictor import Predictor
 
 
@@ -53,7 +53,7 @@ def read_finished(run: RunFolder, options: FitOptions) -> Finished:
     record = Predictor.open(run.model, options.threads).record
     part = "test" if "test" in record.metrics else "validation"
     evaluation, measurement = Evaluation(**record.metrics[part]), Measurement.from_json(record.latencies[0])
-    graph = resolve(**{name: record.model[name] for name in Options._fields})
+    graph = resolve_again(record.model)
     spent = spent_in(run, graph, measurement, options)
     check_budget(run.model, options.budget, spent)
     return Finished(run.model, graph.name, evaluation, run.minutes(), measurement, spent)

@@ -17,8 +17,8 @@ from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.events import Note
 from pocketvision.fit.options import FitOptions
-from pocketvision.model.graph import Graph, Options
-from pocketvision.model.resolve import resolve
+from pocketvision.model.graph import Graph
+from pocketvision.model.resolve import resolve_again
 from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loss import class_weights
@@ -171,7 +171,7 @@ def read_plan(
         options: the same as then.
         deadline: `time.monotonic()` by which the file should be there, or None.
     """
-    graph = resolve(**{name: content["model"][name] for name in Options._fields})
+    graph = resolve_again(content["model"])
     return Plan(
         graph=graph,
         reason=content["reason"],

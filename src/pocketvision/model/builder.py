@@ -2,6 +2,7 @@
 
 from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
+from pocketvision.model.conventions import SCRATCH, find_conventions
 from pocketvision.model.graph import Graph, Op, Options, Origin, Padding, Pair, Shape
 
 
@@ -11,6 +12,19 @@ def same_padding(kernel: Pair, dilation: Pair) -> Padding:
     return Padding(top, left, top, left)
 
 
+def lopsided_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+    """Return as little padding as a map of ceil(size / stride) needs, an odd pixel of it at the bottom and right (TensorFlow)."""
+    sides = [
+        max(
+            0,
+            (-(-size[axis] // stride[axis]) - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1 - size[axis],
+        )
+        for axis in (0, 1)
+    ]
+    (top, left), (bottom, right) = (n // 2 for n in sides), (n - n // 2 for n in sides)
+    return Padding(top, left, bottom, right)
+
+
 def _pair(value: int | Pair) -> Pair:
     return value if isinstance(value, Pair) else Pair(value, value)
 
@@ -18,12 +32,12 @@ def _pair(value: int | Pair) -> Pair:
 class Builder:
     """Adds ops to a growing graph; each method returns the new tensor's name.
 
-    `origin` says which row and block the next ops come from; `batch_norm_eps` is what every batch norm uses.
+    `origin` says which row and block the next ops come from; `conventions` decide what batch norms and padding are like.
     """
 
-    def __init__(self, image: Shape, batch_norm_eps: float = 1e-3) -> None:
+    def __init__(self, image: Shape, conventions: str = SCRATCH) -> None:
         self.image = image
-        self.batch_norm_eps = batch_norm_eps
+        self.conventions = find_conventions(conventions)
         self.origin = Origin(-1, "")
         self._ops: list[Op] = []
         self._shapes = {"image": image}
@@ -71,15 +85,14 @@ class Builder:
             )
         return out[0], out[1]
 
-    def normalize(self, x: str, name: str, mean: float, std: float) -> str:
-        """(x - mean) / std."""
+    def normalize(self, x: str, name: str, mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+        """(x - mean) / std; where there is not one value a channel, each channel has their mean."""
         shape = self.shape(x)
-        n = shape.channels
-        return self._add(
-            ops.Normalize(
-                name=name, inputs=(x,), shape=shape, origin=self.origin, mean=(float(mean),) * n, std=(float(std),) * n
-            )
+        mean, std = (
+            values if len(values) == shape.channels else (sum(values) / len(values),) * shape.channels
+            for values in (mean, std)
         )
+        return self._add(ops.Normalize(name=name, inputs=(x,), shape=shape, origin=self.origin, mean=mean, std=std))
 
     def pad(self, x: str, name: str, padding: Padding) -> str:
         """Zeros around x."""
@@ -102,10 +115,12 @@ class Builder:
         batch_norm: bool = True,
         activation: str | None = None,
     ) -> str:
-        """Convolution, batch norm, activation. Without `padding` it is equal on both sides and keeps the size."""
+        """Convolution, batch norm, activation. Without `padding` the conventions' keeps the size at stride 1."""
         kernel, stride, dilation = _pair(kernel), _pair(stride), _pair(dilation)
+        in_channels, *sides = self.shape(x)
+        if padding is None and self.conventions.padding == "same":
+            padding = lopsided_padding(Pair(*sides), kernel, stride, dilation)
         padding = same_padding(kernel, dilation) if padding is None else padding
-        in_channels = self.shape(x).channels
         if in_channels % groups or out_channels % groups:
             raise GraphError(
                 f"op {name!r}: in_channels {in_channels} and out_channels {out_channels} "
@@ -125,7 +140,7 @@ class Builder:
                 padding=padding,
                 groups=groups,
                 has_bias=bias,
-                batch_norm_eps=self.batch_norm_eps if batch_norm else None,
+                batch_norm_eps=self.conventions.batch_norm_eps if batch_norm else None,
                 activation=_known_activation(name, activation),
             )
         )

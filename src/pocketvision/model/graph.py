@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple
 
 from pocketvision.errors import GraphError
+from pocketvision.model.conventions import SCRATCH
 
 
 class Shape(NamedTuple):
@@ -236,11 +237,13 @@ class Dropout(Op):
     rate: float
 
 
-ACTIVATIONS = ("relu", "relu6")
+ACTIVATIONS = ("relu", "relu6", "hard_swish", "hard_sigmoid")
+GATE_SLOPE = 1 / 6  # hard_sigmoid(x) = relu6(x + 3) / 6, hard_swish(x) = x hard_sigmoid(x): MobileNetV3, section 5.2;
+# Keras's own layer of that name had a slope of 0.2, which no published weights of these families use
 
 
 class Options(NamedTuple):
-    """What `resolve` was asked for; with the family's rows it gives the same Graph again."""
+    """What `resolve` was asked for; with the family's rows it gives the same Graph again. JSON values only."""
 
     family: str
     width: float
@@ -249,6 +252,8 @@ class Options(NamedTuple):
     in_channels: int
     output_stride: int
     dilate: bool
+    thin_head: bool = False
+    conventions: str = SCRATCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +264,7 @@ class Graph:
         name: full name, for instance "mobilenet_v1_w0.50_r160".
         image: shape of the input; pixels are 0..255.
         ops: in execution order.
-        outputs: public name -> op name, for instance {"logits": "classifier"}.
+        outputs: public name -> op name: {"logits": "classifier", "features": "pool"}.
         features: the last op at each stride, from the largest map to the smallest.
         options: what it was resolved from; None for a graph built by hand.
     """

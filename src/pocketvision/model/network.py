@@ -180,6 +180,10 @@ def _activate(x: Tensor, kind: str | None) -> Tensor:
             return F.relu(x)
         case "relu6":
             return F.relu6(x)
+        case "hard_swish":
+            return F.hardswish(x)
+        case "hard_sigmoid":
+            return F.hardsigmoid(x)  # of GATE_SLOPE
     raise GraphError(f"activation {kind!r}: network.py does not say how to run it.")
 
 

@@ -52,10 +52,11 @@ def write_onnx(
     """Return a self-contained ONNX file for a classification network.
 
     Input `image`: uint8 (N, R, R, C). Outputs: `probabilities` float32 (N, classes) = softmax(logits / temperature),
-    and `logits` float32 (N, classes). Batch norms are folded; normalisation happens inside, in float32.
+    `logits` float32 (N, classes), and, where the graph has them, `features` float32 (N, D). Batch norms are folded;
+    normalisation happens inside, in float32.
 
     Args:
-        graph: with an output "logits".
+        graph: with an output "logits", and perhaps "features".
         arrays: its parameters.
         temperature: divides the logits before the softmax.
         metadata: key-value pairs stored in the file.
@@ -66,19 +67,20 @@ def write_onnx(
     _write_input(writer, c)
     for op in graph.ops:
         _write_op(writer, op, ["pixels" if name == "image" else name for name in op.inputs])
-    writer.node("Flatten", [graph.outputs["logits"]], "logits", axis=1)
+    sizes = {name: graph.shape_of(source).channels for name, source in graph.outputs.items()}
+    for name, source in graph.outputs.items():
+        writer.node("Flatten", [source], name, axis=1)
     scale = writer.constant("temperature", np.array(temperature, np.float32))
     writer.node("Softmax", [writer.node("Div", ["logits", scale], "logits.calibrated")], "probabilities", axis=1)
     writer.check_names()
 
-    classes = graph.shape_of(graph.outputs["logits"]).channels
     proto = helper.make_graph(
         writer.nodes,
         graph.name,
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", height, width, c])],
         [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", classes])
-            for name in ("probabilities", "logits")
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", size])
+            for name, size in {"probabilities": sizes["logits"], **sizes}.items()
         ],
         [numpy_helper.from_array(value, name) for name, value in writer.initializers.items()],
     )
@@ -119,6 +121,10 @@ def _write_activation(writer: _Writer, x: str, name: str, kind: str) -> None:
         low = writer.constant("zero", np.array(0, np.float32))
         high = writer.constant("six", np.array(6, np.float32))
         writer.node("Clip", [x, low, high], name)
+    elif kind == "hard_swish":
+        writer.node("HardSwish", [x], name)  # of GATE_SLOPE
+    elif kind == "hard_sigmoid":
+        writer.node("HardSigmoid", [x], name, alpha=ops.GATE_SLOPE, beta=0.5)
     else:
         raise GraphError(f"activation {kind!r}: onnx_writer.py does not say how to write it.")
 

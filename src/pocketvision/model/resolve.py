@@ -1,7 +1,7 @@
 """resolve: a family's rows, a width and a resolution -> a Graph. The only code that knows multipliers and rounding."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -9,9 +9,10 @@ from pocketvision.errors import BadOption, BadOutputStride, BadResolution, BadWi
 from pocketvision.model import rows
 from pocketvision.model.blocks import BLOCKS
 from pocketvision.model.builder import Builder
+from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.families import find_family
 from pocketvision.model.graph import Graph, Options, Origin, Shape
-from pocketvision.model.rows import Block, Family, Row
+from pocketvision.model.rows import Block, Family, InvertedResidual, Row, Wide
 
 
 def resolve(
@@ -22,6 +23,8 @@ def resolve(
     in_channels: int = 3,
     output_stride: int | None = None,
     dilate: bool = False,
+    thin_head: bool = False,
+    conventions: str = SCRATCH,
 ) -> Graph:
     """Return the family's network at one width and resolution.
 
@@ -33,6 +36,9 @@ def resolve(
         in_channels: 3 for RGB, 1 for grey.
         output_stride: input size over the size of the last map. Below the family's own, the LAST strides are removed.
         dilate: dilate the layers behind a removed stride instead, so that each still sees as much of the image.
+        thin_head: below width 1 thin the layers behind the last block, too, which the published networks leave as they are:
+            with few classes they are most of a narrow network.
+        conventions: a name of CONVENTIONS: what the weights to be loaded were trained with.
 
     Raises:
         UnknownFamily, BadWidth, BadResolution, BadOutputStride, BadOption: with what the family can do.
@@ -45,29 +51,50 @@ def resolve(
     native = native_stride(family)
     stride = native if output_stride is None else output_stride
     _check(family, width, resolution, classes, in_channels, stride)
-    options = Options(family.name, float(width), int(resolution), classes, in_channels, stride, dilate)
+    thin_head = thin_head and any(isinstance(row, Wide) and row.scales != "always" for row in family.rows)
+    options = Options(
+        family.name, float(width), int(resolution), classes, in_channels, stride, dilate, thin_head, conventions
+    )
 
-    builder = Builder(Shape(in_channels, options.resolution, options.resolution), family.batch_norm_eps)
-    x = builder.normalize("image", "normalize", family.mean, family.std)
+    builder = Builder(Shape(in_channels, options.resolution, options.resolution), conventions)
+    x = builder.normalize("image", "normalize", builder.conventions.mean, builder.conventions.std)
+    outputs: dict[str, str] = {}
     features: dict[int, str] = {}
     total = 1
-    for layer in layers(family, width, stride, dilate):
+    for layer in layers(family, width, stride, dilate, thin_head):
         builder.origin = Origin(layer.row_index, layer.name)
         match layer.row:
             case rows.GlobalPool():
-                x = builder.global_pool(x, layer.name)
+                x = outputs["features"] = builder.global_pool(x, layer.name)
             case rows.Dropout(rate=rate):
                 x = builder.dropout(x, layer.name, rate)
+            case rows.Dense(out_channels=out_channels, activation=activation):
+                x = builder.conv(x, layer.name, out_channels, bias=True, batch_norm=False, activation=activation)
             case rows.Classifier():
-                x = builder.linear(x, layer.name, classes)
+                x = outputs["logits"] = builder.linear(x, layer.name, classes)
             case Block() as row:
                 x = BLOCKS[type(row)](builder, x, row, layer.name, layer.dilation)
                 total *= row.stride
                 features[total] = x
-    return builder.graph(full_name(options, native), {"logits": x}, tuple(features.values()), options)
+    return builder.graph(full_name(options, native), outputs, tuple(features.values()), options)
 
 
-PLAIN_NAMES: dict[type[Row], str] = {rows.GlobalPool: "pool", rows.Dropout: "dropout", rows.Classifier: "classifier"}
+def resolve_again(content: Mapping[str, Any]) -> Graph:
+    """Return the network whose options were written as JSON values, perhaps by a release that had fewer of them.
+
+    Raises:
+        KeyError: an option is missing.
+    """
+    named = {name: content[name] for name in Options._fields if name in content or name not in Options._field_defaults}
+    return resolve(**named)
+
+
+PLAIN_NAMES: dict[type[Row], str] = {
+    rows.GlobalPool: "pool",
+    rows.Dense: "head",
+    rows.Dropout: "dropout",
+    rows.Classifier: "classifier",
+}
 
 
 class Layer(NamedTuple):
@@ -79,22 +106,59 @@ class Layer(NamedTuple):
     dilation: int
 
 
-def layers(family: Family, width: float, output_stride: int, dilate: bool) -> Iterator[Layer]:
+def layers(family: Family, width: float, output_stride: int, dilate: bool, thin_head: bool) -> Iterator[Layer]:
     """Yield the rows unrolled: thinned by the width, strides beyond `output_stride` removed."""
     total, dilation, block = 1, 1, 0
+    channels = Channels(1, 1)
     for index, row in enumerate(family.rows):
-        if not isinstance(row, Block):
+        if not isinstance(row, Wide):
             yield Layer(index, PLAIN_NAMES[type(row)], row, 1)
             continue
-        thin: dict[str, Any] = {name: family.rounding(getattr(row, name), width) for name in row.thinned}
+        out = Channels(row.out_channels, family.rounding(row.out_channels, _applied_width(row, width, thin_head)))
+        if not isinstance(row, Block):
+            yield Layer(index, PLAIN_NAMES[type(row)], replace(row, out_channels=out.now), 1)
+            continue
         for copy in range(row.repeat):
             stride = row.stride if copy == 0 else 1
             kept = stride if total * stride <= output_stride else 1
             name = "stem" if block == 0 else f"block{block}"
-            yield Layer(index, name, replace(row, **thin, stride=kept, repeat=1), dilation)
+            settled = _settle(row, family, width, channels, stride) if isinstance(row, InvertedResidual) else row
+            yield Layer(index, name, replace(settled, out_channels=out.now, stride=kept, repeat=1), dilation)
             total *= kept
             dilation *= stride // kept if dilate else 1
             block += 1
+            channels = out
+
+
+def _applied_width(row: Wide, width: float, thin_head: bool) -> float:
+    """Return what a row's channels are multiplied with."""
+    if row.scales == "always" or (thin_head and width < 1):
+        return width
+    return max(1.0, width) if row.scales == "above 1" else 1.0
+
+
+class Channels(NamedTuple):
+    """Channels of one tensor: at width 1, and at the width that is resolved."""
+
+    at_width_1: int
+    now: int
+
+
+def _settle(row: InvertedResidual, family: Family, width: float, entering: Channels, stride: int) -> InvertedResidual:
+    """Return one copy of an inverted residual with all that depends on the channels that enter it.
+
+    Source of the gate's channels: a quarter of the hidden ones, rounded as all others: MobileNetV3, section 5.3, and its code.
+    """
+    hidden = row.hidden_channels or round(row.expand * entering.at_width_1)
+    grown = entering.now / entering.at_width_1 if row.hidden_by == "input" else width
+    now = family.rounding(hidden, grown)
+    return replace(
+        row,
+        hidden_channels=now,
+        has_expansion=hidden != entering.at_width_1,
+        has_shortcut=stride == 1 and entering.at_width_1 == row.out_channels,
+        squeeze_channels=None if row.squeeze is None else family.rounding(now, row.squeeze),
+    )
 
 
 def native_stride(family: Family) -> int:
@@ -112,14 +176,14 @@ def full_name(options: Options, native: int) -> str:
     name = f"{options.family}_w{width}_r{options.resolution}"
     if options.output_stride != native:
         name += f"_s{options.output_stride}" + ("_dilated" if options.dilate else "")
-    return name
+    return f"{name}_thin" if options.thin_head and options.width < 1 else name
 
 
 def _check(family: Family, width: float, resolution: int, classes: int, in_channels: int, output_stride: int) -> None:
     if not (math.isfinite(width) and 0 < width <= 4):
         raise BadWidth(
-            f"width must be above 0 and at most 4; got {width}. {family.name} takes any in between; "
-            "the paper gives 0.25, 0.5, 0.75 and 1.",
+            f"width must be above 0 and at most 4; got {width}. {family.name} takes any in between; published: "
+            f"{', '.join(f'{known:g}' for known in sorted({claim.width for claim in family.claims}))}.",
             "width=0.5",
         )
     if resolution != int(resolution) or resolution < family.min_resolution:

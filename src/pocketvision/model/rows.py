@@ -5,7 +5,7 @@ A row holds numbers at width 1. `resolve` is the only reader that applies width,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 Rounding = Callable[[int, float], int]
 
@@ -21,25 +21,46 @@ def floor_from_8(channels: int, width: float) -> int:
     return max(min(8, channels), int(channels * width))
 
 
+def divisible_by_8(channels: int, width: float) -> int:
+    """Return channels times width as the nearest multiple of 8, never below 8 or below 90 % of the product.
+
+    Source: `_make_divisible` of TF-slim's MobileNetV2, the rule behind all published V2, V3 and EfficientNet-Lite networks.
+
+    >>> divisible_by_8(32, 0.35), divisible_by_8(72, 0.25), divisible_by_8(1280, 1.4)
+    (16, 24, 1792)
+    """
+    product = channels * width
+    rounded = max(8, int(product + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * product else rounded + 8
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """Base of all rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block(Row):
-    """Base of the rows that hold convolutions.
+class Wide(Row):
+    """Base of the rows that make channels, as many as the width says.
 
-    `repeat` copies follow each other; only the first has the stride. `thinned` names the fields that the width multiplies.
+    Attributes:
+        out_channels: at width 1.
+        scales: when the width multiplies them: "always"; or, for a layer behind the last block, only "above 1", or "never".
+            `resolve` thins these too where `thin_head` asks for that.
     """
 
-    thinned: ClassVar[tuple[str, ...]] = ("out_channels",)
-
     out_channels: int
+    activation: str = "relu6"
+    scales: Literal["always", "above 1", "never"] = "always"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block(Wide):
+    """Base of the rows that hold convolutions over a map; `repeat` copies follow each other, only the first has the stride."""
+
     kernel: int = 3
     stride: int = 1
     repeat: int = 1
-    activation: str = "relu6"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +74,36 @@ class SeparableConv(Block):
 
     Source: MobileNets, arXiv:1704.04861, section 3.1 and Figure 3.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertedResidual(Block):
+    """1x1 convolution to many channels, depthwise convolution, 1x1 convolution without activation to few; a shortcut.
+
+    Attributes:
+        expand: hidden channels over input channels (V2's t). Where it is 1 at width 1 there is no first convolution.
+        hidden_channels: the table's own number instead of a ratio (V3's exp size).
+        hidden_by: what the hidden channels grow with: "input" keeps their ratio to the thinned input, "width" multiplies them.
+        squeeze: channels inside of the squeeze-excite gate over hidden channels; None: no gate.
+
+    `resolve` settles the rest, for each copy: `has_expansion` and `has_shortcut` (from the table at width 1, where rounding
+    cannot make channels equal), `squeeze_channels`.
+
+    Source: MobileNetV2, arXiv:1801.04381, section 3; gate: MobileNetV3, arXiv:1905.02244, section 5.3.
+    """
+
+    expand: float = 1
+    hidden_channels: int | None = None
+    hidden_by: Literal["input", "width"] = "input"
+    squeeze: float | None = None
+    has_expansion: bool = True
+    has_shortcut: bool = False
+    squeeze_channels: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Wide):
+    """Fully connected layer with bias on the pooled features, then the activation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +146,6 @@ class Family:
         rounding: (channels at width 1, width) -> channels.
         resolution: the paper's own, in pixels.
         min_resolution: the smallest that the rows can take.
-        batch_norm_eps: added to the variance.
-        mean, std: the input is (pixel - mean) / std, pixels in 0..255; one value for all channels.
         claims: published costs that `count` must reproduce.
     """
 
@@ -107,7 +156,4 @@ class Family:
     rounding: Rounding
     resolution: int = 224
     min_resolution: int = 16
-    batch_norm_eps: float = 1e-3
-    mean: float = 128.0
-    std: float = 128.0
     claims: tuple[Claim, ...] = ()

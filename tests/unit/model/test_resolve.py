@@ -9,19 +9,19 @@ from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.rows import Conv as ConvRow
 from pocketvision.model.rows import Family, SeparableConv, floor_from_8
 
-KNOWN = "mobilenet_v1, mobilenet_v1_standard, mobilenet_v1_shallow, mobilenet_v1_relu"
+KNOWN = ", ".join(FAMILIES)
 REFUSED = [
     (
         {"family": "mobilenet_v22"},
         UnknownFamily,
-        f"no family 'mobilenet_v22'. Known: {KNOWN}. Try: mobilenet_v1",
+        f"no family 'mobilenet_v22'. Known: {KNOWN}. Try: mobilenet_v2",
     ),
     *(
         (
             {"width": width},
             BadWidth,
-            f"width must be above 0 and at most 4; got {width}. mobilenet_v1 takes any in between; "
-            "the paper gives 0.25, 0.5, 0.75 and 1. Try: width=0.5",
+            f"width must be above 0 and at most 4; got {width}. mobilenet_v1 takes any in between; published: "
+            "0.25, 0.5, 0.75, 1. Try: width=0.5",
         )
         for width in (0, -1.0, 4.1, float("nan"), float("inf"))
     ),
@@ -111,7 +111,7 @@ def test_activations(family, activation):
 def test_only_the_first_copy_of_a_repeated_row_has_its_stride():
     rows = (ConvRow(out_channels=8, stride=2), SeparableConv(out_channels=16, stride=2, repeat=3))
     graph = resolve(Family(name="f", title="", source="", rows=rows, rounding=floor_from_8), resolution=16)
-    assert graph.outputs == {"logits": "block3.pointwise"}
+    assert graph.outputs == {}
     assert [(op.name, *op.shape) for op in graph.ops if not op.name.endswith("depthwise")] == [
         ("normalize", 3, 16, 16),
         ("stem", 8, 8, 8),

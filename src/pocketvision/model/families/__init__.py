@@ -1,10 +1,11 @@
 """All families, by the name that users type. To add one: a file beside this one, and its line here."""
 
 from pocketvision.errors import UnknownFamily, nearest
-from pocketvision.model.families import mobilenet_v1
+from pocketvision.model.families import efficientnet_lite, mobilenet_v1, mobilenet_v2, mobilenet_v3
 from pocketvision.model.rows import Family
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (*mobilenet_v1.FAMILIES,)}
+FILES = (mobilenet_v1, mobilenet_v2, mobilenet_v3, efficientnet_lite)
+FAMILIES: dict[str, Family] = {family.name: family for file in FILES for family in file.FAMILIES}
 
 
 def find_family(name: str) -> Family:
