@@ -39,3 +39,19 @@ def start_program(*arguments: object, **options) -> subprocess.Popen:
     words = [*PROGRAM, *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ONE_THREAD}
     return subprocess.Popen(words, **pipes | options)
+
+
+def python(absent: tuple[str, ...], program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program in an interpreter that cannot find some modules."""
+    block = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+    words = [sys.executable, "-W", "error", "-c", block + program, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120)

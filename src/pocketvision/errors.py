@@ -8,12 +8,14 @@
     │   ├── BadOutputStride
     │   ├── BadOption
     │   ├── RunFolderInUse
+    │   ├── UnknownWeights
     │   └── MissingExtra
-    ├── InputError                               3   the images or labels given are wrong
+    ├── InputError                               3   the images, labels or weights given are wrong
     │   ├── BadData
     │   ├── BadImage
     │   ├── BadVideo
     │   ├── BadDeviceFile
+    │   ├── BadWeights
     │   └── UnknownData
     ├── BadArtifact                              4   the file cannot be read as a pocketvision model
     ├── CheckFailed                              1   the file was read, and something in it differs
@@ -81,6 +83,10 @@ class RunFolderInUse(UsageError):
     """The run folder already holds something that would be overwritten."""
 
 
+class UnknownWeights(UsageError):
+    """Neither a file nor the name of known weights."""
+
+
 class MissingExtra(UsageError):
     """A verb needs an optional part of the installation."""
 
@@ -105,6 +111,10 @@ class BadVideo(InputError):
 
 class BadDeviceFile(InputError):
     """A device file cannot be read, or holds none of the networks that are asked for."""
+
+
+class BadWeights(InputError):
+    """Trained weights cannot be had, read, or used for the network."""
 
 
 class UnknownData(InputError):

@@ -1,7 +1,15 @@
-"""Writing files so that a half-written one never carries the final name."""
+"""Where fetched files are kept, and writing files so that a half-written one never carries the final name."""
 
 import os
 from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return the folder for fetched data and weights; it need not exist."""
+    if own := os.environ.get("POCKETVISION_CACHE"):
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "pocketvision"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

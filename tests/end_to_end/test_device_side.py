@@ -3,31 +3,13 @@
 Each check is a fresh interpreter in which some modules cannot be found.
 """
 
-import subprocess
-import sys
-
 import pytest
 
+from commandline import python
 from pocketvision.cost.device_file import read_device_file
 
 TRAIN = ("torch", "torchvision", "safetensors", "tensorboard", "matplotlib", "huggingface_hub")
 HEAVY = (*TRAIN, "onnxruntime", "onnx", "numpy", "PIL")
-
-
-def python(absent, program, *arguments):
-    """Run a program in an interpreter that cannot find some modules."""
-    block = f"""
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {absent!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Absent())
-"""
-    words = [sys.executable, "-W", "error", "-c", block + program, *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120)
 
 
 VERBS = """

@@ -13,15 +13,14 @@ from typing import Any
 import typer
 
 from pocketvision import __version__
-from pocketvision.cli import data, evaluate, fit, info, models, predict, probe, report, show, verify
+from pocketvision.cli import data, evaluate, export, fit, info, models, predict, probe, report, show, verify, weights
 from pocketvision.errors import DiskFailed, MissingExtra, PocketvisionError, missing_extra, nearest
 
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
 
-EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images or labels are wrong; 4 the file is no
-pocketvision model; 5 training failed; 6 the
-disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130 stopped by Ctrl-C or SIGTERM; 141 the
-reader of the output has gone."""
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images, labels or weights are wrong; 4 the
+file is no pocketvision model; 5 training failed; 6 the disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130
+stopped by Ctrl-C or SIGTERM; 141 the reader of the output has gone."""
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
 
@@ -32,10 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, predict, evaluate, verify, report, probe, info, show, models):
+for verb in (fit, predict, evaluate, verify, report, export, probe, info, show, models):
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
 app.add_typer(data.data, name="data")
+app.add_typer(weights.weights, name="weights")
 
 
 def _print_version(is_asked: bool) -> None:

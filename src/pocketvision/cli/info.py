@@ -45,11 +45,17 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
                 (part, f"top-1 {found['top1']:.4f} +- {found['standard_error']:.4f} on {found['images']:,} images")
             )
             rows.append((f"{part} calibration error", f"{found['ece']:.4f}, before {found['ece_uncalibrated']:.4f}"))
-    budget = Budget(**provenance["options"].get("budget", {}))
+    if "published" in metrics:
+        found = metrics["published"]
+        rows.append(("published", f"ImageNet top-1 {found['imagenet_top1']:.1f} % at {found['resolution']} pixels"))
+    budget = Budget(**provenance.get("options", {}).get("budget", {}))
     if budget:
         rows.append(("budget", f"{budget}; {provenance['target']}"))
     rows += [("measured", _measured(latency)) for latency in record.latencies]
-    rows.append(("data", f"{metrics['data']['name']}, fingerprint {metrics['data']['fingerprint'][:12]}"))
+    if "weights" in provenance:
+        rows.append(("weights", f"{provenance['weights']['name']}, SHA-256 {provenance['weights']['sha256'][:12]}"))
+    if "data" in metrics:
+        rows.append(("data", f"{metrics['data']['name']}, fingerprint {metrics['data']['fingerprint'][:12]}"))
     rows.append(("made", f"{provenance['date']}, " + ", ".join(f"{k} {v}" for k, v in provenance["versions"].items())))
     return rows
 

@@ -22,6 +22,10 @@ def predict(
     threads: Annotated[int | None, Option(help="Threads for one call. [default: all cores]", min=1)] = None,
     json: Annotated[bool, Option("--json", help="One JSON document per line.")] = False,
     csv: Annotated[bool, Option("--csv", help="Comma-separated, with a header.")] = False,
+    embed: Annotated[
+        bool,
+        Option("--embed", help="Write each image's pooled features instead of labels, one JSON document per line."),
+    ] = False,
 ) -> None:
     """Say what is in the images or frames. A source that cannot be read is named on stderr; the others are answered."""
     import sys
@@ -32,6 +36,10 @@ def predict(
     _check(sources, camera, json, csv)
     model = Predictor.open(file, threads)
     found, code = _expand(sources or [])
+    if embed:
+        if code := _embed_all(found, model, batch) or code:
+            raise Exit(code)
+        return
     top = min(top, len(model.record.labels))
     if camera is not None or any(map(is_video, found)):
         import_av()  # if it is missing, that is said before anything is answered
@@ -84,6 +92,24 @@ def _answer_images(images: Any, model: Any, top: int, batch: int, write: Write) 
         else:
             write(_name(answer.source), answer.labels)
     return code
+
+
+def _embed_all(sources: list[Any], model: Any, batch: int) -> int:
+    """Write the features of each image; return the exit code."""
+    from pocketvision.cli.output import print_json
+    from pocketvision.errors import BadImage
+    from pocketvision.run.predictor import batched
+
+    def embed(some: list[Any]) -> int:
+        try:
+            rows = model.embed(some)
+        except BadImage as error:
+            return _report(error) if len(some) == 1 else max(embed([source]) for source in some)
+        for source, row in zip(some, rows, strict=True):
+            print_json({"source": _name(source), "features": [float(f"{value:.6g}") for value in row]}, indent=None)
+        return 0
+
+    return max((embed(some) for some in batched(sources, batch)), default=0)
 
 
 def _answer_videos(paths: Any, model: Any, top: int, write_frame: Write | None) -> int:

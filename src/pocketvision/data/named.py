@@ -13,6 +13,7 @@ from pathlib import Path
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.idx import read_idx_folder
 from pocketvision.errors import InputError, UnknownData, nearest
+from pocketvision.files import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +91,6 @@ def read_named(name: str) -> Dataset:
         f"'{name}' is not on this machine and cannot be fetched. Tried " + "; ".join(failures) + ".",
         f"apt-get install {NAMED[name].debian_package}, or put the four files ({', '.join(NAMED[name].sha256)}) into {kept}",
     )
-
-
-def cache_folder() -> Path:
-    """Return the folder for fetched data; it need not exist."""
-    if own := os.environ.get("POCKETVISION_CACHE"):
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "pocketvision"
 
 
 def _read(name: str, folder: Path) -> Dataset:

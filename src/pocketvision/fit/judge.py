@@ -78,15 +78,20 @@ def data_json(dataset: Dataset, parts: Split) -> dict[str, Any]:
     }
 
 
+def versions() -> dict[str, str]:
+    """Return what the file was made with."""
+    return {
+        "pocketvision": pocketvision.__version__,
+        "torch": torch.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "python": platform.python_version(),
+    }
+
+
 def provenance(plan: Plan, options: FitOptions) -> dict[str, Any]:
     """Return how the file came about: versions, seed and options; no paths, no user names."""
     return {
-        "versions": {
-            "pocketvision": pocketvision.__version__,
-            "torch": torch.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "date": datetime.now(UTC).date().isoformat(),
         "options": options.to_json(),
         "recipe": plan.recipe.name,

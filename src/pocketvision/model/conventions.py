@@ -37,7 +37,7 @@ CONVENTIONS = {
     "torchvision": Conventions(padding="symmetric", batch_norm_eps=1e-5, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
     "torchvision_v3": Conventions(padding="symmetric", batch_norm_eps=1e-3, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
     "timm": Conventions(padding="symmetric", batch_norm_eps=1e-5, mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
-    "timm_v1": Conventions(padding="symmetric", batch_norm_eps=1e-5, mean=(127.5,), std=(127.5,)),
+    "timm_half": Conventions(padding="symmetric", batch_norm_eps=1e-5, mean=(127.5,), std=(127.5,)),
     "timm_tf": Conventions(padding="same", batch_norm_eps=1e-3, mean=(127.5,), std=(127.5,)),
     "transformers": Conventions(padding="same", batch_norm_eps=1e-3, mean=(127.5,), std=(127.5,)),
     "tensorflow_lite": Conventions(padding="same", batch_norm_eps=1e-3, mean=(127.0,), std=(128.0,)),

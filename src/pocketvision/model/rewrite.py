@@ -70,6 +70,60 @@ def leading_indices(wide: Graph, narrow: Graph) -> dict[str, list[int]]:
     return kept
 
 
+def important_indices(wide: Graph, narrow: Graph, arrays: Arrays) -> dict[str, list[int]]:
+    """Return the index lists that keep the most important channels of every part, as many as the narrow graph has.
+
+    Args:
+        wide: the graph that the arrays belong to.
+        narrow: the same network with fewer channels.
+        arrays: parameters of `wide`, see `importance`.
+
+    Raises:
+        BadCut: the graphs differ in more than channels.
+    """
+    _check_structure(wide, narrow)
+    target, weight = spaces(narrow), importance(wide, arrays)
+    kept = {}
+    for space in spaces(wide):
+        counts = _part_counts(space, target, wide, narrow)
+        ranked = {key: sorted(space.parts[key].tolist(), key=lambda i: -weight[space.name][i]) for key in counts}
+        kept[space.name] = sorted(i for key, n in counts.items() for i in ranked[key][:n])
+    return kept
+
+
+def importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
+    """Return for each channel space how much each of its channels matters: what it is scaled with times who reads it.
+
+    The scales are those of the batch norms behind the convolutions that make the channel or filter it (where there is none,
+    the norm of the filter that makes it), the readers are the norms of the filters that sum over it.
+
+    Source: batch-norm scales as importance: Liu et al. 2017, arXiv:1708.06519, section 3; the norm of what reads a channel:
+    Once-for-All, arXiv:1908.09791, section 3.3.
+    """
+    found = spaces(graph)
+    scales = {space.name: np.zeros(space.size) for space in found}
+    readers = {space.name: np.zeros(space.size) for space in found}
+    by_number = [space.name for space in found]
+
+    def add(to: dict[str, NDArray[np.float64]], tensor: str, values: NDArray[np.float64]) -> None:
+        for (number, position), value in zip(found.tensors[tensor].tolist(), values.tolist(), strict=True):
+            to[by_number[number]][position] += value
+
+    for op in graph.ops:
+        own = {p.role: np.asarray(arrays[p.name], np.float64) for p in op.parameters()}
+        if "weight" not in own:
+            continue
+        filters = own["weight"]
+        norms = np.linalg.norm(filters.reshape(len(filters), -1), axis=1)
+        add(scales, op.name, np.abs(own["scale"]) if "scale" in own else norms)
+        if not _is_depthwise(op):
+            groups = getattr(op, "groups", 1)
+            squares = (filters**2).reshape(groups, -1, *filters.shape[1:])
+            by_input = squares.sum(axis=1).reshape(groups * filters.shape[1], -1).sum(axis=1)
+            add(readers, op.inputs[0], by_input)
+    return {name: scales[name] * np.sqrt(readers[name]) for name in scales}
+
+
 def cut(arrays: Arrays, wide: Graph, narrow: Graph, indices: Indices) -> dict[str, NDArray[Any]]:
     """Return the narrow graph's parameters, taken out of the wide graph's.
 

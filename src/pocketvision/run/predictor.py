@@ -88,6 +88,41 @@ class Predictor:
             except BadImage:
                 yield from (self._answer_alone(source, top) for source in some)
 
+    def embed(self, image: Any) -> NDArray[np.float32]:
+        """Return the pooled features: what the network sees in an image, for search and for finding near-duplicates.
+
+        Args:
+            image: as in `predict`: one image, a list, or a folder.
+
+        Returns:
+            (D,) float32 for one image, else (N, D), a folder's images sorted by path. Compare by cosine.
+
+        Raises:
+            BadImage: an image cannot be decoded.
+            BadArtifact: the file has no features.
+        """
+        if is_folder(image):
+            image = image_files(image)
+        if not isinstance(image, list | tuple):
+            one: NDArray[np.float32] = self.features(self.prepare([image]))[0]
+            return one
+        parts = [self.features(self.prepare(some)) for some in batched(image, BATCH)]
+        return np.concatenate(parts) if parts else self.features(self.prepare([]))
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the pooled features (N, D) for prepared images (N, R, R, C).
+
+        Raises:
+            BadArtifact: the file has none.
+        """
+        outputs = self.engine.run(images)
+        if "features" not in outputs:
+            raise BadArtifact(
+                f"the file has no output 'features'; it has {', '.join(outputs)}.",
+                "a file of this release: fit it again",
+            )
+        return outputs["features"]
+
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits (N, classes) for prepared images (N, R, R, C)."""
         return self.engine.run(images)["logits"]

@@ -1,0 +1,72 @@
+"""pocketvision export: published weights straight to a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from pocketvision.cli.loading import loading
+
+
+def export(
+    family: Annotated[str, Argument(help="Family of networks; see `pocketvision models`.")],
+    out: Annotated[Path, Option("--out", "-o", help="File to write.")],
+    weights: Annotated[str, Option(help="auto, or a name, file or folder; see `pocketvision weights list`.")] = "auto",
+    width: Annotated[float | None, Option(help="Width of the published network. [default: the weights', or 1]")] = None,
+    resolution: Annotated[int | None, Option(help="Input side in pixels. [default: the weights']")] = None,
+    json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
+) -> None:
+    """Write published weights as one verified file, labels and preprocessing inside; nothing is trained."""
+    from pocketvision.errors import BadOption, BadWeights
+    from pocketvision.model.families import find_family
+
+    find_family(family)
+    if out.is_dir():
+        raise BadOption(f"{str(out)!r} is a folder; the file needs a name of its own.", f"-o {out / 'model.onnx'}")
+    if not out.absolute().parent.is_dir():
+        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    with loading():
+        from pocketvision.cli.output import print_json, print_line
+        from pocketvision.fit.straight import export as write
+        from pocketvision.model.published import PUBLISHED, published_for
+        from pocketvision.model.weights.load import load_weights
+
+    if weights == "auto":
+        known = published_for(family, 1.0 if width is None else width)
+        exists = known is not None and (width is None or known.width == width)
+        if known is None or not exists:
+            widths = sorted({f"{p.width:g}" for p in PUBLISHED if p.family == family})
+            raise BadWeights(
+                f"no published weights of {family} at width {1.0 if width is None else width:g} are known; "
+                f"there are {', '.join(widths) or 'none'}.",
+                "pocketvision weights list",
+            )
+        weights = known.name
+    loaded = load_weights(weights)
+    options = loaded.graph.options
+    assert options is not None
+    if options.family != family or (width is not None and width != options.width):
+        raise BadWeights(
+            f"{loaded.name} holds {options.family} at width {options.width:g}, and {family} was asked for.",
+            f"pocketvision export {options.family} --weights {weights} -o {out}",
+        )
+    exported = write(loaded, out, resolution)
+    if json:
+        print_json(
+            {
+                "file": str(exported.file),
+                "network": exported.network,
+                "weights": loaded.name,
+                "classes": exported.classes,
+                "difference": exported.parity.difference,
+                "assumed": loaded.assumed,
+            }
+        )
+        return
+    if loaded.assumed:
+        print_line(loaded.assumed)
+    print_line(
+        f"{exported.file}: {exported.network} from {loaded.name}, {exported.classes} classes; file and network agree to "
+        f"{exported.parity.difference:.1e}"
+    )
+    print_line(f"Next: pocketvision predict {exported.file} IMAGE")

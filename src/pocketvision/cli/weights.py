@@ -1,0 +1,101 @@
+"""pocketvision weights: published weights, what a file holds, and weights of one's own by name."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option, Typer
+
+from pocketvision.cli.loading import loading
+
+weights = Typer(
+    help="Published weights, what a file of weights holds, and weights of your own by name.", rich_markup_mode=None
+)
+
+
+@weights.command("list")
+def list_(
+    family: Annotated[str | None, Argument(help="Only weights of families whose names begin so.")] = None,
+    json: Annotated[bool, Option("--json", help="Write the list as JSON.")] = False,
+) -> None:
+    """List the weights known by name, with the network they are for; nothing is fetched."""
+    with loading():
+        from pocketvision.cli.output import print_json, print_table
+        from pocketvision.model.published import PUBLISHED
+        from pocketvision.model.weights.load import imported_names
+        from pocketvision.model.weights.locate import find_here
+
+    known = [published for published in PUBLISHED if published.family.startswith(family or "")]
+    here = {published.name for published in known if find_here(published) is not None}
+    mine = [] if family else imported_names()
+    if json:
+        rows = [
+            {
+                "name": published.name,
+                "family": published.family,
+                "width": published.width,
+                "resolution": published.resolution,
+                "imagenet_top1": published.top1,
+                "is_here": published.name in here,
+            }
+            for published in known
+        ]
+        print_json({"published": rows, "imported": mine})
+        return
+    header = ("name", "family", "width", "pixels", "ImageNet top-1", "here")
+    table = [
+        (
+            published.name,
+            published.family,
+            f"{published.width:.2f}",
+            str(published.resolution),
+            "" if published.top1 is None else f"{published.top1:.1f}",
+            "yes" if published.name in here else "",
+        )
+        for published in known
+    ]
+    print_table(header, [*table, *((name, "", "", "", "", "imported") for name in mine)], left=2)
+
+
+@weights.command()
+def info(
+    name: Annotated[str, Argument(help="A name from `pocketvision weights list`, a file or a folder.")],
+    json: Annotated[bool, Option("--json", help="Write it as JSON.")] = False,
+) -> None:
+    """Read weights and say which network they are for and what they were trained with; fetches a published name."""
+    with loading():
+        from pocketvision.cli.output import print_json, print_table
+        from pocketvision.model.weights.load import describe, load_weights
+
+    found = describe(load_weights(name))
+    if json:
+        print_json(found)
+        return
+    print_table(("what", "value"), [(what.replace("_", " "), _words(value)) for what, value in found.items()], left=2)
+
+
+@weights.command("import")
+def import_(
+    file: Annotated[Path, Argument(help="A .safetensors or .pth file, or a folder as timm or Transformers save it.")],
+    name: Annotated[str, Argument(help="The name to keep it under, for --weights.")],
+) -> None:
+    """Keep a copy of weights, in this project's names, under a name of your own."""
+    with loading():
+        from pocketvision.cli.output import print_line
+        from pocketvision.model.weights.imported import import_weights
+        from pocketvision.model.weights.load import load_weights
+
+    found = load_weights(str(file))
+    folder = import_weights(found, name)
+    if found.assumed:
+        print_line(found.assumed)
+    print_line(f"{name}: {found.graph.name}, {found.layout} names, kept in {folder}")
+    assert found.graph.options is not None
+    print_line(f"Next: pocketvision fit IMAGES --family {found.graph.options.family} --weights {name} -o run")
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)

