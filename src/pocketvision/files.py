@@ -1,7 +1,9 @@
 """Where fetched files are kept, and writing files so that a half-written one never carries the final name."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 def cache_folder() -> Path:
@@ -35,3 +37,12 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(entry)
     finally:
         os.close(entry)
+
+
+def read_json_lines(text: str) -> list[dict[str, Any]]:
+    """Return the documents of a text of JSON lines; only a newline ends a line, whatever other separator a name in it holds.
+
+    >>> read_json_lines('{"a": "x\u2028y"}\n')
+    [{'a': 'x\u2028y'}]
+    """
+    return [json.loads(line) for line in text.split("\n") if line]

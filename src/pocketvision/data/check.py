@@ -4,15 +4,16 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from pocketvision.data.dataset import Dataset
+from pocketvision.data.dataset import Dataset, Part
 from pocketvision.data.duplicates import duplicate_findings
 from pocketvision.data.findings import Finding, in_order
 from pocketvision.data.idx import is_idx_folder
 from pocketvision.data.looks import Facts, Failure, look_at
 from pocketvision.data.read import read_dataset
 from pocketvision.data.rules import class_findings, colour_findings, file_findings, name_findings, size_findings
+from pocketvision.data.split import Split
 from pocketvision.data.surroundings import look_around
 from pocketvision.errors import BadData
 from pocketvision.events import Event
@@ -20,6 +21,7 @@ from pocketvision.run.images import MAX_PIXELS
 
 PART_ORDER = ("all", "train", "validation", "test")
 BROKEN = ("unreadable image", "over the pixel limit")
+DUPLICATES = ("duplicate", "near-duplicate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +54,20 @@ class Checked:
             raise BadData(
                 f"{self.source.name}: {left}, not enough for two classes; the first that cannot is {broken[0].key}: "
                 f"{broken[0].sentence}",
-                "pocketvision data check with the same path lists all",
+                "another folder, or whole images in place of these",
             )
         return self._usable
+
+    def divided(self, parts: Split) -> "Checked":
+        """Return it with what a split shows: duplicates and look-alikes that now lie in different parts."""
+        dataset = self.dataset
+        part_of: dict[int, Part] = {}
+        for part, indices in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+            part_of |= dict.fromkeys(indices.tolist(), cast(Part, part))
+        samples = tuple(replace(sample, part=part_of.get(index)) for index, sample in enumerate(dataset.samples))
+        again = duplicate_findings(replace(dataset, samples=samples), self.facts)
+        others = [finding for finding in self.findings if not finding.kind.startswith(DUPLICATES)]
+        return replace(self, findings=tuple(in_order([*others, *again])))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Count the readable images of each class by part: {class: {part: images}}, "all" where there are no parts."""

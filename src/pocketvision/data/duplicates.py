@@ -33,7 +33,7 @@ def duplicate_findings(dataset: Dataset, facts: Facts) -> list[Finding]:
         if len(together) > 1:
             found += _findings(dataset, together, "duplicate", "has the same bytes as", "with the same bytes")
     for alike in groups(near_pairs(facts.small[firsts])):
-        together = [int(firsts[index]) for index in alike]
+        together = [copy for index in alike for copy in copies[facts.hashes[int(firsts[index])]]]
         found += _findings(dataset, together, "near-duplicate", "looks like", "that each look like another")
     return found
 

@@ -133,11 +133,12 @@ def read_manifest(folder: Path) -> Manifest:
         if content["version"] != VERSION:
             raise BadData(f"{path} has version {content['version']}; this program reads {VERSION}.", attempt)
         manifest = Manifest(content["name"], tuple(Row(**image) for image in content["images"]))
+        fingerprint = content["fingerprint"]
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}; a run folder has one.", attempt) from error
     except (ValueError, TypeError, KeyError) as error:
         raise BadData(f"{path} is damaged: {type(error).__name__}: {error}.", attempt) from error
-    if manifest.fingerprint() != content["fingerprint"]:
+    if manifest.fingerprint() != fingerprint:
         raise BadData(f"{path} was changed: its images do not give its fingerprint.", attempt)
     return manifest
 

@@ -36,6 +36,7 @@ from pocketvision.fit.rundir import LOG, RunFolder
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.space import check_space
 from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.train.checkpoint import newest_step
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.speed import find_device
@@ -115,6 +116,11 @@ def _fit(
         trainer = entry.make_trainer()
         if snapshot is not None:
             trainer.restore(snapshot)
+        newest = newest_step(run.checkpoint)
+        if newest is not None and (snapshot is None or snapshot.numbers["done"] != newest):
+            yield Note(
+                f"The newest checkpoint in {run.checkpoint}, of step {newest}, is damaged; the one before it is taken up."
+            )
         yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
     else:
         found = yield from search(dataset, parts, seen, options, device, _deadline(began, options))
@@ -253,6 +259,7 @@ def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Surve
             "groups); without them nothing can be calibrated or judged.",
             "more images of a class",
         )
+    checked = checked.divided(parts)
     yield from _describe(dataset, parts, seen)
     for sentence in checked.sentences():
         yield Note(sentence)

@@ -6,10 +6,15 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.train.checkpoint import load_checkpoint
 
+NEEDED = ("options", "model", "recipe", "epochs", "steps_per_epoch", "augmentation")  # of plan.json
+
 
 def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> None:
-    """Raise RunFolderInUse where the run in the folder was begun with other options or images."""
-    was, asked = run.read_plan()["options"], options.to_json()
+    """Raise RunFolderInUse where the run in the folder was begun with other options or images, BadData where it is damaged."""
+    plan, asked = run.read_plan(), options.to_json()
+    if missing := [name for name in NEEDED if name not in plan]:
+        raise run.damaged(f"it has no {missing[0]!r}")
+    was = plan["options"]
     differing = [f"{name} {was.get(name)}, not {asked[name]}" for name in asked if was.get(name) != asked[name]]
     if differing:
         raise run.refuse(f"with other options: {'; '.join(differing)}")

@@ -10,9 +10,9 @@ from typing import Any
 
 from pocketvision.data.manifest import NAME as MANIFEST
 from pocketvision.data.manifest import Manifest
-from pocketvision.errors import BadOption, RunFolderInUse
+from pocketvision.errors import BadData, BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Event, Measured, Note
-from pocketvision.files import write_atomically
+from pocketvision.files import read_json_lines, write_atomically
 from pocketvision.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 
 PLAN, LOG, REPORT = "plan.json", "log.jsonl", "report.html"
@@ -79,13 +79,26 @@ class RunFolder:
     def minutes(self) -> float:
         """Return what a finished run took, by its log; 0 where that is not known."""
         log = self.path / LOG
-        events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+        events = read_json_lines(log.read_text(encoding="utf-8")) if log.exists() else []
         return next((float(e["value"]) for e in events if e["event"] == "measured" and e["name"] == "minutes"), 0.0)
 
     def read_plan(self) -> dict[str, Any]:
-        """Return what `begin` wrote."""
-        content: dict[str, Any] = json.loads((self.path / PLAN).read_bytes())
+        """Return what `begin` wrote.
+
+        Raises:
+            BadData: it is damaged.
+        """
+        try:
+            content: dict[str, Any] = json.loads((self.path / PLAN).read_bytes())
+        except ValueError as error:
+            raise self.damaged(str(error)) from error
         return content
+
+    def damaged(self, why: str) -> BadData:
+        """Return the error for a plan.json that cannot be gone on with."""
+        return BadData(
+            f"{str(self.path / PLAN)!r} is damaged: {why}.", "the same command with --restart, to start over"
+        )
 
     def refuse(self, why: str) -> RunFolderInUse:
         """Return the error for a run that is there and cannot be gone on with."""
@@ -101,7 +114,10 @@ class RunFolder:
         From now on the log is written too. An older run is moved aside first.
         """
         if self._is_moved:
+            self._take_lock()  # another job may be at work there
             self.path.rename(free_name(self.path))
+            self._lock.close()
+            self._lock = None
         self.path.mkdir(parents=True, exist_ok=True)
         manifest.write(self.path)
         write_atomically(self.path / PLAN, json.dumps(plan, indent=1, ensure_ascii=False).encode())
@@ -117,8 +133,8 @@ class RunFolder:
         snapshot = load_checkpoint(self.checkpoint)
         self.lines = 0 if snapshot is None else snapshot.numbers["log_lines"]
         log = self.path / LOG
-        kept = log.read_bytes().splitlines(keepends=True)[: self.lines] if log.exists() else []
-        write_atomically(log, b"".join(kept))
+        kept = log.read_bytes().split(b"\n")[: self.lines] if log.exists() else []
+        write_atomically(log, b"".join(line + b"\n" for line in kept if line))
         self._open(epoch=0 if snapshot is None else snapshot.numbers["closed"])
         return snapshot
 
@@ -168,12 +184,14 @@ class RunFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
+            self._lock = None
             raise RunFolderInUse(
                 f"another process is at work in {str(self.path)!r}.", f"wait for it, or -o {free_name(self.path)}"
             ) from None
 
     def _write_lines(self) -> None:
-        with (self.path / LOG).open("a", encoding="utf-8") as file:
+        with (self.path / LOG).open("a", encoding="utf-8", errors="backslashreplace") as file:  # names may be no text
             file.writelines(self._waiting)
         self.lines += len(self._waiting)
         self._waiting.clear()

@@ -72,6 +72,12 @@ def load_checkpoint(folder: Path) -> Snapshot | None:
     return None
 
 
+def newest_step(folder: Path) -> int | None:
+    """Return the step of the newest checkpoint, whole or not; None where there is none."""
+    steps = _steps(folder) if folder.is_dir() else []
+    return int(steps[0]) if steps else None
+
+
 def _load(folder: Path, step: str) -> Snapshot | None:
     """Return one checkpoint, or None where a file is missing or is not the one that was written."""
     try:

@@ -12,6 +12,7 @@ from photographs import crop, encoded, jpeg, turned
 from pocketvision.data import rules
 from pocketvision.data.check import Checked, check
 from pocketvision.data.findings import KINDS, Finding
+from pocketvision.data.split import Split
 from pocketvision.errors import BadData, UnknownData
 from pocketvision.events import Progress
 from troubles import listing
@@ -379,7 +380,7 @@ def test_nothing_usable_is_an_error_when_it_is_used(tmp_path: Path) -> None:
     assert [finding.key for finding in found.findings] == ["cat/1.jpg", "dog/1.jpg", "dog"]
     message = (
         f"{tmp_path.name}: 1 of 3 images can be read, not enough for two classes; the first that cannot is cat/1.jpg: "
-        "is empty (0 bytes). Try: pocketvision data check with the same path lists all"
+        "is empty (0 bytes). Try: another folder, or whole images in place of these"
     )
     with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
         _ = found.dataset
@@ -427,3 +428,29 @@ def test_meanings_state_the_limits() -> None:
 def test_severity_comes_from_the_kind() -> None:
     assert {severity for severity, _ in KINDS.values()} == {"left out", "warning", "note"}
     assert Finding("duplicate", "a", "b").severity == "note"
+
+
+def test_look_alikes_that_a_split_parts_are_a_warning(clean: Path) -> None:
+    found = checked(clean)
+    twins = Path(clean, "cat", "twin.jpg")
+    Image.open(sorted((clean / "cat").iterdir())[0]).resize((90, 90)).save(twins, quality=80)
+    found = checked(clean)
+    assert "near-duplicate" in kinds(found) and "near-duplicate across parts" not in kinds(found)
+    indices = {sample.key: index for index, sample in enumerate(found.dataset.samples)}
+    test = np.array([indices["cat/twin.jpg"]])
+    train = np.array([index for index in indices.values() if index not in test])
+    parted = found.divided(Split(train, np.array([], np.int64), test, "by hand"))
+    assert "near-duplicate across parts" in kinds(parted) and "near-duplicate" not in kinds(parted)
+    assert parted.divided(Split(np.arange(len(indices)), test[:0], test[:0], "all")).findings == found.findings
+
+
+def test_copies_do_not_hide_a_look_alike_in_another_part(tmp_path: Path) -> None:
+    root = write_clean(tmp_path / "data")
+    first = sorted((root / "cat").iterdir())[0]
+    (root / "cat" / "copy.jpg").write_bytes(first.read_bytes())
+    Image.open(first).resize((90, 90)).save(root / "cat" / "twin.jpg", quality=80)
+    found = checked(root)
+    keys = [sample.key for sample in found.dataset.samples]
+    test = np.array([index for index, key in enumerate(keys) if key != "cat/copy.jpg"])
+    parted = found.divided(Split(np.array([keys.index("cat/copy.jpg")]), test[:0], test, "by hand"))
+    assert {"duplicate across parts", "near-duplicate across parts"} <= kinds(parted)

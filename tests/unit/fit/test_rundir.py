@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pocketvision.data.manifest import Manifest, Row, read_manifest
-from pocketvision.errors import BadOption, RunFolderInUse
+from pocketvision.errors import BadData, BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress
 from pocketvision.fit.rundir import RunFolder, free_name
 from pocketvision.train.checkpoint import Snapshot
@@ -159,3 +159,40 @@ def test_free_names(tmp_path):
     assert free_name(tmp_path / "run") == tmp_path / "run-2"
     (tmp_path / "run-2").touch()
     assert free_name(tmp_path / "run") == tmp_path / "run-3"
+
+
+def test_restart_leaves_a_run_alone_in_which_another_job_works(tmp_path):
+    working = RunFolder(tmp_path / "run")
+    working.begin({}, IMAGES)
+    other = RunFolder(tmp_path / "run", restart=True)
+    with pytest.raises(
+        RunFolderInUse, match=r"^another process is at work in '.*run'\. Try: wait for it, or -o .*run-2$"
+    ):
+        other.begin({}, IMAGES)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    working.close()
+    again = RunFolder(tmp_path / "run", restart=True)
+    again.begin({"new": 1}, IMAGES)
+    assert (again.read_plan(), again.was_opened) == ({"new": 1}, True)
+    again.close()
+
+
+def test_a_name_with_a_line_separator_or_no_text_in_it_does_not_break_the_log(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.begin({}, IMAGES)
+    run.log(Note("a\u2028b\x85c\udce9.jpg"))
+    run.log(Measured("minutes", 2.5))
+    run.close()
+    assert run.minutes() == 2.5
+    again = RunFolder(tmp_path / "run")
+    again.resume()
+    again.close()
+
+
+def test_a_damaged_plan_is_named(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.begin({}, IMAGES)
+    run.close()
+    (run.path / "plan.json").write_text("{")
+    with pytest.raises(BadData, match=r"plan\.json' is damaged: Expecting .* Try: the same command with --restart"):
+        RunFolder(tmp_path / "run").read_plan()

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from pocketvision.cost.count import count
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadImage
 from pocketvision.events import Epoch
+from pocketvision.files import read_json_lines
 from pocketvision.fit.report.facts import (
     Bin,
     Calibration,
@@ -117,8 +117,7 @@ def gather(
 def read_epochs(log: str) -> list[Epoch]:
     """Return the epochs of a run's log.jsonl. One that was trained again after an interruption counts once, as it went last."""
     found: dict[int, Epoch] = {}
-    for line in log.splitlines():
-        content = json.loads(line)
+    for content in read_json_lines(log):
         if content.pop("event", None) == "epoch":
             found[content["epoch"]] = Epoch(**content)
     return [found[number] for number in sorted(found)]

@@ -106,6 +106,17 @@ def _meter(share: float | None) -> str:
     )
 
 
+def _unknown(facts: Facts) -> str:
+    """When the file withholds an answer."""
+    threshold = facts.calibration.unknown_threshold
+    if threshold <= 1 / len(facts.classes):
+        return "<p>The file hardly ever answers <i>unknown</i>: too few right answers show where the line is.</p>"
+    return (
+        f"<p>Below a probability of {threshold:.3f} the file answers <i>unknown</i>: {percent(facts.score.unknown)} of these "
+        "images.</p>"
+    )
+
+
 def calibration(facts: Facts) -> str:
     """How often an answer of some probability is right."""
     found, score = facts.calibration, facts.score
@@ -117,8 +128,7 @@ def calibration(facts: Facts) -> str:
         f"<p>Of the answers with a probability of 0.8, 80 % should be right: on the diagonal they are. The expected calibration "
         f"error is {fact('ece', f'{score.ece:.4f}')}, and was {fact('ece-before', f'{score.ece_uncalibrated:.4f}')} before the "
         f"temperature of {fact('temperature', f'{found.temperature:.3f}')}, which validation images gave.</p>"
-        f"<p>Below a probability of {found.unknown_threshold:.3f} the file answers <i>unknown</i>: "
-        f"{percent(score.unknown)} of these images.</p>"
+        + _unknown(facts)
     )
     marks = legend(
         [("line first", "after"), ("line second", "before"), ("line ideal", "ideal"), ("shade bar", "images, after")]

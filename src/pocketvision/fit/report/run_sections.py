@@ -79,7 +79,7 @@ def _limit_row(limit: Limit) -> tuple[str, ...]:
     if limit.spent is None:
         return words, allowed, "not known here", ""
     verdict = "kept" if limit.spent <= limit.budget else f"over by {percent(limit.spent / limit.budget - 1, 1)}"
-    figure = f"{limit.spent:,}" if limit.name == "macs" else written(limit.name, limit.spent)
+    figure = f"{limit.spent:,.0f}" if limit.name == "macs" else written(limit.name, limit.spent)
     return words, allowed, f"{figure} {unit}", verdict
 
 
@@ -126,6 +126,10 @@ def _candidates(facts: Facts) -> str:
     notes = ["Expected: ImageNet top-1 that published networks of that cost reach."]
     if chosen.trials:
         notes.append(f"Trial: validation top-1 after {plural(chosen.trials[0].steps, 'step')}.")
+    if is_timed and "latency_ms" in {limit.name for limit in facts.budget}:
+        notes.append(
+            "A network is within the latency budget if its time and twice the noise are: of this timing and the next."
+        )
     if is_timed and _predicted(facts):
         notes.append("*: predicted between measured widths.")
     header += ["MB", "memory MB", "M multiply-adds"]
