@@ -8,6 +8,7 @@ from pocketvision.choose.prior import expected_top1
 from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
 from pocketvision.cost.device_file import Latency
+from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve
 
@@ -21,6 +22,8 @@ WIDTHS = (0.25, 0.375, 0.5, 0.75, 1.0)
 NARROW_WIDTHS = (0.125, 0.1875)  # where a budget may need them
 PHOTO_FAMILY = "mobilenet_v1"
 SMALL_FAMILY = "mobilenet_v1_shallow"  # 27 layers on a few pixels learn slowly: docs/log.md
+REACH_WITH_WEIGHTS = 1.25  # times their own size, up to which enlarged images are better recognised: docs/log.md
+LOST_BY_A_CUT = 10.0  # points of the prior: narrower networks start from what a cut leaves of the weights: docs/log.md
 ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
 
 
@@ -33,6 +36,8 @@ class Asked:
         in_channels: 3 for RGB, 1 for grey.
         family, width, resolution, output_stride: of the network.
         is_limited: whether there is a budget, so that smaller networks than usual are worth a look.
+        conventions: of the weights to start from; those of networks trained from scratch otherwise.
+        trained_width: width of the weights to start from; None: from scratch.
     """
 
     labels: tuple[str, ...]
@@ -42,6 +47,8 @@ class Asked:
     resolution: int | None = None
     output_stride: int | None = None
     is_limited: bool = False
+    conventions: str = SCRATCH
+    trained_width: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
     """
     resolutions = [asked.resolution] if asked.resolution is not None else suitable_resolutions(asked, short_side)
     family = asked.family or (SMALL_FAMILY if max(resolutions) <= SMALL else PHOTO_FAMILY)
-    widths = [asked.width] if asked.width is not None else [*(NARROW_WIDTHS if asked.is_limited else ()), *WIDTHS]
+    widths = [asked.width] if asked.width is not None else suitable_widths(asked)
     graphs = [
         resolve(
             family,
@@ -100,12 +107,28 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
             classes=len(asked.labels),
             in_channels=asked.in_channels,
             output_stride=asked.output_stride or default_output_stride(resolution),
+            thin_head=asked.trained_width is None,
+            conventions=asked.conventions,
         )
         for resolution in resolutions
         for width in widths
     ]
-    found = [_describe(graph, own_resolution(short_side), asked.labels) for graph in graphs]
+    found = [_describe(graph, asked, short_side) for graph in graphs]
     return sorted(found, key=_rank)
+
+
+def suitable_widths(asked: Asked) -> list[float]:
+    """Return the widths worth a look; with trained weights their own, and narrower ones only where a budget may need them.
+
+    >>> suitable_widths(Asked(("cat", "dog"), 3, trained_width=0.75))
+    [0.75]
+    """
+    widths = sorted({*(NARROW_WIDTHS if asked.is_limited else ()), *WIDTHS, asked.trained_width or 1.0})
+    if asked.trained_width is None:
+        return widths
+    return [
+        width for width in widths if width == asked.trained_width or (asked.is_limited and width < asked.trained_width)
+    ]
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:
@@ -120,10 +143,16 @@ def suitable_resolutions(asked: Asked, short_side: int) -> list[int]:
     ([32], [96, 128])
     """
     if short_side > SMALL:
-        return [r for r in PHOTO_RESOLUTIONS if r <= max(short_side, PHOTO_RESOLUTIONS[0])]
+        reach = short_side * _reach(asked)
+        return [r for r in PHOTO_RESOLUTIONS if r <= max(reach, PHOTO_RESOLUTIONS[0])]
     own = own_resolution(short_side)
     shares = SMALL_SHARES if asked.is_limited else (1.0,)
     return sorted({max(16, ceil(own * share / EVEN) * EVEN) for share in shares})
+
+
+def _reach(asked: Asked) -> float:
+    """Return how far above their own size images are worth enlarging: trained filters expect things of a certain size."""
+    return 1.0 if asked.trained_width is None else REACH_WITH_WEIGHTS
 
 
 def own_resolution(short_side: int) -> int:
@@ -144,11 +173,15 @@ def default_output_stride(resolution: int) -> int:
     return 8 if resolution < 48 else 16 if resolution < 96 else 32
 
 
-def _describe(graph: Graph, own: int, labels: Sequence[str]) -> Candidate:
+def _describe(graph: Graph, asked: Asked, short_side: int) -> Candidate:
+    assert graph.options is not None
     cost = count(graph)
-    size_bytes = cost.weight_bytes + record_bytes(graph, labels)
+    size_bytes = cost.weight_bytes + record_bytes(graph, asked.labels)
     spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
-    return Candidate(graph, expected_top1(graph, own), spent)
+    expected = expected_top1(graph, round(own_resolution(short_side) * _reach(asked)))
+    if asked.trained_width is not None and graph.options.width < asked.trained_width:
+        expected -= LOST_BY_A_CUT
+    return Candidate(graph, expected, spent)
 
 
 def record_bytes(graph: Graph, labels: Sequence[str]) -> int:

@@ -10,7 +10,8 @@ from pocketvision.errors import NoFit
 ENOUGH_EPOCHS = (
     8  # from scratch; with fewer, a larger network does no better than a smaller one with these: docs/log.md
 )
-NO_TIME = f"no time for {ENOUGH_EPOCHS} epochs"
+NO_TIME = "no time for "  # and so many epochs: how the reason begins
+ENOUGH_WITH_WEIGHTS = 3  # epochs, where training starts from published weights: docs/log.md
 FINALISTS = 3  # that are tried for a moment before the best is trained
 
 UNITS = {"latency_ms": "ms", "size_mb": "MB", "memory_mb": "MB of memory", "macs": "multiply-adds"}
@@ -61,6 +62,7 @@ def drop_untrainable(
     measure: Callable[[Candidate], float],
     steps_per_epoch: int,
     seconds: float,
+    enough: int = ENOUGH_EPOCHS,
 ) -> list[Candidate]:
     """Return all candidates, with those marked as dropped that cannot be trained for enough epochs in the time.
 
@@ -72,13 +74,14 @@ def drop_untrainable(
         measure: candidate -> seconds of one optimizer step, here and now.
         steps_per_epoch: optimizer steps in one epoch.
         seconds: that training may take.
+        enough: epochs.
     """
     rising = sorted((c for c in candidates if not c.dropped), key=lambda candidate: candidate.spent.macs)
     epochs: dict[str, float] = {}
 
     def is_enough(candidate: Candidate) -> bool:
         epochs[candidate.name] = seconds / (steps_per_epoch * measure(candidate))
-        return epochs[candidate.name] >= ENOUGH_EPOCHS
+        return epochs[candidate.name] >= enough
 
     low, high = 0, len(rising)  # the cheapest `low` are trainable, those from `high` on are not
     while low < high:
@@ -92,7 +95,7 @@ def drop_untrainable(
         replace(
             candidate,
             epochs=epochs.get(candidate.name),
-            dropped=candidate.dropped or ("" if candidate.name in kept else NO_TIME),
+            dropped=candidate.dropped or ("" if candidate.name in kept else f"{NO_TIME}{enough} epochs"),
         )
         for candidate in candidates
     ]

@@ -28,20 +28,20 @@ def export(
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.fit.straight import export as write
-        from pocketvision.model.published import PUBLISHED, published_for
+        from pocketvision.model.published import PUBLISHED, published_from
         from pocketvision.model.weights.load import load_weights
+        from pocketvision.model.weights.locate import find_here
 
     if weights == "auto":
-        known = published_for(family, 1.0 if width is None else width)
-        exists = known is not None and (width is None or known.width == width)
-        if known is None or not exists:
-            widths = sorted({f"{p.width:g}" for p in PUBLISHED if p.family == family})
+        asked = 1.0 if width is None else width
+        known = [published for published in published_from(family, asked) if published.width == asked]
+        if not known:
+            widths = sorted({f"{published.width:g}" for published in PUBLISHED if published.family == family})
             raise BadWeights(
-                f"no published weights of {family} at width {1.0 if width is None else width:g} are known; "
-                f"there are {', '.join(widths) or 'none'}.",
+                f"no published weights of {family} at width {asked:g} are known; there are {', '.join(widths) or 'none'}.",
                 "pocketvision weights list",
             )
-        weights = known.name
+        weights = next((published for published in known if find_here(published)), known[0]).name
     loaded = load_weights(weights)
     options = loaded.graph.options
     assert options is not None

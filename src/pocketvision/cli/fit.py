@@ -36,7 +36,13 @@ def fit(
     output_stride: Annotated[
         int | None, Option(help="Input side over last map's side. [default: by resolution]")
     ] = None,
-    recipe: Annotated[str, Option(help="How to train: modern or paper.")] = "modern",
+    weights: Annotated[
+        str,
+        Option(help="Where training starts: auto, none, a name from `pocketvision weights list`, a file or a folder."),
+    ] = "auto",
+    recipe: Annotated[
+        str, Option(help="How to train: auto, modern, paper or finetune. auto: finetune with weights, else modern.")
+    ] = "auto",
     lr: Annotated[float | None, Option(help="Learning rate. [default: the recipe's]")] = None,
     batch_size: Annotated[int | None, Option(help="Images in a step. [default: the recipe's]")] = None,
     class_weights: Annotated[str, Option(help="auto, balanced or none.")] = "auto",
@@ -69,6 +75,7 @@ def fit(
         width=width,
         resolution=resolution,
         output_stride=output_stride,
+        weights=weights,
         recipe=recipe,
         lr=lr,
         batch_size=batch_size,

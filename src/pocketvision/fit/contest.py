@@ -16,6 +16,7 @@ from pocketvision.data.loader import Pixels, training_batches
 from pocketvision.events import Event, Note, Progress, Step
 from pocketvision.fit.plan import CHECKED_EACH_EPOCH, Plan
 from pocketvision.model.network import Network, build
+from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1
 from pocketvision.train.evaluate import compute_logits, watch_logits
 from pocketvision.train.loop import Trainer
@@ -35,6 +36,7 @@ class Entry:
         train, validation: images at its resolution.
         seed: of weights, order and augmentation.
         device: where training runs.
+        start: weights that training starts from; None: drawn ones.
     """
 
     plan: Plan
@@ -42,13 +44,21 @@ class Entry:
     validation: Pixels
     seed: int
     device: torch.device
+    start: Arrays | None = None
+
+    def network(self) -> Network:
+        """Return the network as training starts."""
+        network = build(self.plan.graph, self.seed)
+        if self.start is not None:
+            network.load_arrays(self.start)
+        return network
 
     def make_trainer(self) -> Trainer:
         """Return a trainer of new weights, which follows the plan."""
         plan = self.plan
         torch.manual_seed(self.seed)
         return Trainer(
-            network=build(plan.graph, self.seed).to(self.device),
+            network=self.network().to(self.device),
             recipe=plan.recipe,
             epochs=plan.epochs,
             steps=plan.steps,
@@ -138,6 +148,30 @@ def choose_winner(hits: Sequence[NDArray[np.bool_]]) -> int:
         if difference.mean() > CERTAIN * error:
             winner = challenger
     return winner
+
+
+def settle(entry: Entry, trained: Network) -> Generator[Event, None, Network]:
+    """Return the trained network, or the one that training started from where validation says that this is the better one.
+
+    Args:
+        entry: with the weights that training started from; without them the trained network is kept.
+        trained: what training gave.
+    """
+    if entry.start is None:
+        return trained
+    labels = entry.validation.labels
+    before, after = (
+        compute_logits(network.to("cpu"), entry.validation).argmax(1) == labels
+        for network in (entry.network(), trained)
+    )
+    if choose_winner([after, before]) == 0:
+        yield Note(f"Fine-tuning: validation top-1 {before.mean():.4f} before, {after.mean():.4f} after.")
+        return trained
+    yield Note(
+        f"Fine-tuning did not help: validation top-1 {before.mean():.4f} before, {after.mean():.4f} after; the weights before it "
+        "are kept."
+    )
+    return entry.network()
 
 
 def checked_rows(validation: Pixels) -> slice:

@@ -13,13 +13,16 @@ from pocketvision.data.loader import Pixels
 from pocketvision.data.split import Split
 from pocketvision.events import Event, Note
 from pocketvision.fit.contest import TRIAL_SHARE, Entry
+from pocketvision.fit.head import fit_head, recalibrate
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_plan
 from pocketvision.fit.search import Found
+from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph
+from pocketvision.model.rewrite import Arrays
+from pocketvision.model.transfer import transfer
+from pocketvision.model.weights.load import Weights
 from pocketvision.run.preprocessing import Preprocessing
-
-PREPROCESSING = Preprocessing()
 
 
 def enter(
@@ -29,24 +32,39 @@ def enter(
     options: FitOptions,
     device: torch.device,
     deadline: float | None,
+    weights: Weights | None,
 ) -> Generator[Event, None, list[Entry]]:
     """Return the finalists ready to train, each with images at its resolution, and its plan."""
     flip, reason = may_flip(dataset.classes, options.flip)
     yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
     labels = dataset.labels[parts.train]
     first = found.finalists[0]
-    precision, seconds = decide_precision(first.graph, len(labels), options, device, found.step_seconds.get(first.name))
+    preprocessing = None if weights is None else weights.preprocessing
+    known_seconds = found.step_seconds.get(first.name)
+    precision, seconds = decide_precision(first.graph, len(labels), options, device, known_seconds, weights is not None)
     reserved = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
     known = {**(found.step_seconds if precision == "float32" else {}), first.name: seconds}
     images: dict[int, tuple[Pixels, Pixels]] = {}
     for candidate in found.finalists:
         if candidate.graph.image.height not in images:
-            images[candidate.graph.image.height] = yield from _decode_both(dataset, parts, candidate.graph)
+            images[candidate.graph.image.height] = yield from _decode_both(
+                dataset, parts, candidate.graph, preprocessing or Preprocessing()
+            )
     entries = []
     for candidate in found.finalists:
         step_seconds = known.get(candidate.name)
         plan = make_plan(
-            candidate.graph, found.reason, labels, parts, options, device, deadline, precision, step_seconds, reserved
+            candidate.graph,
+            found.reason,
+            labels,
+            parts,
+            options,
+            device,
+            deadline,
+            precision,
+            step_seconds,
+            reserved,
+            preprocessing,
         )
         plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
         entries.append(Entry(plan, *images[plan.graph.image.height], options.seed, device))
@@ -60,26 +78,53 @@ def enter_again(
     options: FitOptions,
     device: torch.device,
     deadline: float | None,
+    start: Arrays | None,
 ) -> Generator[Event, None, Entry]:
-    """Return the network of a run that was begun, ready to train, by the decisions in its plan.json."""
+    """Return the network of a run that was begun, ready to train, by the decisions in its plan.json.
+
+    `start` are the weights that training started from; None: drawn ones.
+    """
     if content["threads"] != torch.get_num_threads():
         yield Note(
             f"The run was begun with {content['threads']} threads, now there are {torch.get_num_threads()}: the weights will "
             "differ in the last digits from those of a run that was never stopped."
         )
     plan = read_plan(content, dataset.labels[parts.train], options, deadline)
-    images = yield from _decode_both(dataset, parts, plan.graph)
-    return Entry(plan, *images, options.seed, device)
+    images = yield from _decode_both(dataset, parts, plan.graph, plan.preprocessing)
+    return Entry(plan, *images, options.seed, device, start)
 
 
-def _decode_both(dataset: Dataset, parts: Split, graph: Graph) -> Generator[Event, None, tuple[Pixels, Pixels]]:
-    train = yield from decode(dataset, parts.train, graph, "training")
-    validation = yield from decode(dataset, parts.validation, graph, "validation")
+def begin_with(
+    entry: Entry, weights: Weights, sentences: tuple[str, ...]
+) -> Generator[Event, None, tuple[Entry, Start]]:
+    """Return an entry that starts from trained weights, its classifier fitted on their features; and what was done."""
+    graph = entry.plan.graph
+    arrays, changed = transfer(weights.arrays, weights.graph, graph, entry.seed)
+    for sentence in changed:
+        yield Note(sentence)
+    if (
+        graph.options is not None
+        and weights.graph.options is not None
+        and graph.options.width < weights.graph.options.width
+    ):
+        arrays = yield from recalibrate(graph, arrays, entry.train)
+    head = yield from fit_head(entry.plan, arrays, entry.train, entry.validation)
+    said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {head.validation_top1:.4f}."
+    return replace(entry, start=head.arrays), Start(weights, (*sentences, *changed, said))
+
+
+def _decode_both(
+    dataset: Dataset, parts: Split, graph: Graph, preprocessing: Preprocessing
+) -> Generator[Event, None, tuple[Pixels, Pixels]]:
+    train = yield from decode(dataset, parts.train, graph, preprocessing, "training")
+    validation = yield from decode(dataset, parts.validation, graph, preprocessing, "validation")
     return train, validation
 
 
-def decode(dataset: Dataset, indices: NDArray[np.int64], graph: Graph, part: str) -> Generator[Event, None, Pixels]:
+def decode(
+    dataset: Dataset, indices: NDArray[np.int64], graph: Graph, preprocessing: Preprocessing, part: str
+) -> Generator[Event, None, Pixels]:
     """Return a part's images at the network's resolution."""
-    pixels = Pixels(dataset, indices, graph.image.height, graph.image.channels, PREPROCESSING)
+    pixels = Pixels(dataset, indices, graph.image.height, graph.image.channels, preprocessing)
     yield from pixels.decode(f"decoding {part} images")
     return pixels

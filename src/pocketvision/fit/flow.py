@@ -21,8 +21,8 @@ from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.export.seal import seal
-from pocketvision.fit.contest import Entry, Outcome, hold_contest
-from pocketvision.fit.enter import PREPROCESSING, decode, enter, enter_again
+from pocketvision.fit.contest import Entry, Outcome, hold_contest, settle
+from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.judge import data_json, judge
@@ -35,10 +35,12 @@ from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import LOG, RunFolder
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.space import check_space
+from pocketvision.fit.start import Start, choose_start
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.train.checkpoint import newest_step
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
+from pocketvision.train.memory import keep_memory
 from pocketvision.train.speed import find_device
 
 PARITY_IMAGES = 256
@@ -102,6 +104,7 @@ def _fit(
 ) -> Generator[Event, None, Finished]:
     """The job itself."""
     began = time.monotonic()
+    keep_memory()
     dataset, parts, seen, checked = yield from read(data)
     manifest = make_manifest(checked, parts)
     device = find_device(options.accelerator)
@@ -112,7 +115,9 @@ def _fit(
             return read_finished(run, options)
         snapshot = run.resume()
         began -= 0.0 if snapshot is None else snapshot.numbers["seconds"]
-        entry = yield from enter_again(run.read_plan(), dataset, parts, options, device, _deadline(began, options))
+        content = run.read_plan()
+        arrays = None if content["start"]["weights"] is None else run.read_start()
+        entry = yield from enter_again(content, dataset, parts, options, device, _deadline(began, options), arrays)
         trainer = entry.make_trainer()
         if snapshot is not None:
             trainer.restore(snapshot)
@@ -123,15 +128,20 @@ def _fit(
             )
         yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
     else:
-        found = yield from search(dataset, parts, seen, options, device, _deadline(began, options))
-        entries = yield from enter(found, dataset, parts, options, device, _deadline(began, options))
+        start = yield from choose_start(options, seen)
+        weights = start.weights
+        found = yield from search(dataset, parts, seen, options, device, _deadline(began, options), weights)
+        entries = yield from enter(found, dataset, parts, options, device, _deadline(began, options), weights)
         yield from check_space(run, entries)
         outcome = yield from hold_contest(entries)
         entry = outcome.winner
+        if weights is not None:
+            entry, start = yield from begin_with(entry, weights, start.sentences)
         with interrupts.held():
-            run.begin(_plan_json(found, outcome, dataset, parts, options, device), manifest)
+            content = _plan_json(found, replace(outcome, winner=entry), start, dataset, parts, options, device)
+            run.begin(content, manifest, entry.start)
         trainer = entry.make_trainer()
-    test = yield from decode(dataset, parts.test, entry.plan.graph, "test")
+    test = yield from decode(dataset, parts.test, entry.plan.graph, entry.plan.preprocessing, "test")
     yield from entry.plan.describe()
     yield from _train(entry, trainer, run, interrupts, began)
 
@@ -183,13 +193,15 @@ def _finish(
     interrupts: Interrupts,
 ) -> Generator[Event, None, tuple[Evaluation, Measurement, Callable[[Spent, float], Facts]]]:
     """Judge and measure the trained network, and write its file; return also what gathers the facts of its report."""
-    plan, network, dataset = entry.plan, trainer.average.network.to("cpu"), checked.dataset
-    record, evaluation, logits = judge(network, dataset, parts, entry.validation, test, plan, PREPROCESSING, options)
+    plan, dataset = entry.plan, checked.dataset
+    network = yield from settle(entry, trainer.average.network.to("cpu"))
+    record, evaluation, logits = judge(network, dataset, parts, entry.validation, test, plan, options)
     judged = test if len(test) else entry.validation
     limit_ms = options.budget.latency_ms if options.target is None else None
     draft = seal(write_onnx(plan.graph, network.arrays(), record.temperature), record)
     measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
-    origin = {**record.provenance, "target": run.read_plan()["target"]}
+    content = run.read_plan()
+    origin = {**record.provenance, "target": content["target"], "weights": content["start"]["weights"]}
     record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
     with interrupts.held():
         parity = write_artifact(
@@ -230,7 +242,13 @@ def checkpoint_seconds() -> float:
 
 
 def _plan_json(
-    found: Found, outcome: Outcome, dataset: Dataset, parts: Split, options: FitOptions, device: torch.device
+    found: Found,
+    outcome: Outcome,
+    start: Start,
+    dataset: Dataset,
+    parts: Split,
+    options: FitOptions,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Return every decision, so that the same command goes on with the same ones."""
     return {
@@ -238,6 +256,7 @@ def _plan_json(
         "options": options.to_json(),
         "device": device.type,
         "target": found.device,
+        "start": start.to_json(),
         **outcome.winner.plan.to_json(),
         "candidates": found.to_json(),
         "trials": list(outcome.trials),

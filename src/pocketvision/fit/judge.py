@@ -19,7 +19,6 @@ from pocketvision.fit.plan import Plan, model_json
 from pocketvision.model.network import Network
 from pocketvision.run.artifact import Record, golden_images, make_goldens
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
-from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.evaluate import compute_logits
 
 GOLDENS = 4
@@ -32,7 +31,6 @@ def judge(
     validation: Pixels,
     test: Pixels,
     plan: Plan,
-    preprocessing: Preprocessing,
     options: FitOptions,
 ) -> tuple[Record, Evaluation, NDArray[np.float32]]:
     """Calibrate on the validation part, score the test part once; return the file's record, the score, and its logits.
@@ -53,7 +51,7 @@ def judge(
         labels=dataset.classes,
         resolution=side,
         channels=channels,
-        preprocessing=preprocessing,
+        preprocessing=plan.preprocessing,
         model=model_json(plan.graph),
         metrics={
             "data": data_json(dataset, parts),

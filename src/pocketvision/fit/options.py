@@ -22,7 +22,9 @@ class FitOptions:
         epochs: passes over the training images.
         family: name of the family; "auto" is chosen by the images' size.
         width, resolution, output_stride: of the network; None is chosen from the images and the time.
-        recipe: name of the recipe.
+        weights: where training starts: "auto" (published weights, where they can be had and the images are photographs),
+            "none", or what `load_weights` takes.
+        recipe: name of the recipe; "auto" is "finetune" with weights and "modern" without.
         lr: replaces the recipe's learning rate.
         batch_size: replaces the recipe's; the recipe's learning rate is scaled with it.
         class_weights: "auto", "balanced" or "none".
@@ -41,7 +43,8 @@ class FitOptions:
     width: float | None = None
     resolution: int | None = None
     output_stride: int | None = None
-    recipe: str = "modern"
+    weights: str | Path = "auto"
+    recipe: str = "auto"
     lr: float | None = None
     batch_size: int | None = None
     class_weights: str = "auto"
@@ -58,7 +61,8 @@ class FitOptions:
             object.__setattr__(self, "minutes", DEFAULT_MINUTES)
         if self.family != "auto":
             find_family(self.family)
-        find_recipe(self.recipe)
+        if self.recipe != "auto":
+            find_recipe(self.recipe)
         if self.minutes is not None and self.epochs is not None:
             raise BadOption("--minutes and --epochs contradict each other: time or epochs, not both.", "one of the two")
         for name, (lowest, good) in ABOVE.items():
@@ -76,10 +80,11 @@ class FitOptions:
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options as JSON values, without the path of the device file."""
+        """Return the options as JSON values, without the paths of device file and weights."""
         content = asdict(self)
         del content["target"]
-        return content | {"budget": dict(self.budget.limits())}
+        weights = Path(self.weights).name if Path(self.weights).exists() else str(self.weights)
+        return content | {"budget": dict(self.budget.limits()), "weights": weights}
 
 
 ABOVE = {

@@ -48,6 +48,7 @@ class Plan:
         precision: "float32" or "bfloat16".
         augmentation: for images of this size.
         weights: one a class, or None.
+        preprocessing: from an image to the network's input; published weights bring their own.
         stop_by: `time.monotonic()` at which training should be over, or None.
         step_seconds: of one optimizer step, where that was measured.
         finish_seconds: kept for what comes after training.
@@ -61,6 +62,7 @@ class Plan:
     precision: str
     augmentation: Augmentation
     weights: NDArray[np.float32] | None
+    preprocessing: Preprocessing
     stop_by: float | None
     step_seconds: float | None
     finish_seconds: float
@@ -94,6 +96,7 @@ class Plan:
             "finish_seconds": self.finish_seconds,
             "threads": torch.get_num_threads(),
             "augmentation": asdict(self.augmentation),
+            "preprocessing": self.preprocessing.to_json(),
             "class_weights": None if self.weights is None else [round(float(w), 6) for w in self.weights],
         }
 
@@ -116,6 +119,7 @@ def make_plan(
     precision: str,
     step_seconds: float | None = None,
     reserved: float = 0.0,
+    preprocessing: Preprocessing | None = None,
 ) -> Plan:
     """Return the plan for one network: whole epochs into the time that is left.
 
@@ -130,9 +134,10 @@ def make_plan(
         precision: "float32" or "bfloat16".
         step_seconds: of one optimizer step in that precision; None is measured where it is needed.
         reserved: share of the time left that goes to other work.
+        preprocessing: of the weights that training starts from; None: from scratch, which takes the whole image.
     """
     assert graph.options is not None
-    recipe = chosen_recipe(options, len(labels))
+    recipe = chosen_recipe(options, len(labels), preprocessing is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
@@ -144,6 +149,8 @@ def make_plan(
         epoch_seconds = SLACK * steps * step_seconds + look_seconds * min(CHECKED_EACH_EPOCH, len(parts.validation))
         stop_by = deadline - finish
         epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / epoch_seconds))
+        if recipe.most_epochs is not None:
+            epochs = min(epochs, recipe.most_epochs)
     assert epochs is not None
     return Plan(
         graph=graph,
@@ -154,6 +161,7 @@ def make_plan(
         precision=precision,
         augmentation=chosen_augmentation(recipe, graph, epochs),
         weights=class_weights(labels, graph.options.classes, options.class_weights),
+        preprocessing=preprocessing or Preprocessing(),
         stop_by=stop_by,
         step_seconds=step_seconds,
         finish_seconds=finish,
@@ -175,12 +183,13 @@ def read_plan(
     return Plan(
         graph=graph,
         reason=content["reason"],
-        recipe=chosen_recipe(options, len(labels)),
+        recipe=chosen_recipe(options, len(labels), content["start"]["weights"] is not None),
         epochs=content["epochs"],
         steps=content["steps_per_epoch"],
         precision=content["precision"],
         augmentation=Augmentation(**content["augmentation"]),
         weights=class_weights(labels, content["model"]["classes"], options.class_weights),
+        preprocessing=Preprocessing.from_json(content["preprocessing"]),
         stop_by=None if deadline is None else deadline - content["finish_seconds"],
         step_seconds=content["step_seconds"],
         finish_seconds=content["finish_seconds"],
@@ -188,7 +197,12 @@ def read_plan(
 
 
 def decide_precision(
-    graph: Graph, images: int, options: FitOptions, device: torch.device, step_seconds: float | None
+    graph: Graph,
+    images: int,
+    options: FitOptions,
+    device: torch.device,
+    step_seconds: float | None,
+    has_weights: bool = False,
 ) -> tuple[str, float | None]:
     """Return the precision to train in, and the seconds of one step in it where they are known.
 
@@ -198,23 +212,26 @@ def decide_precision(
         options: what was asked for.
         device: where training runs.
         step_seconds: of one step in float32, where that was measured.
+        has_weights: whether training starts from trained weights.
     """
     if options.precision != "auto":
         return options.precision, step_seconds if options.precision == "float32" else None
-    recipe = chosen_recipe(options, images)
+    recipe = chosen_recipe(options, images, has_weights)
     timed = timed_images(graph, recipe)
     step_seconds = step_seconds or measure_step_seconds(graph, recipe, device, timed)
     return choose_precision(graph, recipe, device, timed, step_seconds)
 
 
-def chosen_recipe(options: FitOptions, images: int) -> Recipe:
+def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False) -> Recipe:
     """Return the recipe with the user's changes; few images get smaller batches, and the rate that goes with them.
 
     Args:
         options: what was asked for.
         images: how many there are to train on.
+        has_weights: whether training starts from trained weights.
     """
-    recipe = find_recipe(options.recipe)
+    automatic = "finetune" if has_weights else "modern"
+    recipe = find_recipe(automatic if options.recipe == "auto" else options.recipe)
     if options.lr is not None:
         recipe = replace(recipe, lr=options.lr)
     batch_size = options.batch_size or min(recipe.batch_size, max(SMALLEST_BATCH, images // STEPS_WANTED))

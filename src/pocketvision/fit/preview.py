@@ -13,6 +13,7 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, decide_precision, make_plan
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.space import disk_bytes, training_bytes
+from pocketvision.fit.start import choose_start
 from pocketvision.run.footprint import peak_memory_mb
 from pocketvision.train.speed import find_device, measure_step_seconds
 
@@ -64,12 +65,24 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     dataset, parts, seen, _ = yield from read(data)
     device = find_device(options.accelerator)
-    found = yield from search(dataset, parts, seen, options, device, deadline)
+    weights = (yield from choose_start(options, seen)).weights
+    found = yield from search(dataset, parts, seen, options, device, deadline, weights)
     first = found.finalists[0]
     labels = dataset.labels[parts.train]
     known = found.step_seconds.get(first.name)
-    precision, seconds = decide_precision(first.graph, len(labels), options, device, known)
-    plan = make_plan(first.graph, found.reason, labels, parts, options, device, deadline, precision, seconds)
+    precision, seconds = decide_precision(first.graph, len(labels), options, device, known, weights is not None)
+    plan = make_plan(
+        first.graph,
+        found.reason,
+        labels,
+        parts,
+        options,
+        device,
+        deadline,
+        precision,
+        seconds,
+        preprocessing=None if weights is None else weights.preprocessing,
+    )
     step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, device, 8, precision)
     training = plan.epochs * plan.steps * step_seconds
     images = sum(map(len, (parts.train, parts.validation, parts.test)))

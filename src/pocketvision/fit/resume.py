@@ -6,7 +6,16 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.train.checkpoint import load_checkpoint
 
-NEEDED = ("options", "model", "recipe", "epochs", "steps_per_epoch", "augmentation")  # of plan.json
+NEEDED = (
+    "options",
+    "start",
+    "model",
+    "recipe",
+    "epochs",
+    "steps_per_epoch",
+    "augmentation",
+    "preprocessing",
+)  # of plan.json
 
 
 def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> None:

@@ -8,6 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
 from pocketvision.data.manifest import NAME as MANIFEST
 from pocketvision.data.manifest import Manifest
 from pocketvision.errors import BadData, BadOption, RunFolderInUse
@@ -15,7 +20,8 @@ from pocketvision.events import Epoch, Event, Measured, Note
 from pocketvision.files import read_json_lines, write_atomically
 from pocketvision.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 
-PLAN, LOG, REPORT = "plan.json", "log.jsonl", "report.html"
+PLAN, LOG, REPORT, START = "plan.json", "log.jsonl", "report.html", "start.safetensors"
+Arrays = Mapping[str, NDArray[Any]]
 CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second")
 
 
@@ -108,10 +114,11 @@ class RunFolder:
             f"-o {free_name(self.path)}, or --restart to move the old one aside",
         )
 
-    def begin(self, plan: Mapping[str, Any], manifest: Manifest) -> None:
+    def begin(self, plan: Mapping[str, Any], manifest: Manifest, start: Arrays | None = None) -> None:
         """Write manifest.json and plan.json: every image, every decision that was measured, and every option.
 
-        From now on the log is written too. An older run is moved aside first.
+        From now on the log is written too. An older run is moved aside first. `start` are the weights that training starts
+        from, where they are not drawn: so that the run goes on without the file that they came from.
         """
         if self._is_moved:
             self._take_lock()  # another job may be at work there
@@ -120,8 +127,25 @@ class RunFolder:
             self._lock = None
         self.path.mkdir(parents=True, exist_ok=True)
         manifest.write(self.path)
+        if start is not None:
+            write_atomically(self.path / START, save_arrays(dict(start)))
         write_atomically(self.path / PLAN, json.dumps(plan, indent=1, ensure_ascii=False).encode())
         self._open(epoch=0)
+
+    def read_start(self) -> Arrays:
+        """Return the weights that training started from, as `begin` wrote them.
+
+        Raises:
+            BadData: they are missing or damaged.
+        """
+        path = self.path / START
+        try:
+            return load_arrays(path.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise BadData(
+                f"{str(path)!r}, the weights that the run started from, cannot be read: {error}.",
+                "the same command with --restart, to start over",
+            ) from error
 
     def resume(self) -> Snapshot | None:
         """Return the newest checkpoint that is whole; the log becomes as long as it was then.
@@ -203,7 +227,7 @@ def _is_in_use(path: Path) -> bool:
 
 
 def _is_part(path: Path) -> bool:
-    return path.name == MANIFEST or (path.name.startswith(".") and path.suffix == ".part")
+    return path.name in (MANIFEST, START) or (path.name.startswith(".") and path.suffix == ".part")
 
 
 def free_name(path: Path) -> Path:

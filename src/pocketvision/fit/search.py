@@ -3,14 +3,21 @@
 import time
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pocketvision.choose.candidates import Asked, Candidate, list_candidates, middle
-from pocketvision.choose.search import ENOUGH_EPOCHS, NO_TIME, drop_untrainable, finalists, screen
+from pocketvision.choose.search import (
+    ENOUGH_EPOCHS,
+    ENOUGH_WITH_WEIGHTS,
+    NO_TIME,
+    drop_untrainable,
+    finalists,
+    screen,
+)
 from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import DeviceFile, Latency, read_device_file
 from pocketvision.cost.probe import probe
@@ -22,6 +29,8 @@ from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import FINISH_SECONDS, chosen_recipe, decode_seconds, timed_images
+from pocketvision.model.weights.load import Weights
+from pocketvision.train.recipe import Recipe
 from pocketvision.train.speed import measure_step_seconds
 
 NEAR = (0.5, 1.2)  # of the budget: candidates whose first timing lies there are timed with care
@@ -80,8 +89,9 @@ def search(
     options: FitOptions,
     device: torch.device,
     deadline: float | None,
+    weights: Weights | None = None,
 ) -> Generator[Event, None, Found]:
-    """Find the networks worth a try.
+    """Find the networks worth a try: of the family of the trained weights, where there are any.
 
     Raises:
         NoFit: nothing fits the budget.
@@ -97,6 +107,10 @@ def search(
         output_stride=options.output_stride,
         is_limited=bool(options.budget),
     )
+    if weights is not None:
+        have = weights.graph.options
+        assert have is not None
+        asked = replace(asked, family=have.family, conventions=have.conventions, trained_width=have.width)
     candidates = list_candidates(asked, seen.short_side_median)
     name = str(this_device() if target is None else target.device)
     if options.budget.latency_ms is not None or target is not None:
@@ -105,8 +119,12 @@ def search(
 
     steps: dict[str, float] = {}
     if deadline is not None:
-        candidates = yield from _drop_untrainable(candidates, dataset, parts, options, device, deadline, steps)
+        recipe = chosen_recipe(options, len(parts.train), weights is not None)
+        enough = ENOUGH_EPOCHS if weights is None else ENOUGH_WITH_WEIGHTS
+        candidates = yield from _drop_untrainable(candidates, dataset, parts, recipe, device, deadline, steps, enough)
     chosen, reason = _choose(candidates, options, deadline)
+    if weights is not None:
+        chosen = chosen[:1]  # a trial would take longer than fitting the classifier
     yield from _describe(candidates, chosen, reason)
     return Found(tuple(candidates), tuple(chosen), reason, name, target is None, steps)
 
@@ -166,13 +184,13 @@ def _drop_untrainable(
     candidates: list[Candidate],
     dataset: Dataset,
     parts: Split,
-    options: FitOptions,
+    recipe: Recipe,
     device: torch.device,
     deadline: float,
     steps: dict[str, float],
+    enough: int,
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates, those marked that the time is too short for; `steps` takes the seconds of a step by name."""
-    recipe = chosen_recipe(options, len(parts.train))
 
     def measure(candidate: Candidate) -> float:
         timed = timed_images(candidate.graph, recipe)
@@ -182,12 +200,12 @@ def _drop_untrainable(
     yield Progress("measuring how fast networks train here", 0, 1)
     largest = max((c.graph for c in candidates if not c.dropped), key=lambda graph: graph.image.height)
     seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(dataset, largest))
-    found = drop_untrainable(candidates, measure, steps_per_epoch(len(parts.train), recipe.batch_size), seconds)
+    found = drop_untrainable(candidates, measure, steps_per_epoch(len(parts.train), recipe.batch_size), seconds, enough)
     for name, step in steps.items():
         yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s in training.")
-    if not any(candidate.epochs is None or candidate.epochs >= ENOUGH_EPOCHS for candidate in finalists(found)):
+    if not any(candidate.epochs is None or candidate.epochs >= enough for candidate in finalists(found)):
         yield Note(
-            f"The time is short: no network has {ENOUGH_EPOCHS} epochs; {finalists(found)[0].name} is the cheapest and "
+            f"The time is short: no network has {enough} epochs; {finalists(found)[0].name} is the cheapest and "
             "trains what it can. More --minutes will give a better one."
         )
     return found
@@ -212,7 +230,7 @@ def _choose(candidates: list[Candidate], options: FitOptions, deadline: float | 
 
 def _describe(candidates: list[Candidate], chosen: list[Candidate], reason: str) -> Generator[Event, None, None]:
     reasons = Counter(
-        candidate.dropped if candidate.dropped in (NOT_MEASURED, NO_TIME) else "over the budget"
+        candidate.dropped if candidate.dropped.startswith((NOT_MEASURED, NO_TIME)) else "over the budget"
         for candidate in candidates
         if candidate.dropped
     )

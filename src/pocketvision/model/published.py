@@ -195,7 +195,11 @@ PUBLISHED: tuple[Published, ...] = (
 )
 
 
-def published_for(family: str, width: float) -> Published | None:
-    """Return what "auto" takes: the narrowest published network of the family that is at least so wide."""
+def published_from(family: str, width: float) -> list[Published]:
+    """Return the published networks of a family that are at least so wide, in the order in which "auto" tries them.
+
+    >>> [known.width for known in published_from("mobilenet_v2", 0.4)][:3]
+    [0.5, 0.75, 1.0]
+    """
     wide_enough = [known for known in PUBLISHED if known.family == family and known.width >= width]
-    return min(wide_enough, key=lambda known: known.width, default=None)
+    return sorted(wide_enough, key=lambda known: known.width)

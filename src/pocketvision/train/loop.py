@@ -72,7 +72,8 @@ class Trainer:
         self._skipped = 0  # steps in a row without one
         self._validation_seconds = 0.0  # that the last validation took
         self._is_late = False
-        set_batch_norm_momentum(network, recipe.batch_norm_momentum)
+        if recipe.batch_norm_momentum is not None:
+            set_batch_norm_momentum(network, recipe.batch_norm_momentum)
         self.good = self.snapshot()
 
     def run(self, batches: Batches, validate: Validate) -> Iterator[Event]:
@@ -145,7 +146,7 @@ class Trainer:
 
     def _train_epoch(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Generator[Event, None, float]:
         """Train what is left of an epoch; return images per second."""
-        self.network.train()
+        set_training(self.network, self.recipe)
         began, here, images_seen = time.monotonic(), 0, 0
         for images, labels in batches:
             lr = self.rate_factor * rate(self.recipe, self.progress)
@@ -184,7 +185,7 @@ class Trainer:
             lr: learning rate.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["share"]
         images, labels = images.to(self.device), labels.to(self.device)
         statistics = [buffer.clone() for buffer in self.network.buffers()]
         with autocast(self.precision, self.device):
@@ -252,6 +253,8 @@ class Trainer:
         if self.stop_by is None or self.steps_left == 0:
             return
         fitting = int((self.stop_by - time.monotonic()) / (LATE * epoch_seconds))
+        if self.recipe.most_epochs is not None:
+            fitting = min(fitting, self.recipe.most_epochs - self.epoch)
         planned = math.ceil(self.planned / self.steps) - self.epoch
         if fitting > planned:
             self.planned = self.total = (self.epoch + fitting) * self.steps
@@ -278,6 +281,15 @@ class Trainer:
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which the forward pass runs."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def set_training(network: Network, recipe: Recipe) -> None:
+    """Put the network into training mode; batch norms whose statistics the recipe leaves alone stay in evaluation mode."""
+    network.train()
+    if recipe.batch_norm_momentum is None:
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
 
 
 def set_batch_norm_momentum(network: Network, momentum: float) -> None:

@@ -5,23 +5,27 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from pocketvision.model.graph import Conv
+from pocketvision.model.graph import Conv, Linear
 from pocketvision.model.network import Network
 from pocketvision.train.recipe import Recipe
 
 
 def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer; decay goes on weights only, depthwise filters have their own."""
+    """Return the recipe's optimizer; decay goes on weights only, depthwise filters have their own.
+
+    Each group has a `share`: of the learning rate, 1 for the classifier and the recipe's `trunk` for all before it.
+    """
     trained = dict(network.named_parameters())
-    groups: dict[float, list[Tensor]] = {}
+    groups: dict[tuple[float, float], list[Tensor]] = {}
     for op in network.graph.ops:
         is_depthwise = isinstance(op, Conv) and op.is_depthwise
+        share = 1.0 if isinstance(op, Linear) else recipe.trunk
         for parameter in op.parameters():
             if parameter.is_trained:
                 weight_decay = recipe.depthwise_decay if is_depthwise else recipe.weight_decay
                 decay = weight_decay if parameter.role == "weight" else 0.0
-                groups.setdefault(decay, []).append(trained[parameter.name])
-    decayed = [{"params": params, "weight_decay": decay} for decay, params in groups.items()]
+                groups.setdefault((decay, share), []).append(trained[parameter.name])
+    decayed = [{"params": params, "weight_decay": decay, "share": share} for (decay, share), params in groups.items()]
     match recipe.optimizer:
         case "sgd":
             return torch.optim.SGD(decayed, lr=recipe.lr, momentum=recipe.momentum, nesterov=True)

@@ -23,7 +23,10 @@ class Recipe:
         warmup: share of all steps in which the rate rises from zero.
         label_smoothing: share of the target spread over all classes.
         ema: largest decay of the averaged weights, which are the ones kept; None keeps the last.
-        batch_norm_momentum: share of the new batch in the running statistics.
+        batch_norm_momentum: share of the new batch in the running statistics; None: they stay as the weights brought them,
+            and normalise in training, too.
+        trunk: the rate of all layers but the classifier, as a share of `lr`.
+        most_epochs: more are not trained, whatever time there is; None: no limit.
         augmentation: for photographs.
         small_augmentation: for images of up to 64 pixels; the shift only in trainings of at least ten epochs.
     """
@@ -40,9 +43,11 @@ class Recipe:
     warmup: float
     label_smoothing: float
     ema: float | None
-    batch_norm_momentum: float
+    batch_norm_momentum: float | None
     augmentation: Augmentation
     small_augmentation: Augmentation
+    trunk: float = 1.0
+    most_epochs: int | None = None
 
 
 RECIPES = {
@@ -84,6 +89,26 @@ RECIPES = {
             batch_norm_momentum=0.1,
             augmentation=Augmentation(flip=True, shift=0.0, scale=0.6),
             small_augmentation=Augmentation(flip=True),
+        ),
+        Recipe(
+            name="finetune",
+            source="for published weights, after the classifier was fitted on cached features: AdamW, a smaller rate for the "
+            "trunk, batch-norm statistics as the weights brought them (small batches would blur them); values: docs/log.md",
+            optimizer="adamw",
+            lr=1e-3,
+            batch_size=32,
+            weight_decay=0.01,
+            depthwise_decay=0.0,
+            momentum=0.9,
+            schedule="cosine",
+            warmup=0.1,
+            label_smoothing=0.1,
+            ema=0.99,
+            batch_norm_momentum=None,
+            augmentation=Augmentation(flip=True, shift=0.0, scale=0.5),
+            small_augmentation=Augmentation(flip=True, shift=0.04),
+            trunk=0.2,
+            most_epochs=20,
         ),
     )
 }

@@ -10,7 +10,7 @@ from pocketvision.data.loader import to_tensor
 from pocketvision.errors import BadOption
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
-from pocketvision.train.loop import Trainer
+from pocketvision.train.loop import Trainer, set_training
 from pocketvision.train.recipe import Recipe
 
 FASTER = 1.1  # bfloat16 must be this much faster to be taken: less is noise
@@ -40,7 +40,8 @@ def measure_step_seconds(
         cap: no more steps are timed after one that takes longer than this.
     """
     network = build(graph).to(device)
-    trainer = Trainer(network.train(), recipe, epochs=1, steps=repeats, precision=precision)
+    trainer = Trainer(network, recipe, epochs=1, steps=repeats, precision=precision)
+    set_training(network, recipe)
     rng = np.random.default_rng(0)
     batch = to_tensor(rng.integers(0, 256, (images, *graph.image[1:], graph.image[0]), np.uint8))
     labels = torch.from_numpy(rng.integers(0, network.classes, images))

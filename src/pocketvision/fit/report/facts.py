@@ -101,13 +101,14 @@ class Choice(_Fact):
 
 
 class Training(_Fact):
-    """How it was trained; `curve` has one entry an epoch."""
+    """How it was trained; `curve` has one entry an epoch, `start` says in sentences what training started from."""
 
     recipe: str
     batch_size: int
     steps_per_epoch: int
     precision: str
     curve: tuple[Epoch, ...]
+    start: tuple[str, ...] = ()
 
 
 class ClassScore(_Fact):

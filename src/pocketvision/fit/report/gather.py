@@ -177,6 +177,7 @@ def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch]) -> Training:
         steps_per_epoch=plan["steps_per_epoch"],
         precision=plan["precision"],
         curve=tuple(epochs),
+        start=tuple(plan["start"]["sentences"]),
     )
 
 

@@ -157,6 +157,8 @@ def training(facts: Facts) -> str:
         f"Recipe {name(how.recipe)}: {plural(len(curve), 'epoch')} of {plural(how.steps_per_epoch, 'step')}, "
         f"{plural(how.batch_size, 'image')} each, in {text(how.precision)}."
     )
+    if how.start:
+        words = f"{fact('start', text(' '.join(how.start)))} {words}"
     if not curve:
         return f"<p>{words}</p><p>The log of the training holds no epoch.</p>"
     first, last = curve[0], curve[-1]

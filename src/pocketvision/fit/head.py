@@ -1,0 +1,165 @@
+"""The fast path of transfer: features of all images are worked out once, and a classifier is fitted on them in seconds.
+
+The features come from the file's own engine, which is several times as fast as the training library. The fitted classifier is
+where fine-tuning starts, and what is kept where fine-tuning does not help.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pocketvision.data.loader import Pixels, to_tensor
+from pocketvision.events import Event, Note, Progress
+from pocketvision.fit.plan import Plan
+from pocketvision.model.graph import Graph, Linear
+from pocketvision.model.network import build
+from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.model.rewrite import Arrays
+from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.metrics import negative_log_likelihood, top1
+
+MOST_IMAGES = 8000  # that the classifier is fitted on, evenly spaced; more say little more
+DECAYS = (3e-4, 3e-3, 3e-2, 0.3)  # of the classifier; validation chooses
+RECALIBRATION_IMAGES = 512
+ITERATIONS = 100  # of L-BFGS
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A fitted classifier.
+
+    Attributes:
+        arrays: of the whole network, the classifier among them.
+        validation_top1: with it.
+        decay: that was chosen.
+    """
+
+    arrays: dict[str, NDArray[np.float32]]
+    validation_top1: float
+    decay: float
+
+
+def fit_head(plan: Plan, arrays: Arrays, train: Pixels, validation: Pixels) -> Generator[Event, None, Head]:
+    """Fit the classifier of a network whose other layers are trained.
+
+    Args:
+        plan: says the network, whether images may be mirrored, and the classes' weights.
+        arrays: of the network; its classifier does not matter.
+        train: to fit on, as they are and mirrored.
+        validation: chooses the decay.
+    """
+    graph = plan.graph
+    classifier = next(op for op in graph.ops if isinstance(op, Linear))
+    model = write_onnx(_seen_by(graph, classifier), arrays)
+    rows = np.arange(len(train))[:: max(1, -(-len(train) // MOST_IMAGES))]
+    views = yield from compute_features(model, train, rows, "features of training images", plan.augmentation.flip)
+    judged = yield from compute_features(
+        model, validation, np.arange(len(validation)), "features of validation images", False
+    )
+    features, labels = np.concatenate(views), np.tile(train.labels[rows], len(views))
+    found: list[tuple[float, float, float, NDArray[np.float32], NDArray[np.float32]]] = []
+    for number, decay in enumerate(DECAYS, start=1):
+        weight, bias = fit_classifier(features, labels, classifier.shape.channels, decay, plan.weights)
+        logits = judged[0] @ weight.T + bias
+        loss = negative_log_likelihood(logits, validation.labels)
+        found.append((loss, decay, top1(logits, validation.labels), weight, bias))
+        yield Progress("fitting the classifier", number, len(DECAYS))
+    _, decay, right, weight, bias = min(found, key=lambda fitted: fitted[0])
+    yield Note(f"The classifier alone, on features of the weights as they are: validation top-1 {right:.4f}.")
+    own = {f"{classifier.name}.weight": weight, f"{classifier.name}.bias": bias}
+    whole = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    return Head({**whole, **own}, right, decay)
+
+
+def _seen_by(graph: Graph, classifier: Linear) -> Graph:
+    """Return the graph with what the classifier reads as its features."""
+    return replace(graph, outputs={**graph.outputs, "features": classifier.inputs[0]})
+
+
+def recalibrate(
+    graph: Graph, arrays: Arrays, train: Pixels
+) -> Generator[Progress, None, dict[str, NDArray[np.float32]]]:
+    """Return the arrays with batch-norm statistics taken anew from training images, as a cut has made the old ones wrong.
+
+    Source: Universally Slimmable Networks, arXiv:1903.05134, section 3.4.
+    """
+    network = build(graph)
+    network.load_arrays(arrays)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the mean of all batches
+    network.train()
+    rows = np.arange(len(train))[:: max(1, len(train) // RECALIBRATION_IMAGES)]
+    for start in range(0, len(rows), BATCH):
+        with torch.no_grad():
+            network(to_tensor(train[rows[start : start + BATCH]]))
+        yield Progress("batch-norm statistics of the cut", min(start + BATCH, len(rows)), len(rows))
+    return network.arrays()
+
+
+def compute_features(
+    model: bytes, pixels: Pixels, rows: NDArray[np.int64], work: str, mirrored: bool
+) -> Generator[Progress, None, Sequence[NDArray[np.float32]]]:
+    """Return the features (N, D) of images as they are, and a second array of their mirror images if asked for.
+
+    Args:
+        model: an ONNX file with an output "features".
+        pixels: the images.
+        rows: which of them.
+        work: what is said of it.
+        mirrored: whether mirror images are looked at, too.
+    """
+    engine = OnnxRuntime(model)
+    views: list[list[NDArray[np.float32]]] = [[], []] if mirrored else [[]]
+    for start in range(0, len(rows), BATCH):
+        images = pixels[rows[start : start + BATCH]]
+        for view, seen in zip(views, (images, images[:, :, ::-1]), strict=False):
+            view.append(engine.run(np.ascontiguousarray(seen))["features"])
+        yield Progress(work, min(start + BATCH, len(rows)), len(rows))
+    return [np.concatenate(view) for view in views]
+
+
+def fit_classifier(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    decay: float,
+    class_weights: NDArray[np.float32] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return weight (classes, D) and bias (classes,) of a multinomial logistic regression.
+
+    Features are standardised for the fit, which the result undoes; the penalty is `decay` times the sum of squares.
+
+    Args:
+        features: (N, D).
+        labels: (N,).
+        classes: how many there are; some may have no image.
+        decay: of the weights, on standardised features.
+        class_weights: one a class, or None.
+    """
+    x, y = torch.from_numpy(features), torch.from_numpy(labels)
+    mean, std = x.mean(0), x.std(0, correction=0) + 1e-3
+    x = (x - mean) / std
+    each = None if class_weights is None else torch.from_numpy(class_weights)[y]
+    weight = torch.zeros(classes, x.shape[1], requires_grad=True)
+    bias = torch.zeros(classes, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        losses = F.cross_entropy(x @ weight.T + bias, y, reduction="none")
+        value = (losses if each is None else losses * each).mean() + decay * weight.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        undone = weight / std
+        return undone.numpy(), (bias - (undone * mean).sum(1)).numpy()
