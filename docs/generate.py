@@ -17,21 +17,31 @@ from pocketvision.cli.app import EXIT_CODES, app
 from pocketvision.cli.show import cost_lines
 from pocketvision.cost.count import count
 from pocketvision.data.findings import KINDS
-from pocketvision.model.families import FAMILIES
-from pocketvision.model.families.mobilenet_v1 import MOBILENET_V1
+from pocketvision.model.families import efficientnet_lite, mobilenet_v1, mobilenet_v2, mobilenet_v3
+from pocketvision.model.published import PUBLISHED
 from pocketvision.model.resolve import resolve
+from pocketvision.model.rows import Family
 from pocketvision.train.recipe import RECIPES
 
 ROOT = Path(__file__).parent.parent
 NOTE = "<!-- Written by docs/generate.py; do not edit. -->"
-WIDTHS, RESOLUTIONS = (1.0, 0.75, 0.5, 0.25), (224, 192, 160, 128)
+# page -> file of families, widths and resolutions of the cost table; the words are the file's own
+PAGES: dict[str, tuple[Any, tuple[float, ...], tuple[int, ...]]] = {
+    "MobileNetV1": (mobilenet_v1, (1.0, 0.75, 0.5, 0.25), (224, 192, 160, 128)),
+    "MobileNetV2": (mobilenet_v2, (1.4, 1.0, 0.75, 0.5, 0.35), (224, 192, 160, 128, 96)),
+    "MobileNetV3": (mobilenet_v3, (1.0, 0.75, 0.5, 0.25), (224, 160, 128)),
+    "EfficientNet-Lite": (efficientnet_lite, (1.0, 0.75, 0.5), (224, 160, 128)),
+}
 
 
 def pages() -> dict[Path, str]:
     """Return every generated page by its path."""
     return {
         ROOT / "docs" / "cli.md": cli_page(),
-        ROOT / "docs" / "models" / "mobilenet_v1.md": mobilenet_v1_page(),
+        **{
+            ROOT / "docs" / "models" / f"{Path(file.__file__).stem}.md": family_page(page)
+            for page, (file, *_) in PAGES.items()
+        },
         ROOT / "docs" / "recipes.md": recipes_page(),
         ROOT / "docs" / "findings.md": findings_page(),
         ROOT / "README.md": readme(),
@@ -73,32 +83,40 @@ def _parameter_row(parameter: Any) -> str:
     return f"| {', '.join(f'`{name}`' for name in names)} | {help_text} | {'required' if parameter.required else default} |"
 
 
-def mobilenet_v1_page() -> str:
-    """Costs at all sizes, the twins, and one network layer by layer."""
+def family_page(page: str) -> str:
+    """One file of families: its rules in words, costs at its sizes, the published figures, and a network layer by layer."""
+    file, widths, resolutions = PAGES[page]
+    words = file.__doc__.partition("\n")[2].strip().splitlines()
+    first: Family = file.FAMILIES[0]
     sizes = []
-    for width in WIDTHS:
-        for resolution in RESOLUTIONS:
-            cost = count(resolve("mobilenet_v1", width, resolution))
+    for width in widths:
+        for resolution in resolutions:
+            cost = count(resolve(first, width, resolution))
             sizes.append(f"| {width:.2f} | {resolution} | {cost.params:,} | {cost.macs:,} |")
     claims = [
         f"| `{family.name}` | {claim.width:.2f} | {claim.resolution} | {claim.params:,} | {claim.macs:,} | {claim.source} |"
-        for family in FAMILIES.values()
+        for family in file.FAMILIES
         for claim in family.claims
     ]
-    graph = resolve("mobilenet_v1")
+    names = {family.name for family in file.FAMILIES}
+    weights = [
+        f"| `{known.name}` | `{known.family}` | {known.width:.2f} | {known.resolution} | "
+        f"{'' if known.top1 is None else f'{known.top1:.1f} %'} | {known.conventions} |"
+        for known in PUBLISHED
+        if known.family in names
+    ]
+    graph = resolve(first)
     return "\n".join(
         [
             NOTE,
-            "# MobileNetV1",
+            f"# {page}",
             "",
-            f"{MOBILENET_V1.title}, {MOBILENET_V1.source}. The rows:",
-            "[families/mobilenet_v1.py](../../src/pocketvision/model/families/mobilenet_v1.py).",
+            f"{first.title}, {first.source}. The rows: [families/{Path(file.__file__).name}]"
+            f"(../../src/pocketvision/model/families/{Path(file.__file__).name}).",
             "",
-            "A standard convolution filters and combines in one step. V1 filters each channel alone (depthwise), then combines",
-            "the channels (pointwise): 1/N + 1/9 of the multiply-adds for 3x3 filters and N output channels. Two dials scale the",
-            "network: `width` multiplies the channels of every layer, `resolution` the sides of every map.",
+            *words,
             "",
-            "## Costs, 1000 classes",
+            f"## Costs of `{first.name}`, 1000 classes",
             "",
             "| width | resolution | parameters | multiply-adds |",
             "| ---: | ---: | ---: | ---: |",
@@ -110,12 +128,15 @@ def mobilenet_v1_page() -> str:
             "| --- | ---: | ---: | ---: | ---: | --- |",
             *claims,
             "",
-            "Misprints in the paper: Table 1 gives the last depthwise layer stride 2 (its input and output are both 7x7);",
-            "Table 2 gives 1.19 % for the first convolution (1.91 % by its own layer table).",
+            "## Published weights",
+            "",
+            "| name | family | width | resolution | ImageNet top-1 | conventions |",
+            "| --- | --- | ---: | ---: | ---: | --- |",
+            *weights,
             "",
             "## Layer by layer",
             "",
-            "`pocketvision show mobilenet_v1`",
+            f"`pocketvision show {first.name}`",
             "",
             "```",
             *cost_lines(graph, count(graph)),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Generator
 
 import pytest
@@ -11,6 +12,10 @@ from graphs import FAMILY_NAMES
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs behind "&" so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test fetches weights; those that need some say which file
+os.environ["TORCH_HOME"] = tempfile.mkdtemp(prefix="pocketvision-no-weights-")
 
 
 @pytest.fixture(params=FAMILY_NAMES)

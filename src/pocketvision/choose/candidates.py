@@ -22,7 +22,9 @@ WIDTHS = (0.25, 0.375, 0.5, 0.75, 1.0)
 NARROW_WIDTHS = (0.125, 0.1875)  # where a budget may need them
 PHOTO_FAMILY = "mobilenet_v1"
 SMALL_FAMILY = "mobilenet_v1_shallow"  # 27 layers on a few pixels learn slowly: docs/log.md
-REACH_WITH_WEIGHTS = 1.25  # times their own size, up to which enlarged images are better recognised: docs/log.md
+REACH_WITH_WEIGHTS = (
+    1.25  # times their own size, up to which enlarged images are better recognised in the time: docs/log.md
+)
 LOST_BY_A_CUT = 10.0  # points of the prior: narrower networks start from what a cut leaves of the weights: docs/log.md
 ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
 

@@ -15,6 +15,9 @@ def show(
         int | None, Option(help="Input side over last map's side. [default: the family's]")
     ] = None,
     dilate: Annotated[bool, Option("--dilate", help="Dilate the layers behind a removed stride.")] = False,
+    thin_head: Annotated[
+        bool, Option("--thin-head", help="Below width 1 thin the layers behind the last block, too.")
+    ] = False,
     json: Annotated[bool, Option("--json", help="Write every op and the sums as JSON.")] = False,
 ) -> None:
     """Print a network layer by layer: output, parameters, multiply-adds; and the memory it needs."""
@@ -22,7 +25,7 @@ def show(
     from pocketvision.cost.count import count
     from pocketvision.model.resolve import resolve
 
-    graph = resolve(family, width, resolution, classes, in_channels, output_stride, dilate)
+    graph = resolve(family, width, resolution, classes, in_channels, output_stride, dilate, thin_head)
     cost = count(graph)
     if json:
         print_json(_content(graph, cost))

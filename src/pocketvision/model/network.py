@@ -1,6 +1,7 @@
 """Network(graph): the Graph as a torch module like any other."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,25 @@ def _activate(x: Tensor, kind: str | None) -> Tensor:
     raise GraphError(f"activation {kind!r}: network.py does not say how to run it.")
 
 
-def build(graph: Graph, seed: int = 0) -> Network:
-    """Return the network of a graph with freshly drawn weights, channels last in memory."""
-    return Network(graph, seed).to(memory_format=torch.channels_last)
+def build(graph: Graph, seed: int = 0, weights: str | Path | None = None) -> Network:
+    """Return the network of a graph, channels last in memory.
+
+    Args:
+        graph: made by `resolve`; with weights, by `resolve(..., conventions=...)` of what these were trained with.
+        seed: of what is drawn.
+        weights: what `load_weights` takes; None draws them. Another number of classes draws the classifier, a narrower network
+            takes the most important channels.
+
+    Raises:
+        UnknownWeights, BadWeights: they cannot be had, or not be used for this network.
+    """
+    network = Network(graph, seed)
+    if weights is not None:
+        from pocketvision.model.transfer import transfer
+        from pocketvision.model.weights.load import load_weights
+
+        found = load_weights(weights)
+        assert found.graph.options is not None
+        is_same = graph.options is not None and graph.options.classes == found.graph.options.classes
+        network.load_arrays(transfer(found.arrays, found.graph, graph, seed, keep_classifier=is_same)[0])
+    return network.to(memory_format=torch.channels_last)
