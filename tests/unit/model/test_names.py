@@ -1,0 +1,61 @@
+"""Names of others: every layout names every array of its families once, and the way back is the same."""
+
+import numpy as np
+import pytest
+
+from graphs import random_arrays
+from pocketvision.errors import GraphError
+from pocketvision.model.names import LAYOUTS, OWN, names
+from pocketvision.model.resolve import resolve
+
+PAIRS = [(layout.name, family) for layout in LAYOUTS for family in layout.families]
+
+
+@pytest.mark.parametrize(("layout", "family"), PAIRS)
+def test_every_array_has_one_name_and_no_name_is_given_twice(layout, family):
+    graph = resolve(family, 0.5, 64)
+    found = names(layout, graph)
+    assert list(found) == [parameter.name for parameter in graph.parameters()]
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize(("layout", "family"), PAIRS)
+def test_there_and_back_is_the_same_state(layout, family):
+    graph = resolve(family, 0.25, 32, classes=3)
+    arrays, forth = random_arrays(graph), names(layout, graph)
+    theirs = {forth[name]: array for name, array in arrays.items()}
+    back = {their: our for our, their in forth.items()}
+    assert all(np.array_equal(arrays[back[their]], array) for their, array in theirs.items())
+    assert {back[their] for their in theirs} == set(arrays)
+
+
+def test_our_own_layout_is_the_graphs_names():
+    graph = resolve("mobilenet_v3_small", 0.25, 32)
+    assert all(ours == theirs for ours, theirs in names(OWN, graph).items())
+
+
+def test_a_family_that_a_layout_does_not_know_is_an_error_of_ours():
+    with pytest.raises(
+        GraphError, match=r"^layout 'transformers_v1' has no name for 'block1' of 'mobilenet_v1_standard_w0\.25"
+    ):
+        names("transformers_v1", resolve("mobilenet_v1_standard", 0.25, 32))
+
+
+SOME = {
+    ("torchvision", "mobilenet_v2", "block1.project.bn.weight"): "features.1.conv.2.weight",
+    ("torchvision", "mobilenet_v2", "block2.project.conv.weight"): "features.2.conv.2.weight",
+    ("torchvision_v3", "mobilenet_v3_large", "block4.excite.conv.bias"): "features.4.block.2.fc2.bias",
+    ("timm_v3", "mobilenet_v3_small", "head.conv.weight"): "conv_head.weight",
+    ("timm", "mobilenet_v1", "block13.pointwise.bn.running_var"): "blocks.4.1.bn2.running_var",
+    (
+        "transformers_v2",
+        "mobilenet_v2",
+        "block2.expand.conv.weight",
+    ): "mobilenet_v2.layer.0.expand_1x1.convolution.weight",
+}
+
+
+@pytest.mark.parametrize("case", SOME, ids=" ".join)
+def test_some_names_by_hand(case):
+    layout, family, ours = case
+    assert names(layout, resolve(family))[ours] == SOME[case]

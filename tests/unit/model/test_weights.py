@@ -1,0 +1,222 @@
+"""Weights by name, file and folder: what is read, what is assumed, and every refusal."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from graphs import random_arrays
+from pocketvision.errors import BadWeights, UnknownWeights
+from pocketvision.model.names import names
+from pocketvision.model.published import PUBLISHED, published_from
+from pocketvision.model.resolve import resolve
+from pocketvision.model.weights.imported import import_weights
+from pocketvision.model.weights.labels import imagenet_labels
+from pocketvision.model.weights.load import describe, imported_names, load_weights
+from pocketvision.model.weights.locate import find_here, locate
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("POCKETVISION_CACHE", str(tmp_path / "cache"))
+
+
+def state_of(graph, layout):
+    arrays = random_arrays(graph)
+    return {names(layout, graph)[name]: array for name, array in arrays.items()}, arrays
+
+
+@pytest.fixture
+def graph():
+    return resolve("mobilenet_v2", 0.35, 224, classes=5)
+
+
+@pytest.fixture
+def file(graph, tmp_path):
+    state, _ = state_of(graph, "timm")
+    save_file(state, tmp_path / "mine.safetensors")
+    return tmp_path / "mine.safetensors"
+
+
+def message(call, *arguments):
+    with pytest.raises((BadWeights, UnknownWeights)) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+def test_a_file_says_its_network_and_what_is_assumed_is_said(file, graph):
+    found = load_weights(file)
+    assert (found.graph.name, found.graph.options.classes, found.layout) == ("mobilenet_v2_w0.35_r224", 5, "timm")
+    assert found.labels == ()
+    assert (
+        found.assumed
+        == "mine.safetensors does not say what it was trained with: timm conventions are assumed, and 224 pixels."
+    )
+    _, arrays = state_of(graph, "timm")
+    assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
+
+
+WRAPPED = {
+    "plain": lambda state: state,
+    "a checkpoint": lambda state: {"epoch": 3, "state_dict": state},
+    "of several devices": lambda state: {"model": {f"module.{name}": value for name, value in state.items()}},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+def test_a_torch_file_of_tensors_is_read_also_one_level_down(wrap, graph, tmp_path):
+    state, arrays = state_of(graph, "torchvision")
+    torch.save(wrap({name: torch.from_numpy(array) for name, array in state.items()}), tmp_path / "net.pth")
+    found = load_weights(tmp_path / "net.pth")
+    assert found.layout == "torchvision"
+    assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
+
+
+def test_a_pickled_module_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
+    assert message(load_weights, tmp_path / "module.pth") == (
+        f"{str(tmp_path / 'module.pth')!r} holds no plain weights: it holds anything but tensors by name, which is all that is "
+        "read. Try: a .safetensors file, or torch.save(model.state_dict(), FILE)"
+    )
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "text.pth").write_text("no weights")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0")
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "alien.safetensors")
+    assert "holds no plain weights: " in message(load_weights, tmp_path / "text.pth")
+    assert "it is no whole safetensors file" in message(load_weights, tmp_path / "cut.safetensors")
+    assert message(load_weights, tmp_path / "alien.safetensors") == (
+        f"{str(tmp_path / 'alien.safetensors')!r} holds the weights of no network that is known here: of its 1 arrays at most 0 "
+        "bear the names of one. Try: pocketvision models, which lists the families"
+    )
+
+
+def test_numbers_that_are_none_are_refused(graph, tmp_path):
+    state, _ = state_of(graph, "timm")
+    state["bn1.weight"] = np.full_like(state["bn1.weight"], np.nan)
+    save_file(state, tmp_path / "nan.safetensors")
+    assert "'bn1.weight' in " in message(load_weights, tmp_path / "nan.safetensors")
+
+
+def test_an_unknown_name_gets_the_nearest():
+    assert message(load_weights, "torchvision/mobilenet_v2.IMAGENET") == (
+        "no weights 'torchvision/mobilenet_v2.IMAGENET': neither a file nor a known name. "
+        "Try: torchvision/mobilenet_v2.IMAGENET1K_V2"
+    )
+
+
+@pytest.mark.parametrize("origin", ["torchvision", "huggingface"])
+def test_without_a_connection_a_name_fails_in_a_line(origin, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    published = next(
+        known for known in PUBLISHED if (known.origin == origin and "050" in known.name) or known.origin == origin
+    )
+    said = message(locate, published)
+    assert said.startswith(
+        f"the weights {published.name} are not on this machine and cannot be fetched: HF_HUB_OFFLINE is set."
+    )
+    assert said.endswith("or --weights none")
+
+
+def test_a_dead_host_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(
+        torch.hub, "download_url_to_file", lambda *_, **__: (_ for _ in ()).throw(OSError("no route to host"))
+    )
+    assert (
+        "cannot be fetched: no route to host. Try: again with a connection, or mobilenet_v2-b0353104.pth put into "
+        in message(locate, PUBLISHED[0])
+    )
+
+
+def test_a_fetched_file_is_kept_where_torch_keeps_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    asked = []
+
+    def download(url, path, hash_prefix, progress):
+        asked.append((url.rpartition("/")[2], hash_prefix))
+        open(path, "wb").close()  # noqa: PTH123
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    path = locate(PUBLISHED[0])
+    assert asked == [("mobilenet_v2-b0353104.pth", "b0353104")]
+    assert path == tmp_path / "hub" / "checkpoints" / "mobilenet_v2-b0353104.pth" == find_here(PUBLISHED[0])
+
+
+def test_the_hubs_cache_is_found(tmp_path, monkeypatch, graph):
+    """A snapshot laid out as huggingface-hub lays it out."""
+    published = next(known for known in PUBLISHED if known.name == "timm/mobilenetv2_050.lamb_in1k")
+    snapshot = tmp_path / f"models--{published.place.replace('/', '--')}" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text("0" * 40)
+    state, arrays = state_of(resolve("mobilenet_v2", 0.5), "timm")
+    save_file(state, snapshot / "model.safetensors")
+    import huggingface_hub.file_download
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.file_download.constants, "HF_HUB_CACHE", str(tmp_path))
+    found = load_weights(published.name)
+    assert (found.graph.options.conventions, found.preprocessing.interpolation) == ("timm", "bicubic")
+    assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
+
+
+def test_a_folder_needs_weights_and_config(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "holds no weights: model.safetensors and config.json are looked for." in message(
+        load_weights, tmp_path / "empty"
+    )
+
+
+def test_conventions_that_are_not_known_are_refused(graph, tmp_path):
+    state, _ = state_of(graph, "timm")
+    save_file(state, tmp_path / "model.safetensors")
+    config = {"architecture": "mobilenetv2_035", "mean": [0, 0, 0], "std": [1, 1, 1], "input_size": [3, 96, 96]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert message(load_weights, tmp_path).startswith(
+        "weights with symmetric padding, batch-norm epsilon 1e-05, mean [0, 0, 0] and std [1, 1, 1] follow none of the known"
+    )
+
+
+def test_imported_weights_come_back_by_their_name(file):
+    found = load_weights(file)
+    folder = import_weights(found, "my/birds")
+    assert imported_names() == ["my/birds"] and (folder / "weights.json").exists()
+    again = load_weights("my/birds")
+    assert (again.graph, again.preprocessing, again.labels) == (found.graph, found.preprocessing, found.labels)
+    assert all(np.array_equal(again.arrays[name], found.arrays[name]) for name in found.arrays)
+    assert describe(again)["layout"] == "pocketvision"
+    assert message(import_weights, found, "my/birds").startswith("there are weights named 'my/birds' already, in ")
+    content = bytearray((folder / "weights.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "weights.safetensors").write_bytes(content)
+    assert "is damaged: its SHA-256 is not the one in weights.json. Try: import it again" in message(
+        load_weights, "my/birds"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "../out", "/abs", PUBLISHED[0].name])
+def test_names_that_are_none_are_refused(name, file):
+    assert message(import_weights, load_weights(file), name) == (
+        f"weights cannot be kept under the name {name!r}. Try: a name such as my-birds"
+    )
+
+
+def test_auto_takes_the_narrowest_that_is_wide_enough():
+    assert published_from("mobilenet_v2", 1.0)[0].name == "torchvision/mobilenet_v2.IMAGENET1K_V1"
+    assert published_from("mobilenet_v2", 0.4)[0].width == 0.5
+    assert published_from("mobilenet_v2", 2.0) == published_from("mobilenet_v1_standard", 1.0) == []
+
+
+def test_published_names_are_unique():
+    assert len({known.name for known in PUBLISHED}) == len(PUBLISHED)
+
+
+def test_imagenets_labels():
+    assert (len(imagenet_labels()), imagenet_labels()[0], imagenet_labels(True)[0]) == (1000, "tench", "background")
+    assert len(set(imagenet_labels())) == 1000
