@@ -28,7 +28,7 @@ from pocketvision.model.weights.load import load_weights
 from pocketvision.run.predictor import Predictor
 
 MINUTES = 4.0
-WAYS = ("weights", "scratch", "probe")
+WAYS = ("probe", "weights", "scratch")
 PROBE_PIXELS, PROBE_C = 128, 0.01
 
 
@@ -117,8 +117,8 @@ def main() -> None:
     if results.is_finished:
         return
     results.content |= {"weights": options.weights, "minutes": options.minutes}
-    for fold in range(options.folds):
-        for way in WAYS:
+    for way in WAYS:
+        for fold in range(options.folds):
             cell = results.cell(f"{way} {fold}", partial(run_cell, way, fold, options.weights, options.minutes))
             print(way, fold, cell["network"], cell["minutes"], summary(results.content["cells"]), flush=True)
     results.finish(summary(results.content["cells"]))

@@ -143,6 +143,7 @@ def made_facts(
     plan = {
         "network": pick,
         "reason": "the likeliest best",
+        "start": {"weights": None, "sentences": ["Training starts from <made-up> weights."]},
         "target": "Board <1>, 2 cores",
         "candidates": listed,
         "trials": [{"name": pick, "steps": 400, "top1": 0.81}] if trials else [],

@@ -150,30 +150,6 @@ def choose_winner(hits: Sequence[NDArray[np.bool_]]) -> int:
     return winner
 
 
-def settle(entry: Entry, trained: Network) -> Generator[Event, None, Network]:
-    """Return the trained network, or the one that training started from where validation says that this is the better one.
-
-    Args:
-        entry: with the weights that training started from; without them the trained network is kept.
-        trained: what training gave.
-    """
-    if entry.start is None:
-        return trained
-    labels = entry.validation.labels
-    before, after = (
-        compute_logits(network.to("cpu"), entry.validation).argmax(1) == labels
-        for network in (entry.network(), trained)
-    )
-    if choose_winner([after, before]) == 0:
-        yield Note(f"Fine-tuning: validation top-1 {before.mean():.4f} before, {after.mean():.4f} after.")
-        return trained
-    yield Note(
-        f"Fine-tuning did not help: validation top-1 {before.mean():.4f} before, {after.mean():.4f} after; the weights before it "
-        "are kept."
-    )
-    return entry.network()
-
-
 def checked_rows(validation: Pixels) -> slice:
     """Return evenly spaced validation images for the check after each epoch."""
     return slice(None, None, max(1, len(validation) // CHECKED_EACH_EPOCH))

@@ -21,7 +21,7 @@ from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.export.seal import seal
-from pocketvision.fit.contest import Entry, Outcome, hold_contest, settle
+from pocketvision.fit.contest import Entry, Outcome, hold_contest
 from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
@@ -34,6 +34,7 @@ from pocketvision.fit.report.gather import gather, read_epochs
 from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import LOG, RunFolder
 from pocketvision.fit.search import Found, search
+from pocketvision.fit.settle import settle
 from pocketvision.fit.space import check_space
 from pocketvision.fit.start import Start, choose_start
 from pocketvision.model.onnx_writer import write_onnx

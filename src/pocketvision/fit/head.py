@@ -24,7 +24,7 @@ from pocketvision.run.engines import OnnxRuntime
 from pocketvision.run.metrics import negative_log_likelihood, top1
 
 MOST_IMAGES = 8000  # that the classifier is fitted on, evenly spaced; more say little more
-DECAYS = (3e-4, 3e-3, 3e-2, 0.3)  # of the classifier; validation chooses
+DECAYS = (3e-3, 3e-2, 0.3, 1.0)  # of the classifier; validation chooses
 RECALIBRATION_IMAGES = 512
 ITERATIONS = 100  # of L-BFGS
 BATCH = 32

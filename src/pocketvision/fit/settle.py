@@ -1,0 +1,50 @@
+"""After fine-tuning: how far to follow it. Weights between where it started and where it ended are often better than both.
+
+Source: Wortsman et al. 2021, arXiv:2109.01903 (WiSE-FT), section 3. The share is chosen on validation images.
+"""
+
+from collections.abc import Generator
+
+import numpy as np
+
+from pocketvision.events import Event, Note, Progress
+from pocketvision.fit.contest import Entry
+from pocketvision.model.network import Network
+from pocketvision.run.metrics import negative_log_likelihood, top1
+from pocketvision.train.evaluate import compute_logits
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way; 0: the fitted classifier on the weights as they were
+
+
+def settle(entry: Entry, trained: Network) -> Generator[Event, None, Network]:
+    """Return the network that validation likes best on the way from the start to what training gave.
+
+    Without weights to start from it is the trained one.
+    """
+    if entry.start is None:
+        return trained
+    labels, end = entry.validation.labels, trained.arrays()
+    network = entry.network()
+    losses, right = [], []
+    for number, share in enumerate(SHARES, start=1):
+        _go(network, entry, end, share)
+        logits = compute_logits(network, entry.validation)
+        losses.append(negative_log_likelihood(logits, labels))
+        right.append(top1(logits, labels))
+        yield Progress("looking back", number, len(SHARES))
+    best = int(np.argmin(losses))
+    _go(network, entry, end, SHARES[best])
+    found = f"validation top-1 {right[0]:.4f} before, {right[-1]:.4f} after"
+    if SHARES[best] == 0:
+        yield Note(f"Fine-tuning did not help: {found}; the weights before it are kept.")
+    elif SHARES[best] == 1:
+        yield Note(f"Fine-tuning: {found}.")
+    else:
+        yield Note(f"Fine-tuning: {found}, {right[best]:.4f} at {SHARES[best]:.0%} of the way, which is kept.")
+    return network
+
+
+def _go(network: Network, entry: Entry, end: dict[str, np.ndarray], share: float) -> None:
+    """Give the network the weights at a share of the way."""
+    assert entry.start is not None
+    network.load_arrays({name: (1 - share) * entry.start[name] + share * end[name] for name in end})
