@@ -7,7 +7,7 @@ import pytest
 from commandline import pocketvision
 from pocketvision.model.families import FAMILIES
 
-VERBS = "fit, predict, evaluate, verify, report, probe, info, show, models, data"
+VERBS = "fit, predict, evaluate, verify, report, export, probe, info, show, models, data, weights"
 
 
 @pytest.mark.parametrize(

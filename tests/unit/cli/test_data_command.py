@@ -108,7 +108,7 @@ def test_nothing_usable_still_lists_what_is_wrong(tmp_path: Path) -> None:
     assert "left out: unreadable image (2)" in outcome.out
     assert outcome.err == (
         "BadData: photos: 0 of 2 images can be read, not enough for two classes; the first that cannot is cat/1.jpg: "
-        "is empty (0 bytes). Try: pocketvision data check with the same path lists all\n"
+        "is empty (0 bytes). Try: another folder, or whole images in place of these\n"
     )
 
 

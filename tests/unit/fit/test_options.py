@@ -25,7 +25,7 @@ from pocketvision.model.families import FAMILIES
         ({"batch_size": 1}, "batch-size must be above 1; got 1. Try: --batch-size 32"),
         ({"seed": -1}, "seed must be from 0 to 9223372036854775807; got -1. Try: --seed 0"),
         ({"seed": 2**63}, f"seed must be from 0 to 9223372036854775807; got {2**63}. Try: --seed 0"),
-        ({"recipe": "modem"}, "no recipe 'modem'. Known: modern, paper. Try: --recipe modern"),
+        ({"recipe": "modem"}, "no recipe 'modem'. Known: modern, paper, finetune. Try: --recipe modern"),
         (
             {"accelerator": "gpu"},
             "accelerator must be one of auto, cpu, cuda, mps; got 'gpu'. Try: --accelerator cpu",

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import network, residual, small
+from graphs import network, random_images, residual, small
+from pocketvision.model.network import build
+from pocketvision.train.loop import Trainer, set_training
 from pocketvision.train.optimizer import AveragedWeights, make_optimizer
 from pocketvision.train.recipe import RECIPES
 
@@ -83,3 +85,21 @@ def test_no_average_keeps_the_network_itself():
     average.update()
     assert average.network is net
     assert all(p.requires_grad for p in net.parameters())
+
+
+def test_the_trunk_has_its_share_of_the_rate_and_statistics_may_stay():
+    recipe = RECIPES["finetune"]
+    net = build(small("mobilenet_v2"))
+    trainer = Trainer(net, recipe, epochs=1, steps=1)
+    shares = {group["share"]: sum(p.numel() for p in group["params"]) for group in trainer.optimizer.param_groups}
+    assert set(shares) == {1.0, recipe.trunk}
+    set_training(net, recipe)
+    before = net.arrays()
+    trainer.train_step(random_images(net.graph, n=4), torch.tensor([0, 1, 2, 3]), lr=0.01)
+    assert [group["lr"] for group in trainer.optimizer.param_groups] == [
+        0.01 * group["share"] for group in trainer.optimizer.param_groups
+    ]
+    after = net.arrays()
+    for parameter in net.graph.parameters():
+        is_same = np.array_equal(before[parameter.name], after[parameter.name])
+        assert is_same == (not parameter.is_trained), parameter.name
