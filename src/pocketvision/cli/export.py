@@ -28,20 +28,9 @@ def export(
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.fit.straight import export as write
-        from pocketvision.model.published import PUBLISHED, published_from
         from pocketvision.model.weights.load import load_weights
-        from pocketvision.model.weights.locate import find_here
 
-    if weights == "auto":
-        asked = 1.0 if width is None else width
-        known = [published for published in published_from(family, asked) if published.width == asked]
-        if not known:
-            widths = sorted({f"{published.width:g}" for published in PUBLISHED if published.family == family})
-            raise BadWeights(
-                f"no published weights of {family} at width {asked:g} are known; there are {', '.join(widths) or 'none'}.",
-                "pocketvision weights list",
-            )
-        weights = next((published for published in known if find_here(published)), known[0]).name
+    weights = _published(family, width) if weights == "auto" else weights
     loaded = load_weights(weights)
     options = loaded.graph.options
     assert options is not None
@@ -70,3 +59,21 @@ def export(
         f"{exported.parity.difference:.1e}"
     )
     print_line(f"Next: pocketvision predict {exported.file} IMAGE")
+
+
+def _published(family: str, width: float | None) -> str:
+    """Return the name of the family's published weights at that width, those on this machine first."""
+    from pocketvision.errors import BadWeights
+    from pocketvision.model.published import PUBLISHED
+    from pocketvision.model.weights.locate import find_here
+
+    asked = 1.0 if width is None else width
+    of_family = [published for published in PUBLISHED if published.family == family]
+    known = [published for published in of_family if published.width == asked]
+    if not known:
+        widths = sorted({f"{published.width:g}" for published in of_family})
+        raise BadWeights(
+            f"no published weights of {family} at width {asked:g} are known; there are {', '.join(widths) or 'none'}.",
+            "pocketvision weights list",
+        )
+    return next((published for published in known if find_here(published)), known[0]).name
