@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 import torch
 
-from graphs import FAMILY_NAMES
+from graphs import FAMILY_PARAMS
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs behind "&" so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -18,7 +18,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test fetches weights; those that need s
 os.environ["TORCH_HOME"] = tempfile.mkdtemp(prefix="pocketvision-no-weights-")
 
 
-@pytest.fixture(params=FAMILY_NAMES)
+@pytest.fixture(params=FAMILY_PARAMS)
 def family(request: pytest.FixtureRequest) -> str:
     """Each family in turn."""
     return request.param

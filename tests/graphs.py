@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -17,6 +18,16 @@ from pocketvision.model.resolve import resolve
 
 Arrays = Mapping[str, NDArray[Any]]
 FAMILY_NAMES = tuple(FAMILIES)
+# Of the same structure as another family, with other numbers: `make test-slow` puts these through the contracts, too
+VARIANTS = {
+    "efficientnet_lite1",
+    "efficientnet_lite3",
+    "efficientnet_lite4",
+    "mobilenet_v3_small_head1280",
+    "mobilenet_v3_small_tv",
+    "mobilenet_v3_small_minimalistic",
+}
+FAMILY_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in VARIANTS)) for name in FAMILY_NAMES]
 
 
 @lru_cache
@@ -204,3 +215,5 @@ CUTS: dict[str, Callable[[], tuple[Graph, Graph]]] = {
     "squeeze-excite": partial(pair, squeeze_excite, 8, 6),
     "Fire": partial(pair, fire, 6, 4),
 }
+HAND_MADE = [name for name in CUTS if name.split()[0] not in FAMILIES]
+CUT_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name.split()[0] in VARIANTS)) for name in CUTS]

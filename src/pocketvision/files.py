@@ -40,9 +40,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_json_lines(text: str) -> list[dict[str, Any]]:
-    """Return the documents of a text of JSON lines; only a newline ends a line, whatever other separator a name in it holds.
+    r"""Return the documents of a text of JSON lines; only a newline ends a line, whatever other separator a name in it holds.
 
-    >>> read_json_lines('{"a": "x\u2028y"}\n')
-    [{'a': 'x\u2028y'}]
+    >>> read_json_lines('{"a": 1}\n{"a": "x\x85y"}\n')
+    [{'a': 1}, {'a': 'x\x85y'}]
     """
     return [json.loads(line) for line in text.split("\n") if line]

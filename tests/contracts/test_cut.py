@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from graphs import (
+    CUT_PARAMS,
     CUTS,
     builder,
     exact_logits,
@@ -97,7 +98,7 @@ def random_lists(wide, narrow, seed):
     return lists
 
 
-@pytest.fixture(params=CUTS)
+@pytest.fixture(params=CUT_PARAMS)
 def graphs(request):
     return CUTS[request.param]()
 

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
-from graphs import CUTS, network, random_arrays, random_images, small
+from graphs import CUTS, HAND_MADE, network, random_arrays, random_images, small
 from pocketvision.model.onnx_writer import write_onnx
 
 
@@ -42,7 +42,7 @@ def test_logits_equal_torch(family, options):
     check(small(family, **options))
 
 
-@pytest.mark.parametrize("name", [name for name in CUTS if not name.startswith("mobilenet")])
+@pytest.mark.parametrize("name", HAND_MADE)
 def test_logits_of_hand_made_graphs_equal_torch(name):
     check(CUTS[name]()[0])
 

@@ -52,7 +52,7 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
     if budget:
         rows.append(("budget", f"{budget}; {provenance['target']}"))
     rows += [("measured", _measured(latency)) for latency in record.latencies]
-    if "weights" in provenance:
+    if provenance.get("weights"):
         rows.append(("weights", f"{provenance['weights']['name']}, SHA-256 {provenance['weights']['sha256'][:12]}"))
     if "data" in metrics:
         rows.append(("data", f"{metrics['data']['name']}, fingerprint {metrics['data']['fingerprint'][:12]}"))

@@ -14,8 +14,11 @@ RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 def test_gives_outputs_by_name(exported):
     engine = OnnxRuntime(exported.content, threads=1)
     outputs = engine.run(exported.images)
-    assert set(outputs) == {"probabilities", "logits"}
-    assert {output.shape for output in outputs.values()} == {(8, 10)}
+    assert {name: output.shape for name, output in outputs.items()} == {
+        "probabilities": (8, 10),
+        "logits": (8, 10),
+        "features": (8, exported.graph.shape_of("pool").channels),
+    }
     assert set(engine.metadata) == {"pocketvision"}
     assert (engine.name, engine.version) == ("onnxruntime", onnxruntime.__version__)
 
