@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from commandline import pocketvision
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.errors import Interrupted
-from pocketvision.events import Note, Step
+from pocketvision.events import Note, Progress, Step
 from pocketvision.fit.call import fit
 from pocketvision.fit.settle import settle
 from pocketvision.fit.start import choose_start
@@ -49,7 +51,7 @@ def tuned(photos, weights, tmp_path_factory):
         folder,
         on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
         weights=weights,
-        **OPTIONS,
+        **OPTIONS | {"epochs": 2},
     )
     return folder, said
 
@@ -61,6 +63,7 @@ def test_what_it_starts_from_is_said_and_kept(tuned):
         "The classifier of 1000 classes is replaced by one of 3.",
         "The classifier alone, on features of the weights as they are: validation top-1 ",
         "Fine-tuning",
+        "Validation has decided: ",
     ):
         assert any(sentence.startswith(begin) for sentence in said), begin
     record = load(folder / "model.onnx").record
@@ -70,6 +73,12 @@ def test_what_it_starts_from_is_said_and_kept(tuned):
     assert (record.model["conventions"], record.model["thin_head"]) == ("torchvision", False)
     assert record.metrics["test"]["top1"] == 1.0, "crops of three photographs"
     plan = json.loads((folder / "plan.json").read_text())
+    assert (plan["epochs"], plan["epochs_on_all"]) == (1, 1)
+    before = load_file(folder / "start.safetensors")["classifier.weight"]
+    exported = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(folder / "model.onnx").graph.initializer]
+    alike = [a for a in exported if sorted(a.shape) == sorted(before.shape)]
+    assert alike and not any(np.array_equal(a, before) or np.array_equal(a.T, before) for a in alike), "fitted again"
+    assert record.metrics["data"]["trained_on"] == ["train", "validation"]
     assert plan["recipe"]["name"] == "finetune" and plan["start"]["weights"]["name"] == NAME
     assert NAME in (folder / "report.html").read_text()
 
@@ -106,21 +115,40 @@ def test_embed_answers_the_good_ones_and_names_the_bad(tuned, photos, tmp_path):
     assert "bad.jpg: is not an image" in outcome.err
 
 
-@pytest.mark.alone
-def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights, tmp_path):
-    ours = shutil.copy(weights, tmp_path / "mobilenet_v2-b0353104.pth")
-    whole = tmp_path / "whole"
-    fit(photos, whole, weights=ours, **OPTIONS)
+ON_ALL = "learning from validation images, too"
 
-    def stop(event):
+
+@pytest.mark.alone
+def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights, tmp_path, monkeypatch):
+    """Stopped in training, and again among the epochs with the validation images: the same weights in the end."""
+    monkeypatch.setattr(
+        "pocketvision.fit.settle.SHARES", (1.0,)
+    )  # else these easy images keep the weights as they were
+    ours = shutil.copy(weights, tmp_path / "mobilenet_v2-b0353104.pth")
+    whole, options = tmp_path / "whole", OPTIONS | {"epochs": 2}
+    fit(photos, whole, weights=ours, **options)
+
+    def stop_training(event):
         if isinstance(event, Step) and event.step == 2:
             signal.raise_signal(signal.SIGINT)
 
-    folder = tmp_path / "run"
-    with pytest.raises(Interrupted):
-        fit(photos, folder, on_event=stop, weights=ours, **OPTIONS)
+    def stop_on_all(event):
+        if isinstance(event, Progress) and (event.work, event.done) == (ON_ALL, 2):
+            signal.raise_signal(signal.SIGINT)
+
+    folder, steps = tmp_path / "run", []
+    with pytest.raises(Interrupted, match="in epoch 1 of 1, after step 2 of"):
+        fit(photos, folder, on_event=stop_training, weights=ours, **options)
     assert (folder / "start.safetensors").exists()
-    fit(photos, folder, weights=ours, **OPTIONS)
+    with pytest.raises(Interrupted, match="in the epochs on all images, after step 2 of"):
+        fit(photos, folder, on_event=stop_on_all, weights=ours, **options)
+    fit(photos, folder, on_event=steps.append, weights=ours, **options)
+    assert next(e.done for e in steps if isinstance(e, Progress) and e.work == ON_ALL) == 3
+    assert not any(isinstance(event, Step) for event in steps), "what was trained before is not trained again"
+    report = (folder / "report.html").read_text()
+    assert "with the validation images, too; curves, temperature and threshold are from before that" in report
+    outcome = pocketvision("evaluate", folder / "model.onnx", photos, "--part", "validation")
+    assert outcome.code == 0 and "The network learnt from the validation images" in outcome.err
     assert (
         load(folder / "model.onnx").record.digests["initializers"]
         == load(whole / "model.onnx").record.digests["initializers"]
@@ -208,9 +236,9 @@ def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, m
         while True:
             said.append(next(job))
     except StopIteration as stop:
-        kept = stop.value
+        kept, share = stop.value
     assert said[-1].text.startswith("Fine-tuning did not help: validation top-1 ")
-    assert np.array_equal(kept.arrays()["classifier.weight"], entries[0].start["classifier.weight"])
+    assert share == 0 and np.array_equal(kept.arrays()["classifier.weight"], entries[0].start["classifier.weight"])
 
 
 def test_weights_commands(hub, weights, tmp_path, monkeypatch):

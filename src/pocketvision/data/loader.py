@@ -71,6 +71,33 @@ class Pixels:
         self._cache = cache
 
 
+class Together:
+    """The images of two parts as one; nothing is copied.
+
+    Args:
+        first, second: prepared in the same way.
+    """
+
+    def __init__(self, first: Pixels, second: Pixels) -> None:
+        self.first, self.second = first, second
+        self.labels = np.concatenate([first.labels, second.labels])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return images (N, R, R, C) uint8."""
+        found = np.empty((len(rows), *self.first.shape), np.uint8)
+        is_first = rows < len(self.first)
+        for part, own, before in ((self.first, is_first, 0), (self.second, ~is_first, len(self.first))):
+            if own.any():
+                found[own] = part[rows[own] - before]
+        return found
+
+
+Images = Pixels | Together
+
+
 def free_memory_bytes() -> int:
     """Return the memory that programs can have now, in bytes: what files fill, such as the images just read, counts too."""
     found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
@@ -78,7 +105,7 @@ def free_memory_bytes() -> int:
 
 
 def training_batches(
-    pixels: Pixels, batch_size: int, augmentation: Augmentation, seed: int, epoch: int, first: int = 0
+    pixels: Images, batch_size: int, augmentation: Augmentation, seed: int, epoch: int, first: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield one epoch: (images (N, C, R, R) uint8 channels last, labels (N,) int64), the incomplete last batch left out.
 

@@ -25,12 +25,14 @@ class Split:
         validation: what chooses between networks and settings.
         test: what judges the result once; may be empty.
         made: one sentence that says how it was made.
+        is_given: whether the data set itself says which images validate.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
     made: str
+    is_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def split(dataset: Dataset, validation: float = 0.15, test: float = 0.15) -> Spl
     _require_training(dataset, parts[0])
     _warn(dataset, *parts)
     train_indices, validation_indices, test_indices = (np.array(sorted(part), np.int64) for part in parts)
-    return Split(train_indices, validation_indices, test_indices, f"{made}.")
+    return Split(train_indices, validation_indices, test_indices, f"{made}.", bool(given["validation"]))
 
 
 def _require_training(dataset: Dataset, train: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pocketvision.data.dataset import PART_NAMES, Dataset
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
-from pocketvision.events import Event, Progress
+from pocketvision.events import Event, Note, Progress
 from pocketvision.run.artifact import Record
 from pocketvision.run.metrics import expected_calibration_error, softmax, standard_error, top1
 from pocketvision.run.predictor import Predictor, batched
@@ -130,6 +130,9 @@ def evaluate_file(
     Raises:
         BadData: a class that the file does not know.
     """
+    data = predictor.record.metrics.get("data", {})
+    if part in data.get("trained_on", ("train",)) and dataset.fingerprint() == data.get("fingerprint"):
+        yield Note(f"The network learnt from the {part} images: on others it is worse than on these.")
     labels = labels_for(predictor, dataset)[indices]
     logits = yield from file_logits(predictor, dataset, indices)
     return score(logits, labels, part, predictor.record.temperature, predictor.record.unknown_threshold)

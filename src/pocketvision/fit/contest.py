@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Pixels, training_batches
+from pocketvision.data.loader import Images, Pixels, training_batches
 from pocketvision.events import Event, Note, Progress, Step
 from pocketvision.fit.plan import CHECKED_EACH_EPOCH, Plan
 from pocketvision.model.network import Network, build
@@ -40,7 +40,7 @@ class Entry:
     """
 
     plan: Plan
-    train: Pixels
+    train: Images
     validation: Pixels
     seed: int
     device: torch.device
@@ -64,12 +64,12 @@ class Entry:
             steps=plan.steps,
             class_weights=as_tensor(plan.weights, self.device),
             precision=plan.precision,
-            stop_by=plan.stop_by,
+            stop_by=None if plan.stop_by is None else plan.stop_by - plan.seconds_on_all,
         )
 
     def train_with(self, trainer: Trainer) -> Generator[Event, None, None]:
         """Train to the end of the plan."""
-        yield from trainer.run(self._batches, check(self.validation))
+        yield from trainer.run(self.batches, check(self.validation))
 
     def try_out(self, steps: int) -> Generator[Event, None, NDArray[np.bool_]]:
         """Train new weights for about so many steps, the learning rate going all its way; return which images they get right.
@@ -81,13 +81,14 @@ class Entry:
         trainer = trial.make_trainer()
         rows = checked_rows(self.validation)
         images, labels = self.validation[rows], self.validation.labels[rows]
-        for event in trainer.run(trial._batches, check(self.validation)):
+        for event in trainer.run(trial.batches, check(self.validation)):
             if isinstance(event, Step):
                 yield Progress(f"trial of {self.plan.graph.name}", trainer.done, trainer.total)
         right: NDArray[np.bool_] = compute_logits(trainer.average.network, images).argmax(1) == labels
         return right
 
-    def _batches(self, epoch: int, first: int) -> Any:
+    def batches(self, epoch: int, first: int) -> Any:
+        """Return an epoch's batches from its first step on."""
         plan = self.plan
         return training_batches(self.train, plan.recipe.batch_size, plan.augmentation, self.seed, epoch, first)
 

@@ -110,7 +110,8 @@ def begin_with(
         arrays = yield from recalibrate(graph, arrays, entry.train)
     head = yield from fit_head(entry.plan, arrays, entry.train, entry.validation)
     said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {head.validation_top1:.4f}."
-    return replace(entry, start=head.arrays), Start(weights, (*sentences, *changed, said))
+    plan = replace(entry.plan, classifier_decay=head.decay)
+    return replace(entry, plan=plan, start=head.arrays), Start(weights, (*sentences, *changed, said))
 
 
 def _decode_both(

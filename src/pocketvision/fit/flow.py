@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pocketvision.cost.budget import Spent
 from pocketvision.data.check import Checked, check
@@ -24,8 +26,10 @@ from pocketvision.export.seal import seal
 from pocketvision.fit.contest import Entry, Outcome, hold_contest
 from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
+from pocketvision.fit.head import fit_head_again
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
-from pocketvision.fit.judge import data_json, judge
+from pocketvision.fit.judge import calibrate, data_json, judge
+from pocketvision.fit.learn_all import entry_of_all, learn_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.report.facts import Facts
@@ -37,8 +41,11 @@ from pocketvision.fit.search import Found, search
 from pocketvision.fit.settle import settle
 from pocketvision.fit.space import check_space
 from pocketvision.fit.start import Start, choose_start
+from pocketvision.model.graph import Graph
+from pocketvision.model.network import Network
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.train.checkpoint import newest_step
+from pocketvision.run.artifact import Record
+from pocketvision.train.checkpoint import load_checkpoint, newest_step
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.memory import keep_memory
@@ -115,7 +122,7 @@ def _fit(
             yield Note(f"{run.model} is finished; there is nothing left to do. --restart starts over.")
             return read_finished(run, options)
         snapshot = run.resume()
-        began -= 0.0 if snapshot is None else snapshot.numbers["seconds"]
+        began -= run.seconds
         content = run.read_plan()
         arrays = None if content["start"]["weights"] is None else run.read_start()
         entry = yield from enter_again(content, dataset, parts, options, device, _deadline(began, options), arrays)
@@ -144,10 +151,18 @@ def _fit(
         trainer = entry.make_trainer()
     test = yield from decode(dataset, parts.test, entry.plan.graph, entry.plan.preprocessing, "test")
     yield from entry.plan.describe()
-    yield from _train(entry, trainer, run, interrupts, began)
+    yield from _train(entry.train_with(trainer), trainer, run, run.checkpoint, interrupts, began)
+    network, share = yield from settle(entry, trainer.average.network.to("cpu"))
+    calibrated = calibrate(network, entry.validation)
+    is_of_all = entry.plan.epochs_on_all > 0
+    if is_of_all:
+        network = yield from _go_on_with_all(entry, network, share, run, interrupts, began)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    evaluation, measurement, facts = yield from _finish(entry, trainer, test, checked, parts, run, options, interrupts)
+    judged = judge(network, calibrated, dataset, parts, test, entry.plan, options, is_of_all)
+    evaluation, measurement, facts = yield from _finish(
+        network, judged, test if len(test) else entry.validation, entry.plan.graph, checked, run, options, interrupts
+    )
     minutes = (time.monotonic() - began) / 60
     spent = spent_in(run, entry.plan.graph, measurement, options)
     yield from _results(evaluation, minutes)
@@ -159,7 +174,12 @@ def _fit(
 
 
 def _train(
-    entry: Entry, trainer: Trainer, run: RunFolder, interrupts: Interrupts, began: float
+    job: Generator[Event, None, None],
+    trainer: Trainer,
+    run: RunFolder,
+    checkpoint: Path,
+    interrupts: Interrupts,
+    began: float,
 ) -> Generator[Event, None, None]:
     """Train; save now and then, when it is done, and when the user stops it."""
     saved = time.monotonic()
@@ -168,12 +188,12 @@ def _train(
         nonlocal saved
         snapshot = trainer.snapshot()
         if snapshot.is_finite:
-            run.save(trainer.done, snapshot, time.monotonic() - began)
+            run.save(checkpoint, trainer.done, snapshot, time.monotonic() - began)
             trainer.good = snapshot
         saved = time.monotonic()
 
     with interrupts.held():
-        for event in entry.train_with(trainer):
+        for event in job:
             yield event
             if interrupts.requested:
                 save()
@@ -183,23 +203,43 @@ def _train(
         save()
 
 
+def _go_on_with_all(
+    entry: Entry, network: Network, share: float, run: RunFolder, interrupts: Interrupts, began: float
+) -> Generator[Event, None, Network]:
+    """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0."""
+    last = entry_of_all(entry, network)
+    trainer = last.make_trainer()
+    epochs = f"{last.plan.epochs} more epoch{'s' * (last.plan.epochs > 1)}"
+    yield Note(
+        f"Validation has decided: {epochs if share else 'the classifier is fitted again'}, with its {len(entry.validation):,} "
+        "images, too. The test part judges what comes out."
+    )
+    if share == 0:
+        assert last.start is not None
+        network.load_arrays((yield from fit_head_again(last.plan, last.start, last.train)))
+        return network
+    snapshot = load_checkpoint(run.checkpoint_of_all)
+    if snapshot is not None:
+        trainer.restore(snapshot)
+        yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
+    yield from _train(learn_all(last, trainer), trainer, run, run.checkpoint_of_all, interrupts, began)
+    return trainer.average.network.to("cpu")
+
+
 def _finish(
-    entry: Entry,
-    trainer: Trainer,
-    test: Pixels,
+    network: Network,
+    judgement: tuple[Record, Evaluation, NDArray[np.float32]],
+    judged: Pixels,
+    graph: Graph,
     checked: Checked,
-    parts: Split,
     run: RunFolder,
     options: FitOptions,
     interrupts: Interrupts,
 ) -> Generator[Event, None, tuple[Evaluation, Measurement, Callable[[Spent, float], Facts]]]:
-    """Judge and measure the trained network, and write its file; return also what gathers the facts of its report."""
-    plan, dataset = entry.plan, checked.dataset
-    network = yield from settle(entry, trainer.average.network.to("cpu"))
-    record, evaluation, logits = judge(network, dataset, parts, entry.validation, test, plan, options)
-    judged = test if len(test) else entry.validation
+    """Measure the judged network and write its file; return also what gathers the facts of its report."""
+    (record, evaluation, logits), dataset = judgement, checked.dataset
     limit_ms = options.budget.latency_ms if options.target is None else None
-    draft = seal(write_onnx(plan.graph, network.arrays(), record.temperature), record)
+    draft = seal(write_onnx(graph, network.arrays(), record.temperature), record)
     measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
     content = run.read_plan()
     origin = {**record.provenance, "target": content["target"], "weights": content["start"]["weights"]}
@@ -207,7 +247,7 @@ def _finish(
     with interrupts.held():
         parity = write_artifact(
             run.model,
-            plan.graph,
+            graph,
             network.arrays(),
             record,
             judged[:PARITY_IMAGES],
@@ -220,7 +260,7 @@ def _finish(
             record=record,
             plan=run.read_plan(),
             epochs=read_epochs((run.path / LOG).read_text(encoding="utf-8")),
-            graph=plan.graph,
+            graph=graph,
             arrays=network.arrays(),
             dataset=dataset,
             indices=judged.indices,

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pocketvision.data.loader import Pixels, to_tensor
+from pocketvision.data.loader import Images, Pixels, to_tensor
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.plan import Plan
 from pocketvision.model.graph import Graph, Linear
@@ -45,7 +45,7 @@ class Head:
     decay: float
 
 
-def fit_head(plan: Plan, arrays: Arrays, train: Pixels, validation: Pixels) -> Generator[Event, None, Head]:
+def fit_head(plan: Plan, arrays: Arrays, train: Images, validation: Pixels) -> Generator[Event, None, Head]:
     """Fit the classifier of a network whose other layers are trained.
 
     Args:
@@ -54,15 +54,11 @@ def fit_head(plan: Plan, arrays: Arrays, train: Pixels, validation: Pixels) -> G
         train: to fit on, as they are and mirrored.
         validation: chooses the decay.
     """
-    graph = plan.graph
-    classifier = next(op for op in graph.ops if isinstance(op, Linear))
-    model = write_onnx(_seen_by(graph, classifier), arrays)
-    rows = np.arange(len(train))[:: max(1, -(-len(train) // MOST_IMAGES))]
-    views = yield from compute_features(model, train, rows, "features of training images", plan.augmentation.flip)
+    model, classifier = _feature_model(plan.graph, arrays)
+    features, labels = yield from _examples(plan, model, train)
     judged = yield from compute_features(
         model, validation, np.arange(len(validation)), "features of validation images", False
     )
-    features, labels = np.concatenate(views), np.tile(train.labels[rows], len(views))
     found: list[tuple[float, float, float, NDArray[np.float32], NDArray[np.float32]]] = []
     for number, decay in enumerate(DECAYS, start=1):
         weight, bias = fit_classifier(features, labels, classifier.shape.channels, decay, plan.weights)
@@ -72,18 +68,45 @@ def fit_head(plan: Plan, arrays: Arrays, train: Pixels, validation: Pixels) -> G
         yield Progress("fitting the classifier", number, len(DECAYS))
     _, decay, right, weight, bias = min(found, key=lambda fitted: fitted[0])
     yield Note(f"The classifier alone, on features of the weights as they are: validation top-1 {right:.4f}.")
-    own = {f"{classifier.name}.weight": weight, f"{classifier.name}.bias": bias}
+    return Head(_with_classifier(arrays, classifier, weight, bias), right, decay)
+
+
+def fit_head_again(
+    plan: Plan, arrays: Arrays, images: Images
+) -> Generator[Event, None, dict[str, NDArray[np.float32]]]:
+    """Return the arrays with a classifier fitted on more images, with the decay that validation chose before."""
+    assert plan.classifier_decay is not None
+    model, classifier = _feature_model(plan.graph, arrays)
+    features, labels = yield from _examples(plan, model, images)
+    fitted = fit_classifier(features, labels, classifier.shape.channels, plan.classifier_decay, plan.weights)
+    return _with_classifier(arrays, classifier, *fitted)
+
+
+def _feature_model(graph: Graph, arrays: Arrays) -> tuple[bytes, Linear]:
+    """Return an ONNX file that gives what the classifier reads as its features, and that classifier."""
+    classifier = next(op for op in graph.ops if isinstance(op, Linear))
+    seen = replace(graph, outputs={**graph.outputs, "features": classifier.inputs[0]})
+    return write_onnx(seen, arrays), classifier
+
+
+def _examples(
+    plan: Plan, model: bytes, images: Images
+) -> Generator[Event, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Return features and labels to fit on: of the images as they are, and mirrored where the plan mirrors them."""
+    rows = np.arange(len(images))[:: max(1, -(-len(images) // MOST_IMAGES))]
+    views = yield from compute_features(model, images, rows, "features of training images", plan.augmentation.flip)
+    return np.concatenate(views), np.tile(images.labels[rows], len(views))
+
+
+def _with_classifier(
+    arrays: Arrays, classifier: Linear, weight: NDArray[np.float32], bias: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
     whole = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
-    return Head({**whole, **own}, right, decay)
-
-
-def _seen_by(graph: Graph, classifier: Linear) -> Graph:
-    """Return the graph with what the classifier reads as its features."""
-    return replace(graph, outputs={**graph.outputs, "features": classifier.inputs[0]})
+    return {**whole, f"{classifier.name}.weight": weight, f"{classifier.name}.bias": bias}
 
 
 def recalibrate(
-    graph: Graph, arrays: Arrays, train: Pixels
+    graph: Graph, arrays: Arrays, train: Images
 ) -> Generator[Progress, None, dict[str, NDArray[np.float32]]]:
     """Return the arrays with batch-norm statistics taken anew from training images, as a cut has made the old ones wrong.
 
@@ -105,7 +128,7 @@ def recalibrate(
 
 
 def compute_features(
-    model: bytes, pixels: Pixels, rows: NDArray[np.int64], work: str, mirrored: bool
+    model: bytes, pixels: Images, rows: NDArray[np.int64], work: str, mirrored: bool
 ) -> Generator[Progress, None, Sequence[NDArray[np.float32]]]:
     """Return the features (N, D) of images as they are, and a second array of their mirror images if asked for.
 

@@ -1,6 +1,7 @@
 """The judgement: calibration from validation images, accuracy on the test part, and the record that says so."""
 
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,25 +23,50 @@ from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
 from pocketvision.train.evaluate import compute_logits
 
 GOLDENS = 4
+TRAINED_ON = ("train", "validation")
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What validation images say of a network that was not trained on them.
+
+    Attributes:
+        temperature, threshold: see `pocketvision.run.metrics`.
+        score: of these images.
+        logits: (N, classes).
+    """
+
+    temperature: float
+    threshold: float
+    score: Evaluation
+    logits: NDArray[np.float32]
+
+
+def calibrate(network: Network, validation: Pixels) -> Calibrated:
+    """Fit temperature and threshold on the validation part."""
+    logits, labels = compute_logits(network, validation), validation.labels
+    temperature = fit_temperature(logits, labels)
+    threshold = unknown_threshold(softmax(logits / temperature), labels)
+    return Calibrated(temperature, threshold, score(logits, labels, "validation", temperature, threshold), logits)
 
 
 def judge(
     network: Network,
+    calibrated: Calibrated,
     dataset: Dataset,
     parts: Split,
-    validation: Pixels,
     test: Pixels,
     plan: Plan,
     options: FitOptions,
+    is_of_all: bool,
 ) -> tuple[Record, Evaluation, NDArray[np.float32]]:
-    """Calibrate on the validation part, score the test part once; return the file's record, the score, and its logits.
+    """Score the test part once; return the file's record, the score, and its logits.
 
-    Without a test part the score is the validation part's, and says so.
+    Without a test part the score is the validation part's, and says so. `is_of_all`: the network has learnt from the
+    validation images, too, since it was calibrated.
     """
-    logits = compute_logits(network, validation)
-    temperature = fit_temperature(logits, validation.labels)
-    threshold = unknown_threshold(softmax(logits / temperature), validation.labels)
-    scores = {"validation": score(logits, validation.labels, "validation", temperature, threshold)}
+    temperature, threshold, logits = calibrated.temperature, calibrated.threshold, calibrated.logits
+    scores = {"validation": calibrated.score}
     if len(test):
         logits = compute_logits(network, test)
         scores["test"] = score(logits, test.labels, "test", temperature, threshold)
@@ -54,7 +80,7 @@ def judge(
         preprocessing=plan.preprocessing,
         model=model_json(plan.graph),
         metrics={
-            "data": data_json(dataset, parts),
+            "data": {**data_json(dataset, parts), "trained_on": TRAINED_ON[: 1 + is_of_all]},
             **{part: evaluation.to_json() for part, evaluation in scores.items()},
         },
         temperature=temperature,

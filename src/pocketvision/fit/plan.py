@@ -1,5 +1,6 @@
 """The plan: everything that is decided or measured before the first step."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,8 @@ FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looke
 SMALLEST_BATCH = 16  # images: batch norm needs some
 STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more steps
 SHIFT_FROM_EPOCHS = 10
+FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
+SHARE_ON_ALL = 0.25  # of the epochs
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
 
@@ -52,6 +55,8 @@ class Plan:
         stop_by: `time.monotonic()` at which training should be over, or None.
         step_seconds: of one optimizer step, where that was measured.
         finish_seconds: kept for what comes after training.
+        epochs_on_all, steps_on_all: of these epochs, those after validation has decided, on its images, too; and steps in each.
+        classifier_decay: of the classifier that training starts from, where one was fitted.
     """
 
     graph: Graph
@@ -66,17 +71,28 @@ class Plan:
     stop_by: float | None
     step_seconds: float | None
     finish_seconds: float
+    epochs_on_all: int = 0
+    steps_on_all: int = 0
+    classifier_decay: float | None = None
 
     @property
     def training_seconds(self) -> float | None:
         """How long training will take; None where a step was not measured."""
-        return None if self.step_seconds is None else SLACK * self.epochs * self.steps * self.step_seconds
+        if self.step_seconds is None:
+            return None
+        return SLACK * self.epochs * self.steps * self.step_seconds + self.seconds_on_all
+
+    @property
+    def seconds_on_all(self) -> float:
+        """How long the epochs with validation images will take; 0 where a step was not measured."""
+        return SLACK * self.epochs_on_all * self.steps_on_all * (self.step_seconds or 0.0)
 
     def describe(self) -> Iterator[Note]:
         """Say what will be done."""
         if self.step_seconds is not None:
             seconds = SLACK * self.steps * self.step_seconds
-            yield Note(f"Plan: {self.epochs} epochs of about {seconds:.0f} s each, in {self.precision}.")
+            more = f", then {self.epochs_on_all} with the validation images, too" if self.epochs_on_all else ""
+            yield Note(f"Plan: {self.epochs} epochs of about {seconds:.0f} s each{more}, in {self.precision}.")
         if self.weights is not None:
             yield Note(
                 f"Classes are weighed by their images, from {self.weights.min():.2f} to {self.weights.max():.2f}."
@@ -94,6 +110,9 @@ class Plan:
             "precision": self.precision,
             "step_seconds": self.step_seconds,
             "finish_seconds": self.finish_seconds,
+            "epochs_on_all": self.epochs_on_all,
+            "steps_on_all": self.steps_on_all,
+            "classifier_decay": self.classifier_decay,
             "threads": torch.get_num_threads(),
             "augmentation": asdict(self.augmentation),
             "preprocessing": self.preprocessing.to_json(),
@@ -139,6 +158,8 @@ def make_plan(
     assert graph.options is not None
     recipe = chosen_recipe(options, len(labels), preprocessing is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
+    share_on_all = SHARE_ON_ALL if preprocessing is not None and may_learn_from_validation(parts) else 0.0
+    steps_on_all = steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
@@ -148,15 +169,17 @@ def make_plan(
         finish = FINISH_SECONDS + look_seconds * (len(parts.validation) + len(parts.test))
         epoch_seconds = SLACK * steps * step_seconds + look_seconds * min(CHECKED_EACH_EPOCH, len(parts.validation))
         stop_by = deadline - finish
-        epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / epoch_seconds))
+        lengthened = 1 + share_on_all * (steps_on_all / steps - 1)
+        epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / (epoch_seconds * lengthened)))
         if recipe.most_epochs is not None:
             epochs = min(epochs, recipe.most_epochs)
     assert epochs is not None
+    on_all = math.ceil(share_on_all * epochs) if epochs > 1 else 0
     return Plan(
         graph=graph,
         reason=reason,
         recipe=recipe,
-        epochs=epochs,
+        epochs=epochs - on_all,
         steps=steps,
         precision=precision,
         augmentation=chosen_augmentation(recipe, graph, epochs),
@@ -165,7 +188,14 @@ def make_plan(
         stop_by=stop_by,
         step_seconds=step_seconds,
         finish_seconds=finish,
+        epochs_on_all=on_all,
+        steps_on_all=steps_on_all if on_all else 0,
     )
+
+
+def may_learn_from_validation(parts: Split) -> bool:
+    """Whether, in the end, the validation images train as well: they are few, were taken from train, and others judge."""
+    return not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
 
 
 def read_plan(
@@ -193,6 +223,9 @@ def read_plan(
         stop_by=None if deadline is None else deadline - content["finish_seconds"],
         step_seconds=content["step_seconds"],
         finish_seconds=content["finish_seconds"],
+        epochs_on_all=content["epochs_on_all"],
+        steps_on_all=content["steps_on_all"],
+        classifier_decay=content["classifier_decay"],
     )
 
 

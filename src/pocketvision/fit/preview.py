@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
         preprocessing=None if weights is None else weights.preprocessing,
     )
     step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, device, 8, precision)
-    training = plan.epochs * plan.steps * step_seconds
+    training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (parts.train, parts.validation, parts.test)))
     memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6
-    return Preview(found, plan, training / 60, disk_bytes(first.graph) / 1e6, memory_mb)
+    return Preview(found, plan, training / 60, disk_bytes(first.graph, plan.epochs_on_all > 0) / 1e6, memory_mb)

@@ -13,6 +13,7 @@ NEEDED = (
     "recipe",
     "epochs",
     "steps_per_epoch",
+    "epochs_on_all",
     "augmentation",
     "preprocessing",
 )  # of plan.json
@@ -56,8 +57,15 @@ def _reached(run: RunFolder) -> str:
         return "before the first checkpoint"
     numbers, content = snapshot.numbers, run.read_plan()
     steps = content["steps_per_epoch"]
+    last = load_checkpoint(run.checkpoint_of_all)
+    if last is not None and last.numbers["done"] < last.numbers["total"]:
+        return (
+            f"in the epochs on all images, after step {last.numbers['done']} of {last.numbers['total']}; "
+            f"saved in {run.checkpoint_of_all}"
+        )
     if numbers["done"] >= numbers["total"]:
-        return f"after training, before the file was written; the weights are in {run.checkpoint}"
+        where = run.checkpoint if last is None else run.checkpoint_of_all
+        return f"after training, before the file was written; the weights are in {where}"
     epochs = -(-numbers["total"] // steps)
     return (
         f"in epoch {numbers['closed'] + 1} of {epochs}, after step {numbers['done'] - numbers['closed'] * steps} of {steps}; "

@@ -56,6 +56,7 @@ class RunFolder:
         self._lock: Any = None
         self._waiting: list[str] = []  # lines of the log, not yet written
         self.lines = 0  # of the log, on disk
+        self.seconds = 0.0  # that the run had taken when it was last saved
 
     @property
     def model(self) -> Path:
@@ -66,6 +67,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """Where work is saved."""
         return self.path / "checkpoint"
+
+    @property
+    def checkpoint_of_all(self) -> Path:
+        """Where work is saved that goes on from there, with validation images."""
+        return self.path / "checkpoint_of_all"
 
     @property
     def is_finished(self) -> bool:
@@ -148,7 +154,7 @@ class RunFolder:
             ) from error
 
     def resume(self) -> Snapshot | None:
-        """Return the newest checkpoint that is whole; the log becomes as long as it was then.
+        """Return the newest checkpoint of the training that is whole; the log becomes as long as it was then.
 
         Raises:
             RunFolderInUse: another process works in it.
@@ -160,18 +166,21 @@ class RunFolder:
         kept = log.read_bytes().split(b"\n")[: self.lines] if log.exists() else []
         write_atomically(log, b"".join(line + b"\n" for line in kept if line))
         self._open(epoch=0 if snapshot is None else snapshot.numbers["closed"])
+        newest = load_checkpoint(self.checkpoint_of_all) or snapshot
+        self.seconds = 0.0 if newest is None else newest.numbers["seconds"]
         return snapshot
 
-    def save(self, step: int, snapshot: Snapshot, seconds: float) -> None:
+    def save(self, folder: Path, step: int, snapshot: Snapshot, seconds: float) -> None:
         """Write a checkpoint.
 
         Args:
+            folder: `checkpoint` or `checkpoint_of_all`.
             step: of the training.
             snapshot: its state.
             seconds: that the run has taken so far.
         """
         numbers = {**snapshot.numbers, "seconds": seconds, "log_lines": self.lines}
-        save_checkpoint(self.checkpoint, step, Snapshot(snapshot.tensors, numbers))
+        save_checkpoint(folder, step, Snapshot(snapshot.tensors, numbers))
 
     def log(self, event: Event) -> None:
         """Append epochs, notes and figures to log.jsonl, and the curves to TensorBoard."""

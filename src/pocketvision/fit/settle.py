@@ -16,13 +16,13 @@ from pocketvision.train.evaluate import compute_logits
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way; 0: the fitted classifier on the weights as they were
 
 
-def settle(entry: Entry, trained: Network) -> Generator[Event, None, Network]:
-    """Return the network that validation likes best on the way from the start to what training gave.
+def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Network, float]]:
+    """Return the network that validation likes best on the way from the start to what training gave, and its share of the way.
 
     Without weights to start from it is the trained one.
     """
     if entry.start is None:
-        return trained
+        return trained, 1.0
     labels, end = entry.validation.labels, trained.arrays()
     network = entry.network()
     losses, right = [], []
@@ -41,7 +41,7 @@ def settle(entry: Entry, trained: Network) -> Generator[Event, None, Network]:
         yield Note(f"Fine-tuning: {found}.")
     else:
         yield Note(f"Fine-tuning: {found}, {right[best]:.4f} at {SHARES[best]:.0%} of the way, which is kept.")
-    return network
+    return network, SHARES[best]
 
 
 def _go(network: Network, entry: Entry, end: dict[str, np.ndarray], share: float) -> None:

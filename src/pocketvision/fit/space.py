@@ -13,6 +13,7 @@ from pocketvision.fit.rundir import RunFolder
 from pocketvision.model.graph import Graph
 
 COPIES_ON_DISK = 10  # of the weights: three checkpoints of network, averages and momentum, one under way; the file
+COPIES_OF_ALL = 13  # more where training goes on with all images: such checkpoints again, with two moments; the start
 LOG_BYTES = 1_000_000  # log, plan and curves
 KEPT_ACTIVATIONS = 2.5  # times the forward pass's outputs: inputs and outputs of each op, kept for the gradients
 KEPT_WEIGHTS = 6  # weights, gradients, momentum, averaged weights, the last good state
@@ -24,7 +25,7 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
     Raises:
         DiskFailed: the disk has no room for checkpoints and the file.
     """
-    needed = max(disk_bytes(entry.plan.graph) for entry in entries)
+    needed = max(disk_bytes(entry.plan.graph, entry.plan.epochs_on_all > 0) for entry in entries)
     home = next(folder for folder in (run.path.absolute(), *run.path.absolute().parents) if folder.exists())
     free = shutil.disk_usage(home).free
     if free < needed:
@@ -42,9 +43,9 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
         )
 
 
-def disk_bytes(graph: Graph) -> int:
-    """Return what the run folder takes at most."""
-    return COPIES_ON_DISK * 4 * count(graph).params + LOG_BYTES
+def disk_bytes(graph: Graph, is_of_all: bool = False) -> int:
+    """Return what the run folder takes at most; `is_of_all`: training goes on with the validation images in the end."""
+    return (COPIES_ON_DISK + is_of_all * COPIES_OF_ALL) * 4 * count(graph).params + LOG_BYTES
 
 
 def training_bytes(graph: Graph, batch_size: int, images: int = 0) -> float:

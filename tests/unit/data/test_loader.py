@@ -8,7 +8,7 @@ import torch
 from pocketvision.data import loader
 from pocketvision.data.augment import Augmentation, augment, draws, order
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.data.loader import Pixels, free_memory_bytes, to_tensor, training_batches
+from pocketvision.data.loader import Pixels, Together, free_memory_bytes, to_tensor, training_batches
 from pocketvision.errors import BadImage
 from pocketvision.events import Progress
 from pocketvision.run.images import load_images
@@ -162,3 +162,18 @@ def test_an_epoch_may_be_left_early():
     batches = training_batches(numbered(200), 2, PLAIN, 0, 0)
     next(batches)
     batches.close()
+
+
+def test_two_parts_together_are_as_one():
+    data = noise(30)
+    rng = np.random.default_rng(0)
+    order_of_all = rng.permutation(30)
+    whole = Pixels(data, order_of_all, 8, 3, PREPROCESSING)
+    parts = (Pixels(data, order_of_all[:19], 8, 3, PREPROCESSING), Pixels(data, order_of_all[19:], 8, 3, PREPROCESSING))
+    list(parts[1].decode("decoding"))
+    both = Together(*parts)
+    assert len(both) == 30 and np.array_equal(both.labels, whole.labels)
+    for rows in (rng.permutation(30), np.array([18, 19, 0, 29, 19]), np.array([3]), np.array([25]), np.array([], int)):
+        assert np.array_equal(both[rows], whole[rows])
+    for (images, labels), (expected, theirs) in zip(drawn(both, 4), drawn(whole, 4), strict=True):
+        assert torch.equal(images, expected) and torch.equal(labels, theirs)

@@ -11,6 +11,7 @@ from pocketvision.fit import plan as plan_module
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
+from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.recipe import RECIPES
 
 
@@ -83,6 +84,49 @@ def test_whole_epochs_fill_the_time(step_seconds, seconds, clock):
 def test_time_for_trials_is_kept(clock):
     whole, less = planned(step_seconds=0.1), planned(step_seconds=0.1, reserved=0.5)
     assert less.epochs == whole.epochs // 2 and less.stop_by == whole.stop_by
+
+
+FEW = Split(np.arange(1280), np.arange(1280, 1500), np.arange(1500, 1700), "made up")
+
+
+def tuned(parts=FEW, **changed):
+    asked = {"minutes": 2, **changed}
+    deadline = None if asked["minutes"] is None else 100.0
+    return make_plan(
+        GRAPH, "fast", LABELS, parts, FitOptions(**asked), None, deadline, "float32", 0.1, preprocessing=Preprocessing()
+    )
+
+
+@pytest.mark.parametrize(
+    ("epochs", "first", "last"), [(1, 1, 0), (2, 1, 1), (3, 2, 1), (4, 3, 1), (5, 3, 2), (20, 15, 5)]
+)
+def test_the_last_epochs_of_fine_tuning_are_on_all_images(epochs, first, last):
+    plan = tuned(epochs=epochs, minutes=None)
+    assert (plan.epochs, plan.epochs_on_all) == (first, last)
+    assert plan.steps_on_all == (1500 // plan.recipe.batch_size if last else 0)
+
+
+def test_epochs_on_all_images_fit_the_time(clock):
+    plan = tuned()
+    assert plan.epochs_on_all > 0
+    assert 0.7 < plan.training_seconds / (100 - plan_module.FINISH_SECONDS) <= 1
+    assert plan.training_seconds > plan_module.SLACK * (plan.epochs + plan.epochs_on_all) * plan.steps * 0.1
+    [note, *_] = plan.describe()
+    assert f"then {plan.epochs_on_all} with the validation images, too, in float32." in note.text
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        replace(FEW, is_given=True),  # the data set's own choice of what not to train on
+        replace(FEW, test=np.arange(0)),  # nothing else could judge
+        replace(FEW, validation=np.arange(plan_module.FEW_TO_VALIDATE + 1)),
+    ],
+)
+def test_validation_images_that_are_never_trained_on(parts):
+    plan = tuned(parts, epochs=8, minutes=None)
+    assert (plan.epochs, plan.epochs_on_all, plan.steps_on_all) == (8, 0, 0)
+    assert planned(deadline=None).epochs_on_all == 0, "nor from scratch"
 
 
 def test_without_a_deadline_nothing_is_measured(clock):

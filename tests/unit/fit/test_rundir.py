@@ -114,7 +114,7 @@ def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
     run.log(Note("one"))
     run.begin({}, IMAGES)
     run.log(Note("two"))
-    run.save(5, Snapshot({"a": torch.zeros(1)}, {"closed": 1}), seconds=2.5)
+    run.save(run.checkpoint, 5, Snapshot({"a": torch.zeros(1)}, {"closed": 1}), seconds=2.5)
     run.log(Note("lost"))
     run.close()
     with (tmp_path / "run" / "log.jsonl").open("a") as log:

@@ -101,7 +101,10 @@ class Choice(_Fact):
 
 
 class Training(_Fact):
-    """How it was trained; `curve` has one entry an epoch, `start` says in sentences what training started from."""
+    """How it was trained; `curve` has one entry an epoch, `start` says in sentences what training started from.
+
+    `epochs_on_all` came after the curve, with the validation images, too.
+    """
 
     recipe: str
     batch_size: int
@@ -109,6 +112,7 @@ class Training(_Fact):
     precision: str
     curve: tuple[Epoch, ...]
     start: tuple[str, ...] = ()
+    epochs_on_all: int = 0
 
 
 class ClassScore(_Fact):
