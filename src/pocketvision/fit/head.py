@@ -4,6 +4,7 @@ The features come from the file's own engine, which is several times as fast as 
 where fine-tuning starts, and what is kept where fine-tuning does not help.
 """
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,10 +22,10 @@ from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.metrics import negative_log_likelihood, top1
+from pocketvision.run.metrics import top1
 
 MOST_IMAGES = 8000  # that the classifier is fitted on, evenly spaced; more say little more
-DECAYS = (3e-3, 3e-2, 0.3, 1.0)  # of the classifier; validation chooses
+DECAYS = (3e-3, 3e-2, 0.3, 1.0)  # of the classifier, the weakest first; validation chooses
 RECALIBRATION_IMAGES = 512
 ITERATIONS = 100  # of L-BFGS
 BATCH = 32
@@ -59,16 +60,34 @@ def fit_head(plan: Plan, arrays: Arrays, train: Images, validation: Pixels) -> G
     judged = yield from compute_features(
         model, validation, np.arange(len(validation)), "features of validation images", False
     )
-    found: list[tuple[float, float, float, NDArray[np.float32], NDArray[np.float32]]] = []
+    fitted, losses = [], []
     for number, decay in enumerate(DECAYS, start=1):
         weight, bias = fit_classifier(features, labels, classifier.shape.channels, decay, plan.weights)
-        logits = judged[0] @ weight.T + bias
-        loss = negative_log_likelihood(logits, validation.labels)
-        found.append((loss, decay, top1(logits, validation.labels), weight, bias))
+        logits = torch.from_numpy(judged[0] @ weight.T + bias)
+        losses.append(F.cross_entropy(logits, torch.from_numpy(validation.labels), reduction="none").numpy())
+        fitted.append((decay, top1(logits.numpy(), validation.labels), weight, bias))
         yield Progress("fitting the classifier", number, len(DECAYS))
-    _, decay, right, weight, bias = min(found, key=lambda fitted: fitted[0])
+    decay, right, weight, bias = fitted[strongest(losses)]
     yield Note(f"The classifier alone, on features of the weights as they are: validation top-1 {right:.4f}.")
     return Head(_with_classifier(arrays, classifier, weight, bias), right, decay)
+
+
+def strongest(losses: Sequence[NDArray[np.float32]]) -> int:
+    """Return the index of the strongest decay that is not clearly worse than the best, paired on the same images.
+
+    A classifier that is less sure of its training images leaves more for fine-tuning to learn (docs/log.md). Source: the rule of
+    one standard error, Breiman et al. 1984, Classification and Regression Trees, section 3.4.3.
+
+    Args:
+        losses: for each decay, the weakest first, one of each validation image (N,).
+
+    >>> strongest([np.array([1.0, 3.0]), np.array([1.5, 2.6]), np.array([4.0, 4.0])])
+    1
+    """
+    best = min(losses, key=np.mean)
+    worse = [each - best for each in losses]
+    errors = [float(each.std()) / math.sqrt(len(each)) for each in worse]
+    return max(i for i, (each, error) in enumerate(zip(worse, errors, strict=True)) if each.mean() <= error)
 
 
 def fit_head_again(

@@ -128,3 +128,25 @@ def test_mobilenet_v1_equals_timms(resolution):
         expected = theirs.double()((images.double() - 128) / 128)
         actual = network(graph, arrays).double()(images.double())
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_statistics_that_stand_still_give_the_same_gradients_as_batch_norms_of_their_own():
+    """In training with kept statistics the batch norm is part of the filters; all parameters still learn the same."""
+    graph = small("mobilenet_v3_small")
+    net = network(graph, random_arrays(graph)).double().eval()
+    images = random_images(graph, n=3).double()
+    net(images).square().sum().backward()
+    ours = {name: parameter.grad.clone() for name, parameter in net.named_parameters()}
+    net.zero_grad()
+    convolve = net._convolve
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(net, "_convolve", lambda op, x: apart(net, op, x, convolve))
+        net(images).square().sum().backward()
+    for name, parameter in net.named_parameters():
+        torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-8, atol=1e-8 * float(parameter.grad.abs().max()))
+
+
+def apart(net, op, x, convolve):
+    if op.batch_norm_eps is None:
+        return convolve(op, x)
+    return net.get_submodule(f"{op.name}.bn")(net.get_submodule(f"{op.name}.conv")(x))
