@@ -29,7 +29,7 @@ from pocketvision.fit.finished import Finished, read_finished, spent_in
 from pocketvision.fit.head import fit_head_again
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.judge import calibrate, data_json, judge
-from pocketvision.fit.learn_all import entry_of_all, learn_all
+from pocketvision.fit.learn_all import SHARE_OF_ALL, entry_of_all, learn_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.report.facts import Facts
@@ -38,7 +38,7 @@ from pocketvision.fit.report.gather import gather, read_epochs
 from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import LOG, RunFolder
 from pocketvision.fit.search import Found, search
-from pocketvision.fit.settle import settle
+from pocketvision.fit.settle import between, settle
 from pocketvision.fit.space import check_space
 from pocketvision.fit.start import Start, choose_start
 from pocketvision.model.graph import Graph
@@ -223,7 +223,8 @@ def _go_on_with_all(
         trainer.restore(snapshot)
         yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
     yield from _train(learn_all(last, trainer), trainer, run, run.checkpoint_of_all, interrupts, began)
-    return trainer.average.network.to("cpu")
+    network.load_arrays(between(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
+    return network
 
 
 def _finish(

@@ -6,10 +6,12 @@ Source: Wortsman et al. 2021, arXiv:2109.01903 (WiSE-FT), section 3. The share i
 from collections.abc import Generator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.contest import Entry
 from pocketvision.model.network import Network
+from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1
 from pocketvision.train.evaluate import compute_logits
 
@@ -27,13 +29,13 @@ def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Netwo
     network = entry.network()
     losses, right = [], []
     for number, share in enumerate(SHARES, start=1):
-        _go(network, entry, end, share)
+        network.load_arrays(between(entry.start, end, share))
         logits = compute_logits(network, entry.validation)
         losses.append(negative_log_likelihood(logits, labels))
         right.append(top1(logits, labels))
         yield Progress("looking back", number, len(SHARES))
     best = int(np.argmin(losses))
-    _go(network, entry, end, SHARES[best])
+    network.load_arrays(between(entry.start, end, SHARES[best]))
     found = f"validation top-1 {right[0]:.4f} before, {right[-1]:.4f} after"
     if SHARES[best] == 0:
         yield Note(f"Fine-tuning did not help: {found}; the weights before it are kept.")
@@ -44,7 +46,6 @@ def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Netwo
     return network, SHARES[best]
 
 
-def _go(network: Network, entry: Entry, end: dict[str, np.ndarray], share: float) -> None:
-    """Give the network the weights at a share of the way."""
-    assert entry.start is not None
-    network.load_arrays({name: (1 - share) * entry.start[name] + share * end[name] for name in end})
+def between(start: Arrays, end: Arrays, share: float) -> dict[str, NDArray[np.float32]]:
+    """Return the weights at a share of the straight way from start to end."""
+    return {name: np.asarray((1 - share) * start[name] + share * end[name], np.float32) for name in end}
