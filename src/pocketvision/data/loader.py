@@ -78,16 +78,16 @@ class Together:
         first, second: prepared in the same way.
     """
 
-    def __init__(self, first: Pixels, second: Pixels) -> None:
-        self.first, self.second = first, second
-        self.labels = np.concatenate([first.labels, second.labels])
+    def __init__(self, first: "Images", second: Pixels) -> None:
+        self.first, self.second, self.shape = first, second, second.shape
+        self.labels: NDArray[np.int64] = np.concatenate([first.labels, second.labels])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return images (N, R, R, C) uint8."""
-        found = np.empty((len(rows), *self.first.shape), np.uint8)
+        found = np.empty((len(rows), *self.shape), np.uint8)
         is_first = rows < len(self.first)
         for part, own, before in ((self.first, is_first, 0), (self.second, ~is_first, len(self.first))):
             if own.any():

@@ -131,8 +131,8 @@ def evaluate_file(
         BadData: a class that the file does not know.
     """
     data = predictor.record.metrics.get("data", {})
-    if part in data.get("trained_on", ("train",)) and dataset.fingerprint() == data.get("fingerprint"):
-        yield Note(f"The network learnt from the {part} images: on others it is worse than on these.")
+    if part in (*data.get("trained_on", ("train",)), "all") and dataset.fingerprint() == data.get("fingerprint"):
+        yield Note(f"The network learnt from the {part} images: expect less on others.")
     labels = labels_for(predictor, dataset)[indices]
     logits = yield from file_logits(predictor, dataset, indices)
     return score(logits, labels, part, predictor.record.temperature, predictor.record.unknown_threshold)

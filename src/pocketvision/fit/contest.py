@@ -55,11 +55,11 @@ class Entry:
 
     def make_trainer(self) -> Trainer:
         """Return a trainer of new weights, which follows the plan."""
-        plan = self.plan
+        plan, most = self.plan, self.plan.recipe.most_epochs
         torch.manual_seed(self.seed)
         return Trainer(
             network=self.network().to(self.device),
-            recipe=plan.recipe,
+            recipe=replace(plan.recipe, most_epochs=None if most is None else most - plan.epochs_on_all),
             epochs=plan.epochs,
             steps=plan.steps,
             class_weights=as_tensor(plan.weights, self.device),

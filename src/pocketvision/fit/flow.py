@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pocketvision.cost.budget import Spent
 from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels
+from pocketvision.data.loader import Pixels, Together
 from pocketvision.data.manifest import make_manifest
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
-from pocketvision.errors import BadData
+from pocketvision.errors import BadData, NonFiniteLoss
 from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
@@ -29,7 +29,7 @@ from pocketvision.fit.finished import Finished, read_finished, spent_in
 from pocketvision.fit.head import fit_head_again
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.judge import calibrate, data_json, judge
-from pocketvision.fit.learn_all import SHARE_OF_ALL, entry_of_all, learn_all
+from pocketvision.fit.learn_all import SHARE_OF_ALL, digest, entry_of_all, epochs_in_time, learn_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.report.facts import Facts
@@ -45,7 +45,7 @@ from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import Record
-from pocketvision.train.checkpoint import load_checkpoint, newest_step
+from pocketvision.train.checkpoint import Snapshot, load_checkpoint, newest_step
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.memory import keep_memory
@@ -123,43 +123,23 @@ def _fit(
             return read_finished(run, options)
         snapshot = run.resume()
         began -= run.seconds
-        content = run.read_plan()
-        arrays = None if content["start"]["weights"] is None else run.read_start()
-        entry = yield from enter_again(content, dataset, parts, options, device, _deadline(began, options), arrays)
-        trainer = entry.make_trainer()
-        if snapshot is not None:
-            trainer.restore(snapshot)
-        newest = newest_step(run.checkpoint)
-        if newest is not None and (snapshot is None or snapshot.numbers["done"] != newest):
-            yield Note(
-                f"The newest checkpoint in {run.checkpoint}, of step {newest}, is damaged; the one before it is taken up."
-            )
-        yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
+        entry, trainer = yield from _go_on(run, snapshot, dataset, parts, options, device, _deadline(began, options))
     else:
-        start = yield from choose_start(options, seen)
-        weights = start.weights
-        found = yield from search(dataset, parts, seen, options, device, _deadline(began, options), weights)
-        entries = yield from enter(found, dataset, parts, options, device, _deadline(began, options), weights)
-        yield from check_space(run, entries)
-        outcome = yield from hold_contest(entries)
-        entry = outcome.winner
-        if weights is not None:
-            entry, start = yield from begin_with(entry, weights, start.sentences)
+        entry, content = yield from _decide(run, dataset, parts, seen, options, device, _deadline(began, options))
         with interrupts.held():
-            content = _plan_json(found, replace(outcome, winner=entry), start, dataset, parts, options, device)
             run.begin(content, manifest, entry.start)
         trainer = entry.make_trainer()
     test = yield from decode(dataset, parts.test, entry.plan.graph, entry.plan.preprocessing, "test")
     yield from entry.plan.describe()
     yield from _train(entry.train_with(trainer), trainer, run, run.checkpoint, interrupts, began)
     network, share = yield from settle(entry, trainer.average.network.to("cpu"))
-    calibrated = calibrate(network, entry.validation)
-    is_of_all = entry.plan.epochs_on_all > 0
-    if is_of_all:
-        network = yield from _go_on_with_all(entry, network, share, run, interrupts, began)
+    del trainer  # and its moments
+    calibrated, on_all = calibrate(network, entry.validation), ""
+    if entry.plan.epochs_on_all:
+        network, on_all = yield from _go_on_with_all(entry, network, share, run, interrupts, began)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    judged = judge(network, calibrated, dataset, parts, test, entry.plan, options, is_of_all)
+    judged = judge(network, calibrated, dataset, parts, test, entry.plan, options, on_all)
     evaluation, measurement, facts = yield from _finish(
         network, judged, test if len(test) else entry.validation, entry.plan.graph, checked, run, options, interrupts
     )
@@ -173,6 +153,58 @@ def _fit(
     return Finished(run.model, entry.plan.graph.name, evaluation, minutes, measurement, spent)
 
 
+def _decide(
+    run: RunFolder,
+    dataset: Dataset,
+    parts: Split,
+    seen: Survey,
+    options: FitOptions,
+    device: torch.device,
+    deadline: float | None,
+) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
+    """Decide where training starts, which network it is, and how it is trained; return that, and what plan.json says of it."""
+    start = yield from choose_start(options, seen)
+    weights = start.weights
+    found = yield from search(dataset, parts, seen, options, device, deadline, weights)
+    entries = yield from enter(found, dataset, parts, options, device, deadline, weights)
+    yield from check_space(run, entries)
+    outcome = yield from hold_contest(entries)
+    if weights is not None:
+        entry, start = yield from begin_with(outcome.winner, weights, start.sentences)
+        outcome = replace(outcome, winner=entry)
+    return outcome.winner, _plan_json(found, outcome, start, dataset, parts, options, device)
+
+
+def _go_on(
+    run: RunFolder,
+    snapshot: Snapshot | None,
+    dataset: Dataset,
+    parts: Split,
+    options: FitOptions,
+    device: torch.device,
+    deadline: float | None,
+) -> Generator[Event, None, tuple[Entry, Trainer]]:
+    """Return the network of a run that was begun, and its trainer where it was saved last."""
+    content = run.read_plan()
+    arrays = None if content["start"]["weights"] is None else run.read_start()
+    entry = yield from enter_again(content, dataset, parts, options, device, deadline, arrays)
+    trainer = entry.make_trainer()
+    if snapshot is not None:
+        trainer.restore(snapshot)
+    yield from _say_if_damaged(run.checkpoint, snapshot)
+    yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
+    return entry, trainer
+
+
+def _say_if_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Note]:
+    """Say where what was loaded is not the newest that was saved."""
+    newest = newest_step(checkpoint)
+    if newest is not None and (snapshot is None or snapshot.numbers["done"] != newest):
+        yield Note(
+            f"The newest checkpoint in {checkpoint}, of step {newest}, is damaged; the one before it is taken up."
+        )
+
+
 def _train(
     job: Generator[Event, None, None],
     trainer: Trainer,
@@ -180,6 +212,7 @@ def _train(
     checkpoint: Path,
     interrupts: Interrupts,
     began: float,
+    origin: str = "",
 ) -> Generator[Event, None, None]:
     """Train; save now and then, when it is done, and when the user stops it."""
     saved = time.monotonic()
@@ -188,7 +221,7 @@ def _train(
         nonlocal saved
         snapshot = trainer.snapshot()
         if snapshot.is_finite:
-            run.save(checkpoint, trainer.done, snapshot, time.monotonic() - began)
+            run.save(checkpoint, trainer.done, snapshot, time.monotonic() - began, origin)
             trainer.good = snapshot
         saved = time.monotonic()
 
@@ -205,26 +238,43 @@ def _train(
 
 def _go_on_with_all(
     entry: Entry, network: Network, share: float, run: RunFolder, interrupts: Interrupts, began: float
-) -> Generator[Event, None, Network]:
-    """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0."""
-    last = entry_of_all(entry, network)
-    trainer = last.make_trainer()
-    epochs = f"{last.plan.epochs} more epoch{'s' * (last.plan.epochs > 1)}"
-    yield Note(
-        f"Validation has decided: {epochs if share else 'the classifier is fitted again'}, with its {len(entry.validation):,} "
-        "images, too. The test part judges what comes out."
-    )
+) -> Generator[Event, None, tuple[Network, str]]:
+    """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0.
+
+    Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before.
+    """
+    images = f"its {len(entry.validation):,} images, too"
     if share == 0:
-        assert last.start is not None
-        network.load_arrays((yield from fit_head_again(last.plan, last.start, last.train)))
-        return network
+        yield Note(f"Validation has decided: the classifier is fitted again, with {images}. The test part judges it.")
+        whole = Together(entry.train, entry.validation)
+        network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), whole)))
+        return network, "the classifier again"
+    origin = digest(network.arrays())
     snapshot = load_checkpoint(run.checkpoint_of_all)
+    yield from _say_if_damaged(run.checkpoint_of_all, snapshot)
+    if snapshot is not None and snapshot.numbers["origin"] != origin:
+        snapshot = None  # of another training: one that was taken up before it was done
+    epochs = entry.plan.epochs_on_all if snapshot is not None else epochs_in_time(entry.plan)
+    if epochs == 0:
+        yield Note("There is no time left to learn from the validation images, too.")
+        return network, ""
+    last = entry_of_all(entry, network, epochs)
+    trainer = last.make_trainer()
+    yield Note(f"Validation has decided: {_epochs(epochs)} more, with {images}. The test part judges what comes out.")
     if snapshot is not None:
         trainer.restore(snapshot)
         yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
-    yield from _train(learn_all(last, trainer), trainer, run, run.checkpoint_of_all, interrupts, began)
+    try:
+        yield from _train(learn_all(last, trainer), trainer, run, run.checkpoint_of_all, interrupts, began, origin)
+    except NonFiniteLoss as error:
+        yield Note(f"The network stays as it was before that: {error.problem}")
+        return network, ""
     network.load_arrays(between(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
-    return network
+    return network, _epochs(trainer.epochs)
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch{'s' * (number != 1)}"
 
 
 def _finish(

@@ -84,7 +84,7 @@ def strongest(losses: Sequence[NDArray[np.float32]]) -> int:
     >>> strongest([np.array([1.0, 3.0]), np.array([1.5, 2.6]), np.array([4.0, 4.0])])
     1
     """
-    best = min(losses, key=np.mean)
+    best = min(losses, key=lambda each: float(np.nan_to_num(each.mean(), nan=np.inf)))
     worse = [each - best for each in losses]
     errors = [float(each.std()) / math.sqrt(len(each)) for each in worse]
     return max(i for i, (each, error) in enumerate(zip(worse, errors, strict=True)) if each.mean() <= error)

@@ -58,12 +58,12 @@ def judge(
     test: Pixels,
     plan: Plan,
     options: FitOptions,
-    is_of_all: bool,
+    on_all: str,
 ) -> tuple[Record, Evaluation, NDArray[np.float32]]:
     """Score the test part once; return the file's record, the score, and its logits.
 
-    Without a test part the score is the validation part's, and says so. `is_of_all`: the network has learnt from the
-    validation images, too, since it was calibrated.
+    Without a test part the score is the validation part's, and says so. `on_all`: what was done with the validation images, too,
+    after it was calibrated; empty: nothing.
     """
     temperature, threshold, logits = calibrated.temperature, calibrated.threshold, calibrated.logits
     scores = {"validation": calibrated.score}
@@ -80,12 +80,12 @@ def judge(
         preprocessing=plan.preprocessing,
         model=model_json(plan.graph),
         metrics={
-            "data": {**data_json(dataset, parts), "trained_on": TRAINED_ON[: 1 + is_of_all]},
+            "data": {**data_json(dataset, parts), "trained_on": TRAINED_ON[: 2 if on_all else 1]},
             **{part: evaluation.to_json() for part, evaluation in scores.items()},
         },
         temperature=temperature,
         unknown_threshold=threshold,
-        provenance=provenance(plan, options),
+        provenance={**provenance(plan, options), "on_all": on_all},
         goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, side, channels))),
     )
     return record, scores.get("test", scores["validation"]), logits

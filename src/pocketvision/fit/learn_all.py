@@ -7,41 +7,64 @@ What is kept is the mean of the weights before and after: nothing is left to sto
 training is often better than both (Izmailov et al. 2018, arXiv:1803.05407; measured: docs/log.md).
 """
 
+import hashlib
+import time
 from collections.abc import Generator
 from dataclasses import replace
 
-from pocketvision.data.loader import Pixels, Together
-from pocketvision.events import Epoch, Event, Progress, Step
+import numpy as np
+
+from pocketvision.data.loader import Together
+from pocketvision.events import Epoch, Event, Note, Progress, Step
 from pocketvision.fit.contest import Entry
+from pocketvision.fit.plan import Plan
 from pocketvision.model.network import Network
+from pocketvision.model.rewrite import Arrays
 from pocketvision.train.loop import Trainer
 
 SHARE_OF_ALL = 0.5  # of the way from before to after
 
 
-def entry_of_all(entry: Entry, network: Network) -> Entry:
-    """Return what goes on from a network with all images, for the epochs that the plan keeps for it."""
-    assert isinstance(entry.train, Pixels)
+def epochs_in_time(plan: Plan) -> int:
+    """Return how many of the planned epochs on all images still have time, of whole ones; all where time is no limit."""
+    if plan.stop_by is None or not plan.seconds_on_all:
+        return plan.epochs_on_all
+    each = plan.seconds_on_all / plan.epochs_on_all
+    return max(0, min(plan.epochs_on_all, round((plan.stop_by - time.monotonic()) / each)))
+
+
+def entry_of_all(entry: Entry, network: Network, epochs: int) -> Entry:
+    """Return what goes on from a network with all images, for so many epochs."""
     plan = replace(
         entry.plan,
-        recipe=replace(entry.plan.recipe, most_epochs=entry.plan.epochs_on_all),
-        epochs=entry.plan.epochs_on_all,
+        recipe=replace(entry.plan.recipe, most_epochs=epochs),
+        epochs=epochs,
         steps=entry.plan.steps_on_all,
         epochs_on_all=0,
     )
+    other_draws = entry.seed ^ 1
     images = Together(entry.train, entry.validation)
-    return replace(
-        entry, plan=plan, train=images, start=network.arrays(), seed=entry.seed ^ 1
-    )  # other draws than before
+    return replace(entry, plan=plan, train=images, start=network.arrays(), seed=other_draws)
+
+
+def digest(arrays: Arrays) -> str:
+    """Return the SHA-256 of weights: what a later training went on from."""
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        found.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()
 
 
 def learn_all(entry: Entry, trainer: Trainer) -> Generator[Event, None, None]:
-    """Train to the end of the plan. No image is left to validate with, so nothing is said of it."""
+    """Train to the end of the plan. No image is left to validate with, so only the training's loss is said."""
     for event in trainer.run(entry.batches, _look_at_nothing):
-        if isinstance(event, Step):
-            yield Progress("learning from validation images, too", trainer.done, trainer.total)
-        elif not isinstance(event, Epoch):
-            yield event
+        match event:
+            case Step():
+                yield Progress("learning from validation images, too", trainer.done, trainer.total)
+            case Epoch(epoch=epoch, epochs=epochs, loss=loss):
+                yield Note(f"Epoch {epoch} of {epochs} on all images: loss {loss:.4f}.")
+            case _:
+                yield event
 
 
 def _look_at_nothing(network: Network) -> Generator[Event, None, tuple[float, float]]:

@@ -35,6 +35,7 @@ STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more ste
 SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
+LOOKS_BACK = 5  # at the validation images after fine-tuning: see fit/settle.py
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
 
@@ -55,7 +56,7 @@ class Plan:
         stop_by: `time.monotonic()` at which training should be over, or None.
         step_seconds: of one optimizer step, where that was measured.
         finish_seconds: kept for what comes after training.
-        epochs_on_all, steps_on_all: of these epochs, those after validation has decided, on its images, too; and steps in each.
+        epochs_on_all, steps_on_all: more epochs, after validation has decided, on its images, too; and steps in each.
         classifier_decay: of the classifier that training starts from, where one was fitted.
     """
 
@@ -158,7 +159,10 @@ def make_plan(
     assert graph.options is not None
     recipe = chosen_recipe(options, len(labels), preprocessing is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
-    share_on_all = SHARE_ON_ALL if preprocessing is not None and may_learn_from_validation(parts) else 0.0
+    is_tuned = (
+        preprocessing is not None and recipe.batch_norm_momentum is None
+    )  # else means of weights need new statistics
+    share_on_all = SHARE_ON_ALL if is_tuned and may_learn_from_validation(parts) else 0.0
     steps_on_all = steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
@@ -166,7 +170,8 @@ def make_plan(
             graph, recipe, device, timed_images(graph, recipe), precision
         )
         look_seconds = FORWARD_SHARE * step_seconds / recipe.batch_size
-        finish = FINISH_SECONDS + look_seconds * (len(parts.validation) + len(parts.test))
+        looks = 1 + LOOKS_BACK * (share_on_all > 0)
+        finish = FINISH_SECONDS + look_seconds * (looks * len(parts.validation) + len(parts.test))
         epoch_seconds = SLACK * steps * step_seconds + look_seconds * min(CHECKED_EACH_EPOCH, len(parts.validation))
         stop_by = deadline - finish
         lengthened = 1 + share_on_all * (steps_on_all / steps - 1)
@@ -223,9 +228,9 @@ def read_plan(
         stop_by=None if deadline is None else deadline - content["finish_seconds"],
         step_seconds=content["step_seconds"],
         finish_seconds=content["finish_seconds"],
-        epochs_on_all=content["epochs_on_all"],
-        steps_on_all=content["steps_on_all"],
-        classifier_decay=content["classifier_decay"],
+        epochs_on_all=content.get("epochs_on_all", 0),  # runs begun by an older release have none
+        steps_on_all=content.get("steps_on_all", 0),
+        classifier_decay=content.get("classifier_decay"),
     )
 
 

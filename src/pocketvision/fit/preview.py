@@ -50,6 +50,7 @@ class Preview:
             "device": self.found.device,
             "candidates": self.found.to_json(),
             "epochs": self.plan.epochs,
+            "epochs_on_all": self.plan.epochs_on_all,
             "training_minutes": round(self.training_minutes, 2),
             "disk_mb": round(self.disk_mb, 1),
             "memory_mb": round(self.memory_mb),

@@ -13,7 +13,6 @@ NEEDED = (
     "recipe",
     "epochs",
     "steps_per_epoch",
-    "epochs_on_all",
     "augmentation",
     "preprocessing",
 )  # of plan.json
@@ -63,6 +62,8 @@ def _reached(run: RunFolder) -> str:
             f"in the epochs on all images, after step {last.numbers['done']} of {last.numbers['total']}; "
             f"saved in {run.checkpoint_of_all}"
         )
+    if numbers["done"] >= numbers["total"] and content.get("epochs_on_all", 0) and last is None:
+        return f"after training, before the epochs on all images; the weights are in {run.checkpoint}"
     if numbers["done"] >= numbers["total"]:
         where = run.checkpoint if last is None else run.checkpoint_of_all
         return f"after training, before the file was written; the weights are in {where}"

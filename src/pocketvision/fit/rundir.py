@@ -26,7 +26,9 @@ CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second
 
 
 class RunFolder:
-    """model.onnx, plan.json, log.jsonl, checkpoint/ and tensorboard/ of one job. Nothing is touched before the plan is made.
+    """model.onnx, plan.json, start.safetensors, log.jsonl, checkpoint/, checkpoint_of_all/ and tensorboard/ of one job.
+
+    Nothing is touched before the plan is made.
 
     Args:
         path: must not exist yet, be empty, or hold a run, which is then gone on with.
@@ -166,11 +168,13 @@ class RunFolder:
         kept = log.read_bytes().split(b"\n")[: self.lines] if log.exists() else []
         write_atomically(log, b"".join(line + b"\n" for line in kept if line))
         self._open(epoch=0 if snapshot is None else snapshot.numbers["closed"])
-        newest = load_checkpoint(self.checkpoint_of_all) or snapshot
-        self.seconds = 0.0 if newest is None else newest.numbers["seconds"]
+        later = load_checkpoint(self.checkpoint_of_all)
+        is_done = snapshot is not None and snapshot.numbers["done"] >= snapshot.numbers["total"]
+        saved = [snapshot, later] if is_done else [snapshot]
+        self.seconds = max((each.numbers["seconds"] for each in saved if each is not None), default=0.0)
         return snapshot
 
-    def save(self, folder: Path, step: int, snapshot: Snapshot, seconds: float) -> None:
+    def save(self, folder: Path, step: int, snapshot: Snapshot, seconds: float, origin: str = "") -> None:
         """Write a checkpoint.
 
         Args:
@@ -178,8 +182,9 @@ class RunFolder:
             step: of the training.
             snapshot: its state.
             seconds: that the run has taken so far.
+            origin: digest of the weights that it goes on from, where these are in another checkpoint.
         """
-        numbers = {**snapshot.numbers, "seconds": seconds, "log_lines": self.lines}
+        numbers = {**snapshot.numbers, "seconds": seconds, "log_lines": self.lines, "origin": origin}
         save_checkpoint(folder, step, Snapshot(snapshot.tensors, numbers))
 
     def log(self, event: Event) -> None:

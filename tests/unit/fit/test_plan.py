@@ -8,6 +8,7 @@ import pytest
 
 from pocketvision.data.split import Split
 from pocketvision.fit import plan as plan_module
+from pocketvision.fit.learn_all import epochs_in_time
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
@@ -127,6 +128,27 @@ def test_validation_images_that_are_never_trained_on(parts):
     plan = tuned(parts, epochs=8, minutes=None)
     assert (plan.epochs, plan.epochs_on_all, plan.steps_on_all) == (8, 0, 0)
     assert planned(deadline=None).epochs_on_all == 0, "nor from scratch"
+
+
+def test_epochs_on_all_images_are_not_begun_without_time(clock):
+    plan = tuned()
+    each = plan.seconds_on_all / plan.epochs_on_all
+    for left, epochs in ((10 * plan.seconds_on_all, plan.epochs_on_all), (1.2 * each, 1), (0.3 * each, 0), (-9.0, 0)):
+        assert epochs_in_time(replace(plan, stop_by=left)) == epochs
+    assert epochs_in_time(replace(plan, stop_by=None)) == plan.epochs_on_all
+
+
+def test_moving_statistics_have_no_mean():
+    """With a recipe whose batch norms learn, the mean of two trainings would have the wrong statistics."""
+    assert tuned(recipe="modern", epochs=8, minutes=None).epochs_on_all == 0
+
+
+def test_a_plan_of_an_older_release_has_no_epochs_on_all(clock):
+    content = {**planned(step_seconds=0.1).to_json(), "start": {"weights": None}}
+    for name in ("epochs_on_all", "steps_on_all", "classifier_decay"):
+        del content[name]
+    plan = plan_module.read_plan(content, LABELS, FitOptions(minutes=2), 100.0)
+    assert (plan.epochs_on_all, plan.steps_on_all, plan.classifier_decay) == (0, 0, None)
 
 
 def test_without_a_deadline_nothing_is_measured(clock):

@@ -114,7 +114,7 @@ def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
     run.log(Note("one"))
     run.begin({}, IMAGES)
     run.log(Note("two"))
-    run.save(run.checkpoint, 5, Snapshot({"a": torch.zeros(1)}, {"closed": 1}), seconds=2.5)
+    run.save(run.checkpoint, 5, Snapshot({"a": torch.zeros(1)}, {"closed": 1, "done": 5, "total": 9}), seconds=2.5)
     run.log(Note("lost"))
     run.close()
     with (tmp_path / "run" / "log.jsonl").open("a") as log:
@@ -123,11 +123,26 @@ def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
     again = RunFolder(tmp_path / "run")
     again.log(Note("reading"))
     snapshot = again.resume()
-    assert snapshot.numbers == {"closed": 1, "seconds": 2.5, "log_lines": 2}
+    assert snapshot.numbers == {"closed": 1, "done": 5, "total": 9, "seconds": 2.5, "log_lines": 2, "origin": ""}
+    assert again.seconds == 2.5
     again.log(Note("three"))
     again.close()
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines] == ["one", "two", "reading", "three"]
+
+
+@pytest.mark.parametrize(("done", "seconds"), [(9, 7.0), (5, 2.5)])
+def test_the_time_of_what_came_after_counts_where_that_still_holds(done, seconds, tmp_path):
+    """Where the training was not done, what went on from its end is of no use."""
+    run = RunFolder(tmp_path / "run")
+    run.begin({}, IMAGES)
+    for folder, steps, took in ((run.checkpoint, done, 2.5), (run.checkpoint_of_all, 3, 7.0)):
+        run.save(folder, steps, Snapshot({"a": torch.zeros(1)}, {"closed": 1, "done": steps, "total": 9}), took)
+    run.close()
+    again = RunFolder(tmp_path / "run")
+    again.resume()
+    again.close()
+    assert again.seconds == seconds
 
 
 def test_minutes_are_read_from_the_log(tmp_path):

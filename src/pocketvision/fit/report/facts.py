@@ -103,7 +103,7 @@ class Choice(_Fact):
 class Training(_Fact):
     """How it was trained; `curve` has one entry an epoch, `start` says in sentences what training started from.
 
-    `epochs_on_all` came after the curve, with the validation images, too.
+    `on_all` came after the curve, with the validation images, too; empty: nothing did.
     """
 
     recipe: str
@@ -112,7 +112,7 @@ class Training(_Fact):
     precision: str
     curve: tuple[Epoch, ...]
     start: tuple[str, ...] = ()
-    epochs_on_all: int = 0
+    on_all: str = ""
 
 
 class ClassScore(_Fact):

@@ -92,7 +92,7 @@ def gather(
         params=cost.params,
         minutes=minutes,
         choice=_choice(plan, is_here=spent.latency_ms is not None),
-        training=_training(plan, epochs, "validation" in record.metrics["data"].get("trained_on", ())),
+        training=_training(plan, epochs, record.provenance.get("on_all", "")),
         classes=tuple(
             ClassScore(
                 name=name, images=int(matrix[i].sum()), answered=int(matrix[:, i].sum()), right=int(matrix[i, i])
@@ -170,7 +170,7 @@ def _choice(plan: Mapping[str, Any], is_here: bool) -> Choice:
     )
 
 
-def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], is_of_all: bool) -> Training:
+def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], on_all: str) -> Training:
     return Training(
         recipe=plan["recipe"]["name"],
         batch_size=plan["recipe"]["batch_size"],
@@ -178,7 +178,7 @@ def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], is_of_all: bool)
         precision=plan["precision"],
         curve=tuple(epochs),
         start=tuple(plan["start"]["sentences"]),
-        epochs_on_all=plan["epochs_on_all"] if is_of_all else 0,
+        on_all=on_all,
     )
 
 

@@ -159,10 +159,10 @@ def training(facts: Facts) -> str:
     )
     if how.start:
         words = f"{fact('start', text(' '.join(how.start)))} {words}"
-    if how.epochs_on_all:
-        more = fact("on-all", plural(how.epochs_on_all, "epoch"))
+    if how.on_all:
+        more = fact("on-all", text(how.on_all))
         words += (
-            f" Then {more} with the validation images, too; curves, temperature and threshold are from before that."
+            f" Then {more}, with the validation images, too; curves, temperature and threshold are from before that."
         )
     if not curve:
         return f"<p>{words}</p><p>The log of the training holds no epoch.</p>"
