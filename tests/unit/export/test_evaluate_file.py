@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
-from pocketvision.events import Progress
+from pocketvision.events import Note, Progress
 from pocketvision.export import evaluate
 from pocketvision.export.evaluate import evaluate_file, file_logits, labels_for, score, select_part
 from pocketvision.run.predictor import Predictor
@@ -185,3 +185,25 @@ def test_a_part_without_images(exported):
     with pytest.raises(BadData) as caught:
         selected(exported, many(["train", "train", "validation"] * 20), "test")
     assert str(caught.value) == "'pets' has no images in part 'test'. Try: --part all"
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own data", "other data"])
+@pytest.mark.parametrize(
+    ("trained_on", "warned"),
+    [
+        (None, {"train", "all"}),
+        (["train"], {"train", "all"}),
+        (["train", "validation"], {"train", "validation", "all"}),
+    ],
+)
+def test_images_that_the_network_learnt_from_are_named(trained_on, warned, own, exported, model, monkeypatch):
+    data = dataset(exported, sorted(exported.record.labels), [0] * 8)
+    known = {"fingerprint": data.fingerprint() if own else "of other data"} | (
+        {"trained_on": trained_on} if trained_on else {}
+    )
+    monkeypatch.setattr(model, "record", replace(exported.record, metrics={"data": known}))
+    for part in ("train", "validation", "test", "all"):
+        events, _ = result(evaluate_file(model, data, np.arange(8), part))
+        said = [event.text for event in events if isinstance(event, Note)]
+        expected = f"The network learnt from the {part} images: expect less on others."
+        assert said == ([expected] if own and part in warned else [])

@@ -16,6 +16,7 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import make_plan
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.recipe import RECIPES
 
 CPU = torch.device("cpu")
 TRAIN, STRIPES = 640, 720  # images; half of them have the left side bright; 40 steps
@@ -133,3 +134,10 @@ def test_the_winner_that_the_prior_did_not_expect_is_named(monkeypatch):
     found, events = outcome(hold_contest([entry(0.5), entry(0.25)]))
     assert found.winner.plan.graph.options.width == 0.25
     assert events[-1].text == "mobilenet_v1_shallow_w0.25_r16_s8 was better than the prior thought."
+
+
+@pytest.mark.parametrize(("recipe", "on_all", "most"), [("finetune", 5, 15), ("finetune", 0, 20), ("modern", 0, None)])
+def test_spare_time_does_not_take_the_epochs_kept_for_all_images(recipe, on_all, most):
+    one = entry(0.25)
+    one = replace(one, plan=replace(one.plan, recipe=RECIPES[recipe], epochs_on_all=on_all))
+    assert one.make_trainer().recipe.most_epochs == most

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import builder, network, random_arrays, random_images, residual, small
+from graphs import builder, finish, network, random_arrays, random_images, residual, small
 from pocketvision.errors import GraphError
 from pocketvision.model.network import Network
 from pocketvision.model.resolve import resolve
@@ -130,9 +130,15 @@ def test_mobilenet_v1_equals_timms(resolution):
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_statistics_that_stand_still_give_the_same_gradients_as_batch_norms_of_their_own():
+def biased():
+    """A convolution with a bias before its batch norm."""
+    b = builder()
+    return finish(b, b.conv("image", "stem", 8, bias=True, activation="relu"), "biased")
+
+
+@pytest.mark.parametrize("graph", [small("mobilenet_v3_small"), biased()], ids=lambda graph: graph.name)
+def test_statistics_that_stand_still_give_the_same_gradients_as_batch_norms_of_their_own(graph):
     """In training with kept statistics the batch norm is part of the filters; all parameters still learn the same."""
-    graph = small("mobilenet_v3_small")
     net = network(graph, random_arrays(graph)).double().eval()
     images = random_images(graph, n=3).double()
     net(images).square().sum().backward()
