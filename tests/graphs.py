@@ -23,6 +23,8 @@ VARIANTS = {
     "efficientnet_lite1",
     "efficientnet_lite3",
     "efficientnet_lite4",
+    "mobilenet_v1_relu",
+    "mobilenet_v3_large_tv",
     "mobilenet_v3_small_head1280",
     "mobilenet_v3_small_tv",
     "mobilenet_v3_small_minimalistic",

@@ -100,10 +100,10 @@ class Network(nn.Module):
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): network.py does not say how to run it.")
 
     def _convolve(self, op: ops.Conv, x: Tensor) -> Tensor:
-        """Convolve and normalise; statistics that stand still become part of the filters, which saves a pass over the pixels."""
+        """Convolve and normalise; statistics that stand still in training become part of the filters: one pass less."""
         conv: Any = self.get_submodule(f"{op.name}.conv")
         bn: Any = None if op.batch_norm_eps is None else self.get_submodule(f"{op.name}.bn")
-        if bn is None or bn.training:
+        if bn is None or bn.training or not self.training:
             y: Tensor = conv(x)
             return y if bn is None else bn(y)
         scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
