@@ -15,7 +15,7 @@ from pocketvision.fit.call import fit
 from pocketvision.run.predictor import load
 from pocketvision.train.checkpoint import load_checkpoint
 
-pytestmark = pytest.mark.alone
+alone = pytest.mark.alone  # what counts seconds, or races a process
 # six steps an epoch; "auto" would measure which precision is faster
 OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 4, "precision": "float32"}
 
@@ -162,6 +162,7 @@ def read_until(job, text):
     raise AssertionError(f"{text!r} was never said")
 
 
+@alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_then_the_same_command_again(number, photos, tmp_path):
     folder = tmp_path / "run"
@@ -190,6 +191,7 @@ def test_a_process_then_the_same_command_again(number, photos, tmp_path):
     assert load_checkpoint(tmp_path / "run-2" / "checkpoint").numbers["done"] >= reached
 
 
+@alone
 def test_killed_between_two_checkpoints(photos, tmp_path, whole, monkeypatch):
     """As by a power failure: what was saved last is taken up."""
     folder = tmp_path / "run"
@@ -206,6 +208,7 @@ def test_killed_between_two_checkpoints(photos, tmp_path, whole, monkeypatch):
     assert weights(folder) == whole
 
 
+@alone
 def test_a_process_that_is_still_loading(photos, tmp_path):
     job = start_program("fit", photos, *SMALL[:-1], 10_000, "-o", tmp_path / "run")
     time.sleep(1.0)  # Python and the command line are up; torch is on its way, or was just loaded
@@ -217,6 +220,7 @@ def test_a_process_that_is_still_loading(photos, tmp_path):
     assert not (tmp_path / "run" / "model.onnx").exists()
 
 
+@alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_predict_waiting_for_stdin(number, model):
     job = start_program("predict", model, "-", stdin=-1)

@@ -104,6 +104,7 @@ def test_the_file_holds_no_path_and_no_user_name(tmp_path, monkeypatch):
 LEARNT = 0.8  # of the training photographs; by chance 0.17. Measured: 0.98, on two busy cores (2026-11-22)
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_one_minute_teaches_six_classes(tmp_path):
     """Ends in time, and the file knows its training photographs."""

@@ -126,7 +126,6 @@ def test_embed_answers_the_good_ones_and_names_the_bad(tuned, photos, tmp_path):
 ON_ALL = "learning from validation images, too"
 
 
-@pytest.mark.alone
 def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights, tmp_path, monkeypatch):
     """Stopped in training, and again among the epochs with the validation images: the same weights in the end."""
     monkeypatch.setattr(
