@@ -175,6 +175,8 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     (folder / "model.onnx").unlink()
     for numbers in (folder / "checkpoint_of_all").glob("*.json"):
         numbers.write_text(numbers.read_text().replace(digest(kept["a"]), "0" * 64))
+    for file in (folder / "checkpoint_of_all").iterdir():  # later ones, too
+        file.rename(file.with_name(f"9{file.name[1:]}"))
     newest = max((folder / "checkpoint_of_all").glob("*.safetensors"))
     newest.write_bytes(newest.read_bytes()[:-1])
     fit(
@@ -182,6 +184,8 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     )
     assert any("checkpoint_of_all, of step" in text and "is damaged" in text for text in said)
     assert not any(text.startswith("Going on after step") for text in said)
+    assert any("went on from other weights; these epochs begin anew" in text for text in said)
+    assert load_checkpoint(folder / "checkpoint_of_all").numbers["origin"] == digest(kept["a"])
     assert load(folder / "model.onnx").record.digests["initializers"] == expected
     assert (
         load(folder / "model.onnx").record.digests["initializers"]

@@ -1,6 +1,7 @@
 """The main job from top to bottom: images in, one verified file out."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -253,7 +254,9 @@ def _go_on_with_all(
     snapshot = load_checkpoint(run.checkpoint_of_all)
     yield from _say_if_damaged(run.checkpoint_of_all, snapshot)
     if snapshot is not None and snapshot.numbers["origin"] != origin:
-        snapshot = None  # of another training: one that was taken up before it was done
+        yield Note(f"What {run.checkpoint_of_all} holds went on from other weights; these epochs begin anew.")
+        shutil.rmtree(run.checkpoint_of_all)  # its larger steps would pass for newer ones
+        snapshot = None
     epochs = entry.plan.epochs_on_all if snapshot is not None else epochs_in_time(entry.plan)
     if epochs == 0:
         yield Note("There is no time left to learn from the validation images, too.")

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.contest import Entry
+from pocketvision.fit.plan import LOOKS_BACK
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1
 from pocketvision.train.evaluate import compute_logits
 
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way; 0: the fitted classifier on the weights as they were
+SHARES = tuple(
+    i / (LOOKS_BACK - 1) for i in range(LOOKS_BACK)
+)  # of the way; 0: the fitted classifier on the weights as they were
 
 
 def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Network, float]]:
