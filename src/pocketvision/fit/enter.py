@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
-from pocketvision.data.split import Split
 from pocketvision.events import Event, Note
 from pocketvision.fit.contest import TRIAL_SHARE, Entry
 from pocketvision.fit.head import fit_head, recalibrate
-from pocketvision.fit.options import FitOptions
+from pocketvision.fit.job import Job
 from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_plan
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
@@ -25,61 +24,32 @@ from pocketvision.model.weights.load import Weights
 from pocketvision.run.preprocessing import Preprocessing
 
 
-def enter(
-    found: Found,
-    dataset: Dataset,
-    parts: Split,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-    weights: Weights | None,
-) -> Generator[Event, None, list[Entry]]:
+def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, None, list[Entry]]:
     """Return the finalists ready to train, each with images at its resolution, and its plan."""
-    flip, reason = may_flip(dataset.classes, options.flip)
+    flip, reason = may_flip(job.dataset.classes, job.options.flip)
     yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
-    labels = dataset.labels[parts.train]
     first = found.finalists[0]
     preprocessing = None if weights is None else weights.preprocessing
     known_seconds = found.step_seconds.get(first.name)
-    precision, seconds = decide_precision(first.graph, len(labels), options, device, known_seconds, weights is not None)
+    precision, seconds = decide_precision(job, first.graph, known_seconds, weights is not None)
     reserved = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
     known = {**(found.step_seconds if precision == "float32" else {}), first.name: seconds}
     images: dict[int, tuple[Pixels, Pixels]] = {}
     for candidate in found.finalists:
         if candidate.graph.image.height not in images:
             images[candidate.graph.image.height] = yield from _decode_both(
-                dataset, parts, candidate.graph, preprocessing or Preprocessing()
+                job, candidate.graph, preprocessing or Preprocessing()
             )
     entries = []
     for candidate in found.finalists:
         step_seconds = known.get(candidate.name)
-        plan = make_plan(
-            candidate.graph,
-            found.reason,
-            labels,
-            parts,
-            options,
-            device,
-            deadline,
-            precision,
-            step_seconds,
-            reserved,
-            preprocessing,
-        )
+        plan = make_plan(job, candidate.graph, found.reason, precision, step_seconds, reserved, preprocessing)
         plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
-        entries.append(Entry(plan, *images[plan.graph.image.height], options.seed, device))
+        entries.append(Entry(plan, *images[plan.graph.image.height], job.options.seed, job.device))
     return entries
 
 
-def enter_again(
-    content: Mapping[str, Any],
-    dataset: Dataset,
-    parts: Split,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-    start: Arrays | None,
-) -> Generator[Event, None, Entry]:
+def enter_again(job: Job, content: Mapping[str, Any], start: Arrays | None) -> Generator[Event, None, Entry]:
     """Return the network of a run that was begun, ready to train, by the decisions in its plan.json.
 
     `start` are the weights that training started from; None: drawn ones.
@@ -89,9 +59,9 @@ def enter_again(
             f"The run was begun with {content['threads']} threads, now there are {torch.get_num_threads()}: the weights will "
             "differ in the last digits from those of a run that was never stopped."
         )
-    plan = read_plan(content, dataset.labels[parts.train], options, deadline)
-    images = yield from _decode_both(dataset, parts, plan.graph, plan.preprocessing)
-    return Entry(plan, *images, options.seed, device, start)
+    plan = read_plan(content, job)
+    images = yield from _decode_both(job, plan.graph, plan.preprocessing)
+    return Entry(plan, *images, job.options.seed, job.device, start)
 
 
 def begin_with(
@@ -114,11 +84,9 @@ def begin_with(
     return replace(entry, plan=plan, start=head.arrays), Start(weights, (*sentences, *changed, said))
 
 
-def _decode_both(
-    dataset: Dataset, parts: Split, graph: Graph, preprocessing: Preprocessing
-) -> Generator[Event, None, tuple[Pixels, Pixels]]:
-    train = yield from decode(dataset, parts.train, graph, preprocessing, "training")
-    validation = yield from decode(dataset, parts.validation, graph, preprocessing, "validation")
+def _decode_both(job: Job, graph: Graph, preprocessing: Preprocessing) -> Generator[Event, None, tuple[Pixels, Pixels]]:
+    train = yield from decode(job.dataset, job.parts.train, graph, preprocessing, "training")
+    validation = yield from decode(job.dataset, job.parts.validation, graph, preprocessing, "validation")
     return train, validation
 
 

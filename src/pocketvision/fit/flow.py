@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pocketvision.cost.budget import Spent
@@ -29,6 +28,7 @@ from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
 from pocketvision.fit.head import fit_head_again
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
+from pocketvision.fit.job import Job
 from pocketvision.fit.judge import calibrate, data_json, judge
 from pocketvision.fit.learn_all import SHARE_OF_ALL, digest, entry_of_all, epochs_in_time, learn_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
@@ -116,7 +116,7 @@ def _fit(
     keep_memory()
     dataset, parts, seen, checked = yield from read(data)
     manifest = make_manifest(checked, parts)
-    device = find_device(options.accelerator)
+    job = Job(dataset, parts, seen, options, find_device(options.accelerator), _deadline(began, options))
     if run.is_begun:
         require_same(run, manifest, options)
         if run.is_finished:
@@ -124,9 +124,10 @@ def _fit(
             return read_finished(run, options)
         snapshot = run.resume()
         began -= run.seconds
-        entry, trainer = yield from _go_on(run, snapshot, dataset, parts, options, device, _deadline(began, options))
+        job = replace(job, deadline=_deadline(began, options))
+        entry, trainer = yield from _go_on(run, snapshot, job)
     else:
-        entry, content = yield from _decide(run, dataset, parts, seen, options, device, _deadline(began, options))
+        entry, content = yield from _decide(run, job)
         with interrupts.held():
             run.begin(content, manifest, entry.start)
         trainer = entry.make_trainer()
@@ -140,7 +141,7 @@ def _fit(
         network, on_all = yield from _go_on_with_all(entry, network, share, run, interrupts, began)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    judged = judge(network, calibrated, dataset, parts, test, entry.plan, options, on_all)
+    judged = judge(network, calibrated, job, test, entry.plan, on_all)
     evaluation, measurement, facts = yield from _finish(
         network, judged, test if len(test) else entry.validation, entry.plan.graph, checked, run, options, interrupts
     )
@@ -154,41 +155,25 @@ def _fit(
     return Finished(run.model, entry.plan.graph.name, evaluation, minutes, measurement, spent)
 
 
-def _decide(
-    run: RunFolder,
-    dataset: Dataset,
-    parts: Split,
-    seen: Survey,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
+def _decide(run: RunFolder, job: Job) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
     """Decide where training starts, which network it is, and how it is trained; return that, and what plan.json says of it."""
-    start = yield from choose_start(options, seen)
+    start = yield from choose_start(job.options, job.seen)
     weights = start.weights
-    found = yield from search(dataset, parts, seen, options, device, deadline, weights)
-    entries = yield from enter(found, dataset, parts, options, device, deadline, weights)
+    found = yield from search(job, weights)
+    entries = yield from enter(job, found, weights)
     yield from check_space(run, entries)
     outcome = yield from hold_contest(entries)
     if weights is not None:
         entry, start = yield from begin_with(outcome.winner, weights, start.sentences)
         outcome = replace(outcome, winner=entry)
-    return outcome.winner, _plan_json(found, outcome, start, dataset, parts, options, device)
+    return outcome.winner, _plan_json(job, found, outcome, start)
 
 
-def _go_on(
-    run: RunFolder,
-    snapshot: Snapshot | None,
-    dataset: Dataset,
-    parts: Split,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-) -> Generator[Event, None, tuple[Entry, Trainer]]:
+def _go_on(run: RunFolder, snapshot: Snapshot | None, job: Job) -> Generator[Event, None, tuple[Entry, Trainer]]:
     """Return the network of a run that was begun, and its trainer where it was saved last."""
     content = run.read_plan()
     arrays = None if content["start"]["weights"] is None else run.read_start()
-    entry = yield from enter_again(content, dataset, parts, options, device, deadline, arrays)
+    entry = yield from enter_again(job, content, arrays)
     trainer = entry.make_trainer()
     if snapshot is not None:
         trainer.restore(snapshot)
@@ -336,20 +321,12 @@ def checkpoint_seconds() -> float:
     return float(os.environ.get("POCKETVISION_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))
 
 
-def _plan_json(
-    found: Found,
-    outcome: Outcome,
-    start: Start,
-    dataset: Dataset,
-    parts: Split,
-    options: FitOptions,
-    device: torch.device,
-) -> dict[str, Any]:
+def _plan_json(job: Job, found: Found, outcome: Outcome, start: Start) -> dict[str, Any]:
     """Return every decision, so that the same command goes on with the same ones."""
     return {
-        "data": data_json(dataset, parts),
-        "options": options.to_json(),
-        "device": device.type,
+        "data": data_json(job.dataset, job.parts),
+        "options": job.options.to_json(),
+        "device": job.device.type,
         "target": found.device,
         "start": start.to_json(),
         **outcome.winner.plan.to_json(),

@@ -15,6 +15,7 @@ from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
 from pocketvision.data.split import Split
 from pocketvision.export.evaluate import Evaluation, score
+from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, model_json
 from pocketvision.model.network import Network
@@ -53,11 +54,9 @@ def calibrate(network: Network, validation: Pixels) -> Calibrated:
 def judge(
     network: Network,
     calibrated: Calibrated,
-    dataset: Dataset,
-    parts: Split,
+    job: Job,
     test: Pixels,
     plan: Plan,
-    options: FitOptions,
     on_all: str,
 ) -> tuple[Record, Evaluation, NDArray[np.float32]]:
     """Score the test part once; return the file's record, the score, and its logits.
@@ -74,18 +73,18 @@ def judge(
     side, channels = plan.graph.image.height, plan.graph.image.channels
     record = Record(
         task="classification",
-        labels=dataset.classes,
+        labels=job.dataset.classes,
         resolution=side,
         channels=channels,
         preprocessing=plan.preprocessing,
         model=model_json(plan.graph),
         metrics={
-            "data": {**data_json(dataset, parts), "trained_on": TRAINED_ON[: 2 if on_all else 1]},
+            "data": {**data_json(job.dataset, job.parts), "trained_on": TRAINED_ON[: 2 if on_all else 1]},
             **{part: evaluation.to_json() for part, evaluation in scores.items()},
         },
         temperature=temperature,
         unknown_threshold=threshold,
-        provenance={**provenance(plan, options), "on_all": on_all},
+        provenance={**provenance(plan, job.options), "on_all": on_all},
         goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, side, channels))),
     )
     return record, scores.get("test", scores["validation"]), logits

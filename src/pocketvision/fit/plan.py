@@ -17,6 +17,7 @@ from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.events import Note
+from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
@@ -129,13 +130,9 @@ def model_json(graph: Graph) -> dict[str, Any]:
 
 
 def make_plan(
+    job: Job,
     graph: Graph,
     reason: str,
-    labels: NDArray[np.int64],
-    parts: Split,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
     precision: str,
     step_seconds: float | None = None,
     reserved: float = 0.0,
@@ -144,19 +141,16 @@ def make_plan(
     """Return the plan for one network: whole epochs into the time that is left.
 
     Args:
+        job: images, options, and the time there is.
         graph: the network.
         reason: why this one.
-        labels: of the training images.
-        parts: how many images there are to look at.
-        options: what was asked for.
-        device: where training runs.
-        deadline: `time.monotonic()` by which the file should be there, or None.
         precision: "float32" or "bfloat16".
         step_seconds: of one optimizer step in that precision; None is measured where it is needed.
         reserved: share of the time left that goes to other work.
         preprocessing: of the weights that training starts from; None: from scratch, which takes the whole image.
     """
     assert graph.options is not None
+    options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
     recipe = chosen_recipe(options, len(labels), preprocessing is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
     is_tuned = (
@@ -167,7 +161,7 @@ def make_plan(
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
-            graph, recipe, device, timed_images(graph, recipe), precision
+            graph, recipe, job.device, timed_images(graph, recipe), precision
         )
         look_seconds = FORWARD_SHARE * step_seconds / recipe.batch_size
         looks = 1 + LOOKS_BACK * (share_on_all > 0)
@@ -203,29 +197,25 @@ def may_learn_from_validation(parts: Split) -> bool:
     return not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
 
 
-def read_plan(
-    content: Mapping[str, Any], labels: NDArray[np.int64], options: FitOptions, deadline: float | None
-) -> Plan:
+def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
     """Return the plan that `Plan.to_json` wrote, for the time that is left.
 
     Args:
         content: of plan.json.
-        labels: of the training images.
-        options: the same as then.
-        deadline: `time.monotonic()` by which the file should be there, or None.
+        job: with the same images and options as then.
     """
     graph = resolve_again(content["model"])
     return Plan(
         graph=graph,
         reason=content["reason"],
-        recipe=chosen_recipe(options, len(labels), content["start"]["weights"] is not None),
+        recipe=chosen_recipe(job.options, len(job.labels), content["start"]["weights"] is not None),
         epochs=content["epochs"],
         steps=content["steps_per_epoch"],
         precision=content["precision"],
         augmentation=Augmentation(**content["augmentation"]),
-        weights=class_weights(labels, content["model"]["classes"], options.class_weights),
+        weights=class_weights(job.labels, content["model"]["classes"], job.options.class_weights),
         preprocessing=Preprocessing.from_json(content["preprocessing"]),
-        stop_by=None if deadline is None else deadline - content["finish_seconds"],
+        stop_by=None if job.deadline is None else job.deadline - content["finish_seconds"],
         step_seconds=content["step_seconds"],
         finish_seconds=content["finish_seconds"],
         epochs_on_all=content.get("epochs_on_all", 0),  # runs begun by an older release have none
@@ -235,29 +225,23 @@ def read_plan(
 
 
 def decide_precision(
-    graph: Graph,
-    images: int,
-    options: FitOptions,
-    device: torch.device,
-    step_seconds: float | None,
-    has_weights: bool = False,
+    job: Job, graph: Graph, step_seconds: float | None, has_weights: bool = False
 ) -> tuple[str, float | None]:
     """Return the precision to train in, and the seconds of one step in it where they are known.
 
     Args:
+        job: images, options, and where training runs.
         graph: the network that it is measured on.
-        images: how many there are to train on.
-        options: what was asked for.
-        device: where training runs.
         step_seconds: of one step in float32, where that was measured.
         has_weights: whether training starts from trained weights.
     """
-    if options.precision != "auto":
-        return options.precision, step_seconds if options.precision == "float32" else None
-    recipe = chosen_recipe(options, images, has_weights)
+    asked = job.options.precision
+    if asked != "auto":
+        return asked, step_seconds if asked == "float32" else None
+    recipe = chosen_recipe(job.options, len(job.labels), has_weights)
     timed = timed_images(graph, recipe)
-    step_seconds = step_seconds or measure_step_seconds(graph, recipe, device, timed)
-    return choose_precision(graph, recipe, device, timed, step_seconds)
+    step_seconds = step_seconds or measure_step_seconds(graph, recipe, job.device, timed)
+    return choose_precision(graph, recipe, job.device, timed, step_seconds)
 
 
 def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False) -> Recipe:

@@ -9,6 +9,7 @@ from typing import Any
 from pocketvision.choose.candidates import Candidate
 from pocketvision.events import Event
 from pocketvision.fit.flow import read
+from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, decide_precision, make_plan
 from pocketvision.fit.search import Found, search
@@ -65,26 +66,14 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     """
     deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     dataset, parts, seen, _ = yield from read(data)
-    device = find_device(options.accelerator)
+    job = Job(dataset, parts, seen, options, find_device(options.accelerator), deadline)
     weights = (yield from choose_start(options, seen)).weights
-    found = yield from search(dataset, parts, seen, options, device, deadline, weights)
+    found = yield from search(job, weights)
     first = found.finalists[0]
-    labels = dataset.labels[parts.train]
-    known = found.step_seconds.get(first.name)
-    precision, seconds = decide_precision(first.graph, len(labels), options, device, known, weights is not None)
-    plan = make_plan(
-        first.graph,
-        found.reason,
-        labels,
-        parts,
-        options,
-        device,
-        deadline,
-        precision,
-        seconds,
-        preprocessing=None if weights is None else weights.preprocessing,
-    )
-    step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, device, 8, precision)
+    precision, seconds = decide_precision(job, first.graph, found.step_seconds.get(first.name), weights is not None)
+    preprocessing = None if weights is None else weights.preprocessing
+    plan = make_plan(job, first.graph, found.reason, precision, seconds, preprocessing=preprocessing)
+    step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, job.device, 8, precision)
     training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (parts.train, parts.validation, parts.test)))
     memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6

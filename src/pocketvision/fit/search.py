@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pocketvision.choose.candidates import Asked, Candidate, list_candidates, middle
 from pocketvision.choose.search import (
     ENOUGH_EPOCHS,
@@ -21,16 +19,13 @@ from pocketvision.choose.search import (
 from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import DeviceFile, Latency, read_device_file
 from pocketvision.cost.probe import probe
-from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import steps_per_epoch
-from pocketvision.data.split import Split
-from pocketvision.data.survey import Survey
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
+from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import FINISH_SECONDS, chosen_recipe, decode_seconds, timed_images
 from pocketvision.model.weights.load import Weights
-from pocketvision.train.recipe import Recipe
 from pocketvision.train.speed import measure_step_seconds
 
 NEAR = (0.5, 1.2)  # of the budget: candidates whose first timing lies there are timed with care
@@ -82,24 +77,17 @@ def candidate_json(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def search(
-    dataset: Dataset,
-    parts: Split,
-    seen: Survey,
-    options: FitOptions,
-    device: torch.device,
-    deadline: float | None,
-    weights: Weights | None = None,
-) -> Generator[Event, None, Found]:
+def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, Found]:
     """Find the networks worth a try: of the family of the trained weights, where there are any.
 
     Raises:
         NoFit: nothing fits the budget.
         BadDeviceFile: the device file holds none of the candidates.
     """
+    options, seen = job.options, job.seen
     target = None if options.target is None else read_device_file(Path(options.target))
     asked = Asked(
-        labels=dataset.classes,
+        labels=job.dataset.classes,
         in_channels=1 if seen.grey else 3,
         family=None if options.family == "auto" else options.family,
         width=options.width,
@@ -114,15 +102,13 @@ def search(
     candidates = list_candidates(asked, seen.short_side_median)
     name = str(this_device() if target is None else target.device)
     if options.budget.latency_ms is not None or target is not None:
-        candidates = yield from _time(candidates, options, target, deadline)
+        candidates = yield from _time(candidates, options, target, job.deadline)
     candidates = screen(candidates, options.budget, name)
 
     steps: dict[str, float] = {}
-    if deadline is not None:
-        recipe = chosen_recipe(options, len(parts.train), weights is not None)
-        enough = ENOUGH_EPOCHS if weights is None else ENOUGH_WITH_WEIGHTS
-        candidates = yield from _drop_untrainable(candidates, dataset, parts, recipe, device, deadline, steps, enough)
-    chosen, reason = _choose(candidates, options, deadline)
+    if job.deadline is not None:
+        candidates = yield from _drop_untrainable(job, candidates, job.deadline, steps, weights is not None)
+    chosen, reason = _choose(job, candidates)
     if weights is not None:
         chosen = chosen[:1]  # a trial would take longer than fitting the classifier
     yield from _describe(candidates, chosen, reason)
@@ -181,26 +167,21 @@ def _listed(numbers: set[float]) -> str:
 
 
 def _drop_untrainable(
-    candidates: list[Candidate],
-    dataset: Dataset,
-    parts: Split,
-    recipe: Recipe,
-    device: torch.device,
-    deadline: float,
-    steps: dict[str, float],
-    enough: int,
+    job: Job, candidates: list[Candidate], deadline: float, steps: dict[str, float], has_weights: bool
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates, those marked that the time is too short for; `steps` takes the seconds of a step by name."""
+    recipe = chosen_recipe(job.options, len(job.labels), has_weights)
+    enough = ENOUGH_WITH_WEIGHTS if has_weights else ENOUGH_EPOCHS
 
     def measure(candidate: Candidate) -> float:
         timed = timed_images(candidate.graph, recipe)
-        steps[candidate.name] = measure_step_seconds(candidate.graph, recipe, device, timed)
+        steps[candidate.name] = measure_step_seconds(candidate.graph, recipe, job.device, timed)
         return steps[candidate.name]
 
     yield Progress("measuring how fast networks train here", 0, 1)
     largest = max((c.graph for c in candidates if not c.dropped), key=lambda graph: graph.image.height)
-    seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(dataset, largest))
-    found = drop_untrainable(candidates, measure, steps_per_epoch(len(parts.train), recipe.batch_size), seconds, enough)
+    seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(job.dataset, largest))
+    found = drop_untrainable(candidates, measure, steps_per_epoch(len(job.labels), recipe.batch_size), seconds, enough)
     for name, step in steps.items():
         yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s in training.")
     if not any(candidate.epochs is None or candidate.epochs >= enough for candidate in finalists(found)):
@@ -211,12 +192,13 @@ def _drop_untrainable(
     return found
 
 
-def _choose(candidates: list[Candidate], options: FitOptions, deadline: float | None) -> tuple[list[Candidate], str]:
+def _choose(job: Job, candidates: list[Candidate]) -> tuple[list[Candidate], str]:
     """Return the finalists, and why these."""
     left = [candidate for candidate in candidates if not candidate.dropped]
     if len(candidates) == 1:
         return left, "the only one that was asked for"
-    limits = [words for words, is_set in (("within the budget", options.budget), ("in time", deadline)) if is_set]
+    given = (("within the budget", job.options.budget), ("in time", job.deadline))
+    limits = [words for words, is_set in given if is_set]
     if not limits:
         return [
             middle(left)

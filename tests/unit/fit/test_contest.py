@@ -12,6 +12,7 @@ from pocketvision.data.split import Split
 from pocketvision.events import Note, Progress
 from pocketvision.fit import contest
 from pocketvision.fit.contest import Entry, choose_winner, hold_contest, trial_steps
+from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import make_plan
 from pocketvision.model.resolve import resolve
@@ -35,7 +36,7 @@ def entry(width, epochs=40):
     parts = Split(np.arange(TRAIN), np.arange(TRAIN, STRIPES), np.arange(0), "made up")
     graph = resolve("mobilenet_v1_shallow", width, 16, classes=2, in_channels=1, output_stride=8)
     options = FitOptions(epochs=epochs, batch_size=16, flip=False)
-    plan = make_plan(graph, "made up", data.labels[parts.train], parts, options, CPU, None, "float32")
+    plan = make_plan(Job(data, parts, None, options, CPU, None), graph, "made up", "float32")
     plan = replace(plan, augmentation=replace(plan.augmentation, flip=False, shift=0.0))
     train, validation = (Pixels(data, part, 16, 1, Preprocessing()) for part in (parts.train, parts.validation))
     return Entry(plan, train, validation, 0, CPU)

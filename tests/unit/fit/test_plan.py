@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
 from pocketvision.fit import plan as plan_module
+from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
@@ -58,7 +61,6 @@ def test_costs_of_the_network_are_in_the_plan():
 
 
 GRAPH = resolve("mobilenet_v1", width=0.25, resolution=32, classes=3, output_stride=8)
-LABELS = np.arange(1280) % 3
 PARTS = Split(np.arange(1280), np.arange(100), np.arange(0), "made up")
 
 
@@ -69,9 +71,22 @@ def clock(monkeypatch):
     monkeypatch.setattr(plan_module.time, "monotonic", lambda: 0.0)
 
 
+def job(options, parts=PARTS, deadline=None):
+    """Only labels and parts of the images are looked at by a plan."""
+    samples = tuple(Sample(f"{i}", i % 3) for i in range(1700))
+    return Job(
+        Dataset("made up", ("a", "b", "c"), samples, tuple(map(Path, map(str, range(1700))))),
+        parts,
+        None,
+        options,
+        None,
+        deadline,
+    )
+
+
 def planned(precision="float32", step_seconds=None, deadline=100.0, reserved=0.0):
     options = FitOptions(epochs=None if deadline else 3, minutes=2 if deadline else None)
-    return make_plan(GRAPH, "fast", LABELS, PARTS, options, None, deadline, precision, step_seconds, reserved)
+    return make_plan(job(options, deadline=deadline), GRAPH, "fast", precision, step_seconds, reserved)
 
 
 @pytest.mark.parametrize(("step_seconds", "seconds"), [(0.1, 0.1), (None, 0.7)])
@@ -93,9 +108,8 @@ FEW = Split(np.arange(1280), np.arange(1280, 1500), np.arange(1500, 1700), "made
 def tuned(parts=FEW, **changed):
     asked = {"minutes": 2, **changed}
     deadline = None if asked["minutes"] is None else 100.0
-    return make_plan(
-        GRAPH, "fast", LABELS, parts, FitOptions(**asked), None, deadline, "float32", 0.1, preprocessing=Preprocessing()
-    )
+    given = job(FitOptions(**asked), parts, deadline)
+    return make_plan(given, GRAPH, "fast", "float32", 0.1, preprocessing=Preprocessing())
 
 
 @pytest.mark.parametrize(
@@ -147,7 +161,7 @@ def test_a_plan_of_an_older_release_has_no_epochs_on_all(clock):
     content = {**planned(step_seconds=0.1).to_json(), "start": {"weights": None}}
     for name in ("epochs_on_all", "steps_on_all", "classifier_decay"):
         del content[name]
-    plan = plan_module.read_plan(content, LABELS, FitOptions(minutes=2), 100.0)
+    plan = plan_module.read_plan(content, job(FitOptions(minutes=2), deadline=100.0))
     assert (plan.epochs_on_all, plan.steps_on_all, plan.classifier_decay) == (0, 0, None)
 
 
@@ -170,7 +184,7 @@ def test_the_precision_is_the_one_asked_for_or_the_faster_one(asked, known, deci
     monkeypatch.setattr(
         plan_module, "choose_precision", lambda graph, recipe, device, timed, seconds: ("bfloat16", seconds / 2)
     )
-    assert decide_precision(GRAPH, len(LABELS), FitOptions(precision=asked), None, known) == decided
+    assert decide_precision(job(FitOptions(precision=asked)), GRAPH, known) == decided
 
 
 def test_what_is_described(clock):
