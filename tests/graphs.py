@@ -15,6 +15,8 @@ from pocketvision.model.graph import Graph, Linear, Shape
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.network import Network
 from pocketvision.model.resolve import resolve
+from pocketvision.model.rewrite import leading_indices
+from pocketvision.model.spaces import spaces
 
 Arrays = Mapping[str, NDArray[Any]]
 FAMILY_NAMES = tuple(FAMILIES)
@@ -219,3 +221,14 @@ CUTS: dict[str, Callable[[], tuple[Graph, Graph]]] = {
 }
 HAND_MADE = [name for name in CUTS if name.split()[0] not in FAMILIES]
 CUT_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name.split()[0] in VARIANTS)) for name in CUTS]
+
+
+def random_lists(wide: Graph, narrow: Graph, seed: int) -> dict[str, list[int]]:
+    """As many channels of each part as the leading lists keep, but any of them, in any order."""
+    rng, leading = np.random.default_rng(seed), leading_indices(wide, narrow)
+    lists = {}
+    for space in spaces(wide):
+        counts = [len(set(part.tolist()) & set(leading[space.name])) for part in space.parts.values()]
+        picked = [rng.choice(part, n, replace=False) for part, n in zip(space.parts.values(), counts, strict=True)]
+        lists[space.name] = rng.permutation(np.concatenate(picked)).tolist()
+    return lists

@@ -18,6 +18,7 @@ from graphs import (
     finish,
     random_arrays,
     random_images,
+    random_lists,
     residual,
     shuffle_v1,
     shuffle_v2,
@@ -85,17 +86,6 @@ def silenced(graph, arrays, kept):
             if p.role != "variance":
                 arrays[p.name] = arrays[p.name] * live[op.name].reshape(-1, *[1] * (len(p.shape) - 1))
     return arrays
-
-
-def random_lists(wide, narrow, seed):
-    """As many channels of each part as the leading lists keep, but any of them, in any order."""
-    rng, leading = np.random.default_rng(seed), leading_indices(wide, narrow)
-    lists = {}
-    for space in spaces(wide):
-        counts = [len(set(part.tolist()) & set(leading[space.name])) for part in space.parts.values()]
-        picked = [rng.choice(part, n, replace=False) for part, n in zip(space.parts.values(), counts, strict=True)]
-        lists[space.name] = rng.permutation(np.concatenate(picked)).tolist()
-    return lists
 
 
 @pytest.fixture(params=CUT_PARAMS)

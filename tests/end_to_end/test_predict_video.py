@@ -190,12 +190,13 @@ main()
 @pytest.mark.alone
 def test_ctrl_c_is_the_way_to_stop_a_camera(model, clip):
     words = [sys.executable, "-W", "error", "-c", ENDLESS, clip, "predict", model, "--camera", "0", "--json"]
-    job = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+    # without a buffer: the lines that it would read ahead are lost to communicate
+    job = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=ONE_THREAD)
     first = job.stdout.readline()
     job.send_signal(signal.SIGINT)
     rest, err = job.communicate(timeout=60)
     assert job.returncode == 0, err
-    documents = [json.loads(line) for line in [first, *rest.splitlines()]]
+    documents, err = [json.loads(line) for line in (first + rest).splitlines()], err.decode()
     assert documents[0]["source"] == f"camera0#{documents[0]['frame']}"
     counted = int(err.split()[1])
     assert counted - len(documents) in (0, 1)  # the last one may have been stopped before its line

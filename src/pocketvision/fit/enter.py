@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
+from pocketvision.elastic.statistics import recalibrate
 from pocketvision.events import Event, Note
 from pocketvision.fit.contest import TRIAL_SHARE, Entry
-from pocketvision.fit.head import fit_head, recalibrate
+from pocketvision.fit.head import fit_head
 from pocketvision.fit.job import Job
 from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_plan
 from pocketvision.fit.search import Found

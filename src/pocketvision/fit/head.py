@@ -14,11 +14,10 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pocketvision.data.loader import Images, Pixels, to_tensor
+from pocketvision.data.loader import Images, Pixels
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.plan import Plan
 from pocketvision.model.graph import Graph, Linear
-from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.engines import OnnxRuntime
@@ -26,7 +25,6 @@ from pocketvision.run.metrics import top1
 
 MOST_IMAGES = 8000  # that the classifier is fitted on, evenly spaced; more say little more
 DECAYS = (3e-3, 3e-2, 0.3, 1.0)  # of the classifier, the weakest first; validation chooses
-RECALIBRATION_IMAGES = 512
 ITERATIONS = 100  # of L-BFGS
 BATCH = 32
 
@@ -122,28 +120,6 @@ def _with_classifier(
 ) -> dict[str, NDArray[np.float32]]:
     whole = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     return {**whole, f"{classifier.name}.weight": weight, f"{classifier.name}.bias": bias}
-
-
-def recalibrate(
-    graph: Graph, arrays: Arrays, train: Images
-) -> Generator[Progress, None, dict[str, NDArray[np.float32]]]:
-    """Return the arrays with batch-norm statistics taken anew from training images, as a cut has made the old ones wrong.
-
-    Source: Universally Slimmable Networks, arXiv:1903.05134, section 3.4.
-    """
-    network = build(graph)
-    network.load_arrays(arrays)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # the mean of all batches
-    network.train()
-    rows = np.arange(len(train))[:: max(1, len(train) // RECALIBRATION_IMAGES)]
-    for start in range(0, len(rows), BATCH):
-        with torch.no_grad():
-            network(to_tensor(train[rows[start : start + BATCH]]))
-        yield Progress("batch-norm statistics of the cut", min(start + BATCH, len(rows)), len(rows))
-    return network.arrays()
 
 
 def compute_features(

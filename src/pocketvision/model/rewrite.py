@@ -91,6 +91,24 @@ def important_indices(wide: Graph, narrow: Graph, arrays: Arrays) -> dict[str, l
     return kept
 
 
+def sort_by_importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Return the same network with the most important channels of every part first: its leading channels are its best.
+
+    What it computes stays the same, but for the order of sums. Channels of the image and of the logits keep their places.
+
+    Args:
+        graph: any graph.
+        arrays: its parameters, see `importance`.
+    """
+    weight, found = importance(graph, arrays), spaces(graph)
+    fixed = {found.tensors[name][0, 0] for name in ("image", graph.outputs["logits"])}
+    order = {}
+    for number, space in enumerate(found):
+        ranked = [sorted(part.tolist(), key=lambda i: -weight[space.name][i]) for part in space.parts.values()]
+        order[space.name] = list(range(space.size)) if number in fixed else [i for part in ranked for i in part]
+    return cut(arrays, graph, graph, order)
+
+
 def importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
     """Return for each channel space how much each of its channels matters: what it is scaled with times who reads it.
 

@@ -42,6 +42,7 @@ class Trainer:
         precision: "float32" or "bfloat16" (autocast).
         stop_by: `time.monotonic()` at which training should be over; None = no limit. Where the machine turns out slower
             than planned, fewer steps are taken and the learning rate falls sooner; where it is faster, whole epochs are added.
+        objective: what is learnt in a step; None: the labels.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Trainer:
         class_weights: Tensor | None = None,
         precision: str = "float32",
         stop_by: float | None = None,
+        objective: "Objective | None" = None,
     ) -> None:
         self.network, self.recipe = network, recipe
+        self.objective = objective or learn_labels
         self.steps = steps
         self.planned = self.total = epochs * steps  # `total` may be less than planned, see _keep_to_the_clock
         self.class_weights = class_weights
@@ -188,19 +191,19 @@ class Trainer:
             group["lr"] = lr * group["share"]
         images, labels = images.to(self.device), labels.to(self.device)
         statistics = [buffer.clone() for buffer in self.network.buffers()]
-        with autocast(self.precision, self.device):
-            logits = self.network(images)
-        loss = classification_loss(logits, labels, self.recipe.label_smoothing, self.class_weights)
-        value = loss.item()
+        self.optimizer.zero_grad(set_to_none=True)
+        value = self.objective(self, images, labels)
         if math.isfinite(value):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.average.update()
         else:
             for buffer, before in zip(self.network.buffers(), statistics, strict=True):
                 buffer.copy_(before)
         return value
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the recipe's loss of logits (N, classes) against labels (N,)."""
+        return classification_loss(logits, labels, self.recipe.label_smoothing, self.class_weights)
 
     def _skip(self, loss: float, lr: float, batch: int) -> Iterator[Event]:
         """Leave a batch out whose loss is no number; after three in a row take up the last good state at half the rate.
@@ -276,6 +279,20 @@ class Trainer:
             self._is_late = True
         elif self.total < self.planned:
             self.total = max(self.total, min(self.planned, fitting))
+
+
+Objective = Callable[[Trainer, Tensor, Tensor], float]  # adds gradients of (images, labels); returns the loss
+
+
+def learn_labels(trainer: Trainer, images: Tensor, labels: Tensor) -> float:
+    """Add the gradients of the recipe's loss; return it."""
+    with autocast(trainer.precision, trainer.device):
+        logits = trainer.network(images)
+    loss = trainer.loss(logits, labels)
+    value = loss.item()
+    if math.isfinite(value):
+        loss.backward()  # type: ignore[no-untyped-call]
+    return value
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

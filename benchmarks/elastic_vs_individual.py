@@ -1,0 +1,247 @@
+"""What does one elastic training give against training each size alone? 16 sizes, Fashion-MNIST, the same images and epochs.
+
+    python benchmarks/elastic_vs_individual.py                      # about 2 hours; run again, it skips what is done
+
+(a) the time of the elastic run against the sum of the 16 single trainings; (b) MobileNetV1: the cuts, before and after one
+epoch of their own, against 8 of the sizes trained alone, 3 seeds; (c) MobileNetV2, 1 seed and 4 sizes. All are judged on
+the test images; `--judge validation` is for trying things out. The sizes trained alone follow the same recipe.
+"""
+
+import argparse
+import base64
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from measure import Results, print_estimate
+
+from pocketvision.data.loader import Pixels, steps_per_epoch, training_batches
+from pocketvision.data.read import read_dataset
+from pocketvision.data.split import split
+from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.statistics import recalibrate
+from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich
+from pocketvision.fit.plan import chosen_augmentation
+from pocketvision.model.graph import Graph
+from pocketvision.model.network import Network, build
+from pocketvision.model.resolve import resolve
+from pocketvision.model.rewrite import cut, leading_indices
+from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.evaluate import compute_logits
+from pocketvision.train.loop import Objective, Trainer
+from pocketvision.train.memory import keep_memory
+from pocketvision.train.recipe import find_recipe
+
+WIDTHS, RESOLUTIONS = (0.25, 0.375, 0.5, 0.75), (20, 24, 28, 32)
+FAMILIES = {"mobilenet_v1": ("v1", 3, 8), "mobilenet_v2": ("v2", 1, 4)}  # short name, seeds, sizes trained alone
+ALONE = [(w, r) for r in (20, 32) for w in WIDTHS], [(w, r) for r in (20, 32) for w in (0.25, 0.75)]
+IMAGES, JUDGED = 20_000, 10_000
+BLOCK = 20  # steps, timed in turn
+TUNE_RATE = 0.1  # of the recipe's
+
+
+class Pictures:
+    """The images at each resolution, prepared once.
+
+    Args:
+        judge: "test", or "validation": training images that no training here has seen.
+        images: to train on.
+    """
+
+    def __init__(self, judge: str, images: int = IMAGES) -> None:
+        dataset = read_dataset("fashion-mnist")
+        parts = split(dataset)
+        shuffled = np.random.default_rng(0).permutation(np.concatenate([parts.train, parts.validation]))
+        self.train = np.sort(shuffled[:images])
+        self.judged = parts.test if judge == "test" else np.sort(shuffled[-JUDGED:])
+        self.dataset, self._found = dataset, {}
+
+    def at(self, part: str, resolution: int) -> Pixels:
+        """Images of a part at one resolution."""
+        if (part, resolution) not in self._found:
+            pixels = Pixels(self.dataset, getattr(self, part), resolution, 1, Preprocessing())
+            for _ in pixels.decode(""):
+                pass
+            self._found[part, resolution] = pixels
+        return self._found[part, resolution]
+
+
+class Setting:
+    """One family, one seed: how its networks are trained and judged."""
+
+    def __init__(
+        self, family: str, seed: int, epochs: int, pictures: Pictures, options: ElasticOptions, lr: float
+    ) -> None:
+        self.seed, self.epochs, self.pictures, self.options = seed, epochs, pictures, options
+        recipe = find_recipe("modern")
+        self.recipe = type(recipe)(**{**vars(recipe), "lr": lr or recipe.lr})
+        top = resolve(family, WIDTHS[-1], RESOLUTIONS[-1], 10, 1, output_stride=16, thin_head=True)
+        self.space = ElasticSpace.below(top, WIDTHS, RESOLUTIONS)
+        self.steps = steps_per_epoch(len(pictures.train), recipe.batch_size)
+
+    def trainer(self, network: Network, epochs: int, objective: Objective | None = None, rate: float = 1.0) -> Trainer:
+        """A trainer that follows the recipe, perhaps at a share of its rate."""
+        recipe = type(self.recipe)(**{**vars(self.recipe), "lr": rate * self.recipe.lr})
+        torch.manual_seed(self.seed)
+        return Trainer(network, recipe, epochs, self.steps, objective=objective)
+
+    def batches(self, resolution: int, epoch: int, first: int) -> Iterator[Any]:
+        """One epoch of augmented images."""
+        graph = self.space.cut(WIDTHS[0], resolution)
+        changes = chosen_augmentation(self.recipe, graph, self.epochs)
+        images = self.pictures.at("train", resolution)
+        return training_batches(images, self.recipe.batch_size, changes, self.seed, epoch, first)
+
+    def learn(self, trainer: Trainer, resolution: int) -> Network:
+        """Train to the end; the averaged weights."""
+        for event in trainer.run(partial(self.batches, resolution), look_at_nothing):
+            if type(event).__name__ == "Epoch":
+                print(f"  epoch {event.epoch}/{event.epochs}: loss {event.loss:.3f}, {event.seconds:.0f} s", flush=True)
+        return trainer.average.network
+
+    def judge(self, network: Network) -> dict[str, Any]:
+        """What it gets right of the images that it was not trained on."""
+        images = self.pictures.at("judged", network.graph.image.height)
+        right = compute_logits(network, images).argmax(1) == images.labels
+        return {"top1": float(right.mean()), "right": base64.b64encode(np.packbits(right)).decode()}
+
+    def alone(self, width: float, resolution: int) -> dict[str, Any]:
+        """One size, trained alone."""
+        began = time.monotonic()
+        network = self.learn(self.trainer(build(self.space.cut(width, resolution), self.seed), self.epochs), resolution)
+        return {**self.judge(network), "seconds": time.monotonic() - began}
+
+    def elastic(self, tune: bool) -> dict[str, Any]:
+        """All sizes from one training, then each after one epoch of its own."""
+        began = time.monotonic()
+        objective = Sandwich(self.space, self.options, self.seed)
+        large = self.learn(self.trainer(build(self.space.graph, self.seed), self.epochs, objective), RESOLUTIONS[-1])
+        found: dict[str, Any] = {"training_seconds": time.monotonic() - began, "cuts": {}, "tuned": {}}
+        began = time.monotonic()
+        cuts = [self.recalibrated(large.arrays(), graph) for graph in self.space.graphs]
+        found["statistics_seconds"] = time.monotonic() - began
+        for network in cuts:
+            found["cuts"][name_of(network.graph)] = self.judge(network)
+        began = time.monotonic()
+        for network in cuts if tune else ():
+            teach = Distillation(cuts[-1], network.graph.image.height)
+            tuned = self.learn(self.trainer(network, 1, teach, TUNE_RATE), RESOLUTIONS[-1])
+            found["tuned"][name_of(network.graph)] = self.judge(self.recalibrated(tuned.arrays(), network.graph))
+        return found | {"tuning_seconds": time.monotonic() - began}
+
+    def recalibrated(self, arrays: Any, graph: Graph) -> Network:
+        """The cut with statistics of its own; `arrays` are the largest network's or its own."""
+        whole = self.space.graph
+        if arrays["classifier.weight"].shape != graph["classifier"].parameters()[0].shape:
+            arrays = cut(arrays, whole, graph, leading_indices(whole, graph))
+        job = recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))
+        while True:
+            try:
+                next(job)
+            except StopIteration as stop:
+                network = build(graph)
+                network.load_arrays(stop.value)
+                return network
+
+    def time_epochs(self) -> dict[str, float]:
+        """Seconds of one epoch of each size alone and of the elastic network, in blocks that take turns."""
+        contestants = {name_of(graph): (self.trainer(build(graph), 99), graph) for graph in self.space.graphs}
+        sandwich = Sandwich(self.space, self.options, self.seed)
+        contestants["elastic"] = self.trainer(build(self.space.graph), 99, sandwich), self.space.graph
+        seconds = dict.fromkeys(contestants, 0.0)
+        for first in range(0, self.steps, BLOCK):
+            for name, (trainer, graph) in contestants.items():
+                batches = self.batches(graph.image.height, 0, first)
+                began = time.monotonic()
+                for _, (images, labels) in zip(range(min(BLOCK, self.steps - first)), batches, strict=False):
+                    trainer.train_step(images, labels, 0.01)
+                    trainer.done += 1
+                seconds[name] += time.monotonic() - began
+        return seconds
+
+
+def look_at_nothing(network: Network) -> Iterator[Any]:
+    yield from ()
+    return 0.0, 0.0
+
+
+def name_of(graph: Graph) -> str:
+    """Width and resolution, as papers write them."""
+    return f"{graph.options.width:g}-{graph.options.resolution}"
+
+
+def hits(cell: dict[str, Any]) -> np.ndarray:
+    """Which images were right."""
+    return np.unpackbits(np.frombuffer(base64.b64decode(cell["right"]), np.uint8))
+
+
+def summary(cells: dict[str, Any]) -> dict[str, Any]:
+    """Times as shares, and the paired differences in points, with standard errors over images."""
+    said: dict[str, Any] = {}
+    for short, _, _ in FAMILIES.values():
+        if f"{short} epochs" in cells:
+            seconds = dict(cells[f"{short} epochs"])
+            whole = seconds.pop("elastic")
+            said[f"{short} elastic time / sum of singles"] = round(whole / sum(seconds.values()), 3)
+        for kind in ("cuts", "tuned"):
+            points: dict[str, list[np.ndarray]] = {}
+            for key, cell in cells.items():
+                family, what, size, seed = (*key.split(), "", "")[:4]
+                large = cells.get(f"{short} elastic {seed}", {kind: {}})[kind]
+                if family == short and what == "alone" and size in large:
+                    points.setdefault(size, []).append(hits(large[size]).astype(float) - hits(cell))
+            if points:
+                each = {size: np.mean(found, axis=0) for size, found in points.items()}
+                means = {size: round(100 * float(d.mean()), 2) for size, d in each.items()}
+                errors = {size: round(100 * float(d.std() / len(d) ** 0.5), 2) for size, d in each.items()}
+                said[f"{short} {kind} - alone, points"] = {
+                    "mean": round(float(np.mean(list(means.values()))), 2),
+                    **means,
+                }
+                said[f"{short} {kind} - alone, standard errors"] = errors
+    return said
+
+
+def main() -> None:
+    """Run what is not there yet; each cell is written when it is done."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--judge", default="test", choices=("test", "validation"))
+    parser.add_argument("--families", default="mobilenet_v1,mobilenet_v2")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--random", type=int, default=ElasticOptions.random)
+    parser.add_argument("--labels", type=float, nargs=2, default=ElasticOptions.labels)
+    parser.add_argument("--lr", type=float, default=0.0)
+    parser.add_argument("--no-tune", action="store_true")
+    parser.add_argument("--no-alone", action="store_true")
+    parser.add_argument("--no-times", action="store_true")
+    parser.add_argument("--suffix", default="")
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    keep_memory()
+    options = ElasticOptions(random=asked.random, labels=tuple(asked.labels))
+    pictures = Pictures(asked.judge)
+    print_estimate(10 * asked.epochs)
+    results = Results("elastic_vs_individual", ("torch",), asked.suffix, *([asked.folder] if asked.folder else []))
+    if results.is_finished:
+        return
+    results.content |= {"options": {name: str(value) for name, value in vars(asked).items()}}
+    for number, family in enumerate(asked.families.split(",")):
+        short, seeds, _ = FAMILIES[family]
+        setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures, options=options, lr=asked.lr)
+        if not asked.no_times:
+            results.cell(f"{short} epochs", setting(0).time_epochs)
+        for seed in range(min(seeds, asked.seeds)):
+            results.cell(f"{short} elastic {seed}", partial(setting(seed).elastic, not asked.no_tune))
+            for width, side in () if asked.no_alone else ALONE[number]:
+                results.cell(f"{short} alone {width:g}-{side} {seed}", partial(setting(seed).alone, width, side))
+            print(summary(results.content["cells"]), flush=True)
+    results.finish(summary(results.content["cells"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The front: what each cut of one elastic network gets right and takes, and the pick within a budget."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.choose.candidates import Candidate
+from pocketvision.choose.search import screen
+from pocketvision.cost.budget import Budget
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """One size of an elastic network.
+
+    Attributes:
+        candidate: its graph and what it takes.
+        right: which of the validation images it gets right (N,), the same images for all cuts.
+    """
+
+    candidate: Candidate
+    right: NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        """The network's full name."""
+        return self.candidate.name
+
+    @property
+    def top1(self) -> float:
+        """Share of validation images that it gets right."""
+        return float(self.right.mean())
+
+    @property
+    def cost(self) -> tuple[float, float]:
+        """What orders cuts from cheap to dear: latency where it is known, then multiply-adds."""
+        spent = self.candidate.spent
+        return spent.latency_ms or 0.0, spent.macs
+
+
+def pick(cuts: Sequence[Cut], budget: Budget, device: str) -> Cut:
+    """Return the best cut within the budget; of those that are as good within one standard error, the cheapest.
+
+    Source: the rule of one standard error, Breiman et al. 1984, Classification and Regression Trees, section 3.4.3; here the
+    error is of the paired difference on the same images.
+
+    Args:
+        cuts: of one network.
+        budget: the limits.
+        device: name of the device, for the message.
+
+    Raises:
+        NoFit: none is within the budget.
+    """
+    screened = screen([cut.candidate for cut in cuts], budget, device)
+    fitting = [cut for cut, candidate in zip(cuts, screened, strict=True) if not candidate.dropped]
+    best = max(sorted(fitting, key=lambda cut: cut.cost), key=lambda cut: cut.top1)
+    return min((cut for cut in fitting if is_as_good(cut, best)), key=lambda cut: cut.cost)
+
+
+def is_as_good(cut: Cut, best: Cut) -> bool:
+    """Whether a cut is worse than the best by no more than one standard error, paired on the same images."""
+    difference = best.right.astype(float) - cut.right
+    return float(difference.mean()) <= float(difference.std()) / math.sqrt(len(difference))
+
+
+def pareto(cuts: Sequence[Cut]) -> list[Cut]:
+    """Return the cuts that are better than all cheaper ones, the cheapest first."""
+    front: list[Cut] = []
+    for cut in sorted(cuts, key=lambda cut: (cut.cost, -cut.top1)):
+        if not front or cut.top1 > front[-1].top1:
+            front.append(cut)
+    return front
+
+
+def next_better(cuts: Sequence[Cut], chosen: Cut) -> Cut | None:
+    """Return the cheapest cut of the front that is dearer and clearly better than the chosen one; None where there is none."""
+    return next((cut for cut in pareto(cuts) if cut.cost > chosen.cost and not is_as_good(chosen, cut)), None)

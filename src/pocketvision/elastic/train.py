@@ -1,0 +1,148 @@
+"""The sandwich rule: in each step the largest network, the narrowest and some random ones learn from the same images.
+
+What differs from the published rules, and why: decisions/0014-elastic-training.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from pocketvision.elastic.slice import SubNetwork
+from pocketvision.elastic.space import ElasticSpace
+from pocketvision.errors import BadOption
+from pocketvision.model.network import Network
+from pocketvision.train.loop import Trainer, autocast
+
+STREAM = 2  # of random numbers; order and augmentation have 0 and 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticOptions:
+    """How sub-networks learn.
+
+    Attributes:
+        random: sub-networks of random width in a step, besides the largest and the narrowest. US-Nets take two
+            (arXiv:1903.05134, section 3.3), as does MutualNet (arXiv:1909.12978, section 3.2).
+        labels: share of the labels in what a sub-network learns from, at the beginning and at the end of training; the rest
+            are the answers of the largest network on the same images. US-Nets and MutualNet have 0.
+        temperature: that these answers are softened with (Hinton et al. 2015, arXiv:1503.02531, section 2).
+    """
+
+    random: int = 1
+    labels: tuple[float, float] = (0.5, 0.5)
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.random < 0:
+            raise BadOption(f"random sub-networks in a step must be 0 or more; got {self.random}.", "1")
+        if not all(0 <= share <= 1 for share in self.labels):
+            raise BadOption(f"the labels' share must be from 0 to 1; got {self.labels}.", "0.5")
+        if not self.temperature > 0:
+            raise BadOption(f"the temperature must be above 0; got {self.temperature:g}.", "1")
+
+
+class Sandwich:
+    """What an elastic network learns in a step: an objective for `Trainer`.
+
+    Source: the sandwich rule, US-Nets, arXiv:1903.05134, section 3.2; resolutions from the same crop: MutualNet,
+    arXiv:1909.12978, section 3.
+
+    Args:
+        space: whose largest network is trained.
+        options: how the others learn.
+        seed: of which ones, and at which resolution: with the step, all that this depends on.
+    """
+
+    def __init__(self, space: ElasticSpace, options: ElasticOptions, seed: int) -> None:
+        self.space, self.options, self.seed = space, options, seed
+        self._networks: dict[tuple[float, int], SubNetwork] = {}
+
+    def __call__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> float:
+        """Add the gradients of one step; return the largest network's loss, or what is no number in another's.
+
+        Args:
+            trainer: whose network learns.
+            images: (N, C, R, R) uint8 at the largest resolution.
+            labels: (N,) int64.
+        """
+        with autocast(trainer.precision, trainer.device):
+            logits = trainer.network(images)
+        loss = trainer.loss(logits, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        answers = F.softmax(logits.detach().float() / self.options.temperature, 1)
+        first, last = self.options.labels
+        share = first + (last - first) * trainer.progress
+        losses = [loss.detach()]
+        for width, resolution in self.draw(trainer.done):
+            with autocast(trainer.precision, trainer.device):
+                found = self._network(width, resolution)(trainer.network, resized(images, resolution))
+            mixed = share * trainer.loss(found, labels) + (1 - share) * distance(
+                found, answers, self.options.temperature
+            )
+            mixed.backward()  # type: ignore[no-untyped-call]
+            losses.append(mixed.detach())
+        return loss.item() if bool(torch.isfinite(torch.stack(losses)).all()) else float("nan")
+
+    def draw(self, step: int) -> list[tuple[float, int]]:
+        """Return width and resolution of the sub-networks of a step: the narrowest first, then random ones."""
+        widths, sides = self.space.widths, self.space.resolutions
+        rng = np.random.default_rng([self.seed, STREAM, step])
+        picked = [widths[0], *rng.choice(widths, self.options.random).tolist()]
+        return list(zip(picked, rng.choice(sides, len(picked)).tolist(), strict=True))
+
+    def _network(self, width: float, resolution: int) -> SubNetwork:
+        if (width, resolution) not in self._networks:
+            cut = self.space.cut(width, resolution)
+            self._networks[width, resolution] = SubNetwork(self.space.graph, cut)
+        return self._networks[width, resolution]
+
+
+class Distillation:
+    """What a cut learns when it is trained further on its own: labels and the answers of the largest network, half and half.
+
+    Args:
+        teacher: the largest network, in evaluation mode; it is not changed.
+        resolution: of the cut.
+        share: of the labels.
+        temperature: see `ElasticOptions`.
+    """
+
+    def __init__(self, teacher: Network, resolution: int, share: float = 0.5, temperature: float = 1.0) -> None:
+        self.teacher, self.resolution = teacher.eval(), resolution
+        self.share, self.temperature = share, temperature
+
+    def __call__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> float:
+        """Add the gradients of one step; return the loss. The images have the largest network's resolution."""
+        with torch.no_grad():
+            answers = F.softmax(self.teacher(images).float() / self.temperature, 1)
+        with autocast(trainer.precision, trainer.device):
+            logits = trainer.network(resized(images, self.resolution))
+        loss = self.share * trainer.loss(logits, labels)
+        loss = loss + (1 - self.share) * distance(logits, answers, self.temperature)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+
+def distance(logits: Tensor, answers: Tensor, temperature: float) -> Tensor:
+    """Return how far logits, softened, are from softened answers: the mean cross-entropy, in nats, times temperature squared.
+
+    Args:
+        logits: (N, classes).
+        answers: (N, classes), probabilities.
+        temperature: of both.
+    """
+    softened = F.log_softmax(logits.float() / temperature, 1)
+    return -(temperature**2) * (answers * softened).sum(1).mean()
+
+
+def resized(images: Tensor, resolution: int) -> Tensor:
+    """Return images (N, C, R, R) uint8 at another resolution, antialiased; as they are where it is theirs."""
+    if images.shape[-1] == resolution:
+        return images
+    small: Tensor = transforms.resize(images, [resolution, resolution], InterpolationMode.BILINEAR, antialias=True)
+    return small.contiguous(memory_format=torch.channels_last)
