@@ -25,6 +25,7 @@ from pocketvision.data.split import split
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.statistics import recalibrate
 from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich
+from pocketvision.events import finish
 from pocketvision.fit.plan import chosen_augmentation
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
@@ -138,14 +139,9 @@ class Setting:
         whole = self.space.graph
         if arrays["classifier.weight"].shape != graph["classifier"].parameters()[0].shape:
             arrays = cut(arrays, whole, graph, leading_indices(whole, graph))
-        job = recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))
-        while True:
-            try:
-                next(job)
-            except StopIteration as stop:
-                network = build(graph)
-                network.load_arrays(stop.value)
-                return network
+        network = build(graph)
+        network.load_arrays(finish(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
+        return network
 
     def time_epochs(self) -> dict[str, float]:
         """Seconds of one epoch of each size alone and of the elastic network, in blocks that take turns."""

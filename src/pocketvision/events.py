@@ -1,6 +1,10 @@
 """What long work says while it runs: plain values that it yields, and the command line draws."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True)
@@ -94,3 +98,13 @@ class Measured:
 
 
 Event = Note | Progress | Timed | Step | Epoch | Measured
+
+
+def finish(job: Generator[Any, None, Outcome]) -> Outcome:
+    """Run long work to its end, whatever it says on the way; return what came out."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome

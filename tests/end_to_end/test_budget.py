@@ -201,7 +201,7 @@ def test_a_file_that_is_not_to_be_trusted_is_warned_of(photos, board, tmp_path):
 
 
 def test_where_none_has_time_the_cheapest_trains_what_it_can(photos, monkeypatch):
-    monkeypatch.setattr(search, "measure_step_seconds", lambda *arguments: 100.0)
+    monkeypatch.setattr(search, "measure_step_seconds", lambda *arguments, **_: 100.0)
     words = ("--plan", "--minutes", 1, "--resolution", 32, "--precision", "float32", "--json")
     outcome = pocketvision("fit", photos, *words)
     assert outcome.code == 0, outcome.err

@@ -36,21 +36,25 @@ class Asked:
     Attributes:
         labels: class names.
         in_channels: 3 for RGB, 1 for grey.
-        family, width, resolution, output_stride: of the network.
+        families: that may be taken.
+        width, resolution, output_stride: of the network.
         is_limited: whether there is a budget, so that smaller networks than usual are worth a look.
         conventions: of the weights to start from; those of networks trained from scratch otherwise.
         trained_width: width of the weights to start from; None: from scratch.
+        is_elastic: whether all sizes are trained at once: a width or resolution that is fixed is then the largest, and all share
+            one output stride.
     """
 
     labels: tuple[str, ...]
     in_channels: int
-    family: str | None = None
+    families: tuple[str, ...] = ()
     width: float | None = None
     resolution: int | None = None
     output_stride: int | None = None
     is_limited: bool = False
     conventions: str = SCRATCH
     trained_width: float | None = None
+    is_elastic: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,12 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
         asked: what the user fixed.
         short_side: median over the images, in pixels.
     """
-    resolutions = [asked.resolution] if asked.resolution is not None else suitable_resolutions(asked, short_side)
-    family = asked.family or (SMALL_FAMILY if max(resolutions) <= SMALL else PHOTO_FAMILY)
-    widths = [asked.width] if asked.width is not None else suitable_widths(asked)
+    sides = suitable_resolutions(asked, short_side)
+    if asked.resolution is not None and min(sides) >= asked.resolution:
+        sides = _shares_of(asked.resolution)
+    resolutions = [int(side) for side in _sizes(asked.resolution, sides, asked.is_elastic)]
+    families = asked.families or (SMALL_FAMILY if max(resolutions) <= SMALL else PHOTO_FAMILY,)
+    widths = _sizes(asked.width, suitable_widths(asked), asked.is_elastic)
     graphs = [
         resolve(
             family,
@@ -108,15 +115,24 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
             resolution=resolution,
             classes=len(asked.labels),
             in_channels=asked.in_channels,
-            output_stride=asked.output_stride or default_output_stride(resolution),
+            output_stride=asked.output_stride
+            or default_output_stride(max(resolutions) if asked.is_elastic else resolution),
             thin_head=asked.trained_width is None,
             conventions=asked.conventions,
         )
+        for family in families
         for resolution in resolutions
         for width in widths
     ]
     found = [_describe(graph, asked, short_side) for graph in graphs]
     return sorted(found, key=_rank)
+
+
+def _sizes(asked: float | None, suitable: Sequence[float], is_elastic: bool) -> list[float]:
+    """Return the sizes to look at: all that suit, the one that was asked for, or those up to that one."""
+    if asked is None:
+        return list(suitable)
+    return [*(size for size in suitable if is_elastic and size < asked), asked]
 
 
 def suitable_widths(asked: Asked) -> list[float]:
@@ -148,8 +164,16 @@ def suitable_resolutions(asked: Asked, short_side: int) -> list[int]:
         reach = short_side * _reach(asked)
         return [r for r in PHOTO_RESOLUTIONS if r <= max(reach, PHOTO_RESOLUTIONS[0])]
     own = own_resolution(short_side)
-    shares = SMALL_SHARES if asked.is_limited else (1.0,)
-    return sorted({max(16, ceil(own * share / EVEN) * EVEN) for share in shares})
+    return _shares_of(own) if asked.is_limited else [own]
+
+
+def _shares_of(side: int) -> list[int]:
+    """Return smaller resolutions and this one.
+
+    >>> _shares_of(32)
+    [16, 24, 32]
+    """
+    return sorted({max(16, ceil(side * share / EVEN) * EVEN) for share in SMALL_SHARES})
 
 
 def _reach(asked: Asked) -> float:
@@ -177,13 +201,24 @@ def default_output_stride(resolution: int) -> int:
 
 def _describe(graph: Graph, asked: Asked, short_side: int) -> Candidate:
     assert graph.options is not None
-    cost = count(graph)
-    size_bytes = cost.weight_bytes + record_bytes(graph, asked.labels)
-    spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
-    expected = expected_top1(graph, round(own_resolution(short_side) * _reach(asked)))
+    found = describe_candidate(graph, asked.labels, round(own_resolution(short_side) * _reach(asked)))
     if asked.trained_width is not None and graph.options.width < asked.trained_width:
-        expected -= LOST_BY_A_CUT
-    return Candidate(graph, expected, spent)
+        return replace(found, expected_top1=found.expected_top1 - LOST_BY_A_CUT)
+    return found
+
+
+def describe_candidate(graph: Graph, labels: Sequence[str], side: int) -> Candidate:
+    """Return a network with its prior and what it takes.
+
+    Args:
+        graph: the network.
+        labels: class names.
+        side: above which more resolution earns nothing, in pixels.
+    """
+    cost = count(graph)
+    size_bytes = cost.weight_bytes + record_bytes(graph, labels)
+    spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
+    return Candidate(graph, expected_top1(graph, side), spent)
 
 
 def record_bytes(graph: Graph, labels: Sequence[str]) -> int:

@@ -68,9 +68,9 @@ def is_as_good(cut: Cut, best: Cut) -> bool:
 
 
 def pareto(cuts: Sequence[Cut]) -> list[Cut]:
-    """Return the cuts that are better than all cheaper ones, the cheapest first."""
+    """Return the cuts that are better than all cheaper ones, the cheapest first; those that are out do not count."""
     front: list[Cut] = []
-    for cut in sorted(cuts, key=lambda cut: (cut.cost, -cut.top1)):
+    for cut in sorted((cut for cut in cuts if not cut.candidate.dropped), key=lambda cut: (cut.cost, -cut.top1)):
         if not front or cut.top1 > front[-1].top1:
             front.append(cut)
     return front

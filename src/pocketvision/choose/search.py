@@ -6,6 +6,7 @@ from dataclasses import replace
 from pocketvision.choose.candidates import Candidate
 from pocketvision.cost.budget import Budget, written
 from pocketvision.errors import NoFit
+from pocketvision.model.graph import Options
 
 ENOUGH_EPOCHS = (
     8  # from scratch; with fewer, a larger network does no better than a smaller one with these: docs/log.md
@@ -102,18 +103,19 @@ def drop_untrainable(
 
 
 def finalists(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the few that are worth a try, the first by the prior: of each family and resolution only the likeliest best.
+    """Return the few that are worth a try, the first by the prior: of each resolution, or family where there are several, one.
 
-    What a wider network has in more channels is known to help; what a few pixels more or less do is not.
+    What a wider network has in more channels is known to help; what a few pixels more or less do, or another family, is not.
     """
-    tried: dict[tuple[object, ...], Candidate] = {}
-    for candidate in candidates:
-        if not candidate.dropped:
-            tried.setdefault(_kind(candidate), candidate)
+    left = [candidate for candidate in candidates if not candidate.dropped]
+    families = {_options(candidate).family for candidate in left}
+    tried: dict[object, Candidate] = {}
+    for candidate in left:
+        have = _options(candidate)
+        tried.setdefault(have.family if len(families) > 1 else have._replace(width=0.0), candidate)
     return list(tried.values())[:FINALISTS]
 
 
-def _kind(candidate: Candidate) -> tuple[object, ...]:
-    """Return all options but the width."""
+def _options(candidate: Candidate) -> Options:
     assert candidate.graph.options is not None
-    return tuple(candidate.graph.options._replace(width=0.0))
+    return candidate.graph.options

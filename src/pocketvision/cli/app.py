@@ -13,7 +13,22 @@ from typing import Any
 import typer
 
 from pocketvision import __version__
-from pocketvision.cli import data, evaluate, export, fit, info, models, predict, probe, report, show, verify, weights
+from pocketvision.cli import (
+    cut,
+    data,
+    evaluate,
+    export,
+    fit,
+    front,
+    info,
+    models,
+    predict,
+    probe,
+    report,
+    show,
+    verify,
+    weights,
+)
 from pocketvision.errors import DiskFailed, MissingExtra, PocketvisionError, missing_extra, nearest
 
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
@@ -31,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, predict, evaluate, verify, report, export, probe, info, show, models):
+for verb in (fit, cut, front, predict, evaluate, verify, report, export, probe, info, show, models):
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
 app.add_typer(data.data, name="data")

@@ -27,7 +27,8 @@ def fit(
     ] = None,
     epochs: Annotated[int | None, Option(help="Passes over the training images, instead of a time.")] = None,
     family: Annotated[
-        str, Option(help="Family of networks, see `pocketvision models`; auto goes by the images.")
+        str,
+        Option(help="Family of networks, or several with commas, see `pocketvision models`; auto goes by the images."),
     ] = "auto",
     width: Annotated[float | None, Option(help="Width multiplier. [default: by images, budget and time]")] = None,
     resolution: Annotated[
@@ -48,6 +49,9 @@ def fit(
     class_weights: Annotated[str, Option(help="auto, balanced or none.")] = "auto",
     flip: Annotated[
         bool | None, Option("--flip/--no-flip", help="Mirror training images. [default: by class names]")
+    ] = None,
+    elastic: Annotated[
+        bool | None, Option("--elastic/--no-elastic", help="Train all sizes at once, then cut. [default: no]")
     ] = None,
     seed: Annotated[int, Option(help="Of weights, order and augmentation.")] = 0,
     accelerator: Annotated[str, Option(help="Where training runs: auto, cpu, cuda or mps.")] = "auto",
@@ -81,6 +85,7 @@ def fit(
         batch_size=batch_size,
         class_weights=class_weights,
         flip=flip,
+        elastic=elastic,
         seed=seed,
         budget=Budget(
             latency_ms=latency_ms,

@@ -4,7 +4,7 @@ Successive halving with one rung. Source: Jamieson and Talwalkar 2016, arXiv:150
 """
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from pocketvision.data.loader import Images, Pixels, training_batches
-from pocketvision.events import Event, Note, Progress, Step
+from pocketvision.events import Epoch, Event, Note, Progress, Step
 from pocketvision.fit.plan import CHECKED_EACH_EPOCH, Plan
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1
 from pocketvision.train.evaluate import compute_logits, watch_logits
-from pocketvision.train.loop import Trainer
+from pocketvision.train.loop import Objective, Trainer
 from pocketvision.train.loss import as_tensor
 
 TRIAL_SHARE = 0.05  # of the planned steps
@@ -37,6 +37,7 @@ class Entry:
         seed: of weights, order and augmentation.
         device: where training runs.
         start: weights that training starts from; None: drawn ones.
+        objective: what is learnt in a step; None: the labels.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Entry:
     seed: int
     device: torch.device
     start: Arrays | None = None
+    objective: Objective | None = None
 
     def network(self) -> Network:
         """Return the network as training starts."""
@@ -65,6 +67,7 @@ class Entry:
             class_weights=as_tensor(plan.weights, self.device),
             precision=plan.precision,
             stop_by=None if plan.stop_by is None else plan.stop_by - plan.seconds_on_all,
+            objective=self.objective,
         )
 
     def train_with(self, trainer: Trainer) -> Generator[Event, None, None]:
@@ -154,6 +157,24 @@ def choose_winner(hits: Sequence[NDArray[np.bool_]]) -> int:
 def checked_rows(validation: Pixels) -> slice:
     """Return evenly spaced validation images for the check after each epoch."""
     return slice(None, None, max(1, len(validation) // CHECKED_EACH_EPOCH))
+
+
+def retold(events: Iterable[Event], work: str, where: str) -> Iterator[Event]:
+    """Yield the events of a training that is not the run's main one: steps as progress, epochs as notes."""
+    for event in events:
+        match event:
+            case Step(epoch=epoch, steps=steps, step=step, epochs=epochs):
+                yield Progress(work, (epoch - 1) * steps + step, epochs * steps)
+            case Epoch(epoch=epoch, epochs=epochs, loss=loss):
+                yield Note(f"Epoch {epoch} of {epochs} {where}: loss {loss:.4f}.")
+            case _:
+                yield event
+
+
+def look_at_nothing(network: Network) -> Generator[Event, None, tuple[float, float]]:
+    """Validate a training whose result is judged later."""
+    yield from ()
+    return 0.0, 0.0
 
 
 def check(validation: Pixels) -> Callable[[Network], Generator[Event, None, tuple[float, float]]]:

@@ -15,11 +15,11 @@ from pocketvision.events import Event, Note
 from pocketvision.fit.contest import TRIAL_SHARE, Entry
 from pocketvision.fit.head import fit_head
 from pocketvision.fit.job import Job
-from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_plan
+from pocketvision.fit.plan import decide_precision, make_plan, may_flip, objective_of, read_plan
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph
-from pocketvision.model.rewrite import Arrays
+from pocketvision.model.rewrite import Arrays, sort_by_importance
 from pocketvision.model.transfer import transfer
 from pocketvision.model.weights.load import Weights
 from pocketvision.run.preprocessing import Preprocessing
@@ -44,9 +44,12 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
     entries = []
     for candidate in found.finalists:
         step_seconds = known.get(candidate.name)
-        plan = make_plan(job, candidate.graph, found.reason, precision, step_seconds, reserved, preprocessing)
+        plan = make_plan(
+            job, candidate.graph, found.reason, precision, step_seconds, reserved, preprocessing, found.elastic
+        )
         plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
-        entries.append(Entry(plan, *images[plan.graph.image.height], job.options.seed, job.device))
+        objective = objective_of(plan.graph, plan.elastic, job.options.seed)
+        entries.append(Entry(plan, *images[plan.graph.image.height], job.options.seed, job.device, objective=objective))
     return entries
 
 
@@ -62,7 +65,8 @@ def enter_again(job: Job, content: Mapping[str, Any], start: Arrays | None) -> G
         )
     plan = read_plan(content, job)
     images = yield from _decode_both(job, plan.graph, plan.preprocessing)
-    return Entry(plan, *images, job.options.seed, job.device, start)
+    objective = objective_of(plan.graph, plan.elastic, job.options.seed)
+    return Entry(plan, *images, job.options.seed, job.device, start, objective)
 
 
 def begin_with(
@@ -79,6 +83,8 @@ def begin_with(
         and graph.options.width < weights.graph.options.width
     ):
         arrays = yield from recalibrate(graph, arrays, entry.train)
+    if entry.plan.elastic is not None:
+        arrays = sort_by_importance(graph, arrays)  # so that leading channels, which all cuts have, are the best
     head = yield from fit_head(entry.plan, arrays, entry.train, entry.validation)
     said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {head.validation_top1:.4f}."
     plan = replace(entry.plan, classifier_decay=head.decay)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pocketvision.cost.budget import Spent
+from pocketvision.cost.budget import Budget, Spent
+from pocketvision.events import finish
 from pocketvision.export.evaluate import Evaluation
+from pocketvision.fit.cut import Written, cut_run, read_front
 from pocketvision.fit.measure import Measurement, check_budget, spent_of
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.rundir import RunFolder
@@ -33,6 +35,22 @@ class Finished:
     minutes: float
     measurement: Measurement
     spent: Spent
+
+    def front(self) -> dict[str, Any]:
+        """Return all sizes of an elastic run, see `pocketvision.fit.cuts.front_json`.
+
+        Raises:
+            BadOption: the run was not elastic.
+        """
+        return finish(read_front(self.model.parent))
+
+    def cut(self, budget: Budget, out: str | Path) -> Written:
+        """Write the best cut of an elastic run within another budget; nothing is trained.
+
+        Raises:
+            BadOption, NoFit, BudgetMissed: see `pocketvision.fit.cut.cut_run`.
+        """
+        return finish(cut_run(self.model.parent, Path(out), budget))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""

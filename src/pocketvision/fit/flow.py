@@ -24,6 +24,8 @@ from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.export.seal import seal
 from pocketvision.fit.contest import Entry, Outcome, hold_contest
+from pocketvision.fit.cuts import front_json, has_cuts, read_cuts
+from pocketvision.fit.elastic import enter_pick, find_cuts, tune
 from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
 from pocketvision.fit.head import fit_head_again
@@ -42,7 +44,6 @@ from pocketvision.fit.search import Found, search
 from pocketvision.fit.settle import between, settle
 from pocketvision.fit.space import check_space
 from pocketvision.fit.start import Start, choose_start
-from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import Record
@@ -131,28 +132,31 @@ def _fit(
         with interrupts.held():
             run.begin(content, manifest, entry.start)
         trainer = entry.make_trainer()
-    test = yield from decode(dataset, parts.test, entry.plan.graph, entry.plan.preprocessing, "test")
-    yield from entry.plan.describe()
+    plan = entry.plan
+    yield from plan.describe()
     yield from _train(entry.train_with(trainer), trainer, run, run.checkpoint, interrupts, began)
+    if plan.elastic is not None:
+        entry, trainer = yield from _go_on_with_pick(job, entry, trainer.average.network, run, interrupts, began)
     network, share = yield from settle(entry, trainer.average.network.to("cpu"))
     del trainer  # and its moments
+    test = yield from decode(dataset, parts.test, network.graph, plan.preprocessing, "test")
     calibrated, on_all = calibrate(network, entry.validation), ""
     if entry.plan.epochs_on_all:
         network, on_all = yield from _go_on_with_all(entry, network, share, run, interrupts, began)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    judged = judge(network, calibrated, job, test, entry.plan, on_all)
+    judged = judge(network, calibrated, job, test, plan, on_all)
     evaluation, measurement, facts = yield from _finish(
-        network, judged, test if len(test) else entry.validation, entry.plan.graph, checked, run, options, interrupts
+        network, judged, test if len(test) else entry.validation, checked, run, options, interrupts
     )
     minutes = (time.monotonic() - began) / 60
-    spent = spent_in(run, entry.plan.graph, measurement, options)
+    spent = spent_in(run, network.graph, measurement, options)
     yield from _results(evaluation, minutes)
     yield from results(measurement, spent)
     with interrupts.held():
         yield from write_report(run.path, lambda: facts(spent, minutes))
     check_budget(run.model, options.budget, spent)
-    return Finished(run.model, entry.plan.graph.name, evaluation, minutes, measurement, spent)
+    return Finished(run.model, network.graph.name, evaluation, minutes, measurement, spent)
 
 
 def _decide(run: RunFolder, job: Job) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
@@ -192,7 +196,7 @@ def _say_if_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Not
 
 
 def _train(
-    job: Generator[Event, None, None],
+    job: Iterator[Event],
     trainer: Trainer,
     run: RunFolder,
     checkpoint: Path,
@@ -220,6 +224,22 @@ def _train(
             if time.monotonic() - saved >= checkpoint_seconds():
                 save()
         save()
+
+
+def _go_on_with_pick(
+    job: Job, entry: Entry, large: Network, run: RunFolder, interrupts: Interrupts, began: float
+) -> Generator[Event, None, tuple[Entry, Trainer]]:
+    """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
+    cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path)
+    picked = yield from enter_pick(job, entry, cuts)
+    trainer = picked.make_trainer()
+    snapshot = load_checkpoint(run.checkpoint_of_pick)
+    yield from _say_if_damaged(run.checkpoint_of_pick, snapshot)
+    if snapshot is not None:
+        trainer.restore(snapshot)
+        yield Note(f"Going on with the pick after step {trainer.done} of {trainer.total}.")
+    yield from _train(tune(picked, trainer), trainer, run, run.checkpoint_of_pick, interrupts, began)
+    return picked, trainer
 
 
 def _go_on_with_all(
@@ -269,14 +289,13 @@ def _finish(
     network: Network,
     judgement: tuple[Record, Evaluation, NDArray[np.float32]],
     judged: Pixels,
-    graph: Graph,
     checked: Checked,
     run: RunFolder,
     options: FitOptions,
     interrupts: Interrupts,
 ) -> Generator[Event, None, tuple[Evaluation, Measurement, Callable[[Spent, float], Facts]]]:
     """Measure the judged network and write its file; return also what gathers the facts of its report."""
-    (record, evaluation, logits), dataset = judgement, checked.dataset
+    (record, evaluation, logits), dataset, graph = judgement, checked.dataset, network.graph
     limit_ms = options.budget.latency_ms if options.target is None else None
     draft = seal(write_onnx(graph, network.arrays(), record.temperature), record)
     measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
@@ -307,6 +326,7 @@ def _finish(
             spent=spent,
             minutes=minutes,
             findings=[finding.to_json() for finding in checked.findings],
+            front=front_json(read_cuts(run.path), options.budget) if has_cuts(run.path) else None,
         )
 
     return evaluation, measurement, facts

@@ -1,7 +1,8 @@
 """The judgement: calibration from validation images, accuracy on the test part, and the record that says so."""
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,10 +22,11 @@ from pocketvision.fit.plan import Plan, model_json
 from pocketvision.model.network import Network
 from pocketvision.run.artifact import Record, golden_images, make_goldens
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
+from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.evaluate import compute_logits
 
 GOLDENS = 4
-TRAINED_ON = ("train", "validation")
+TRAINED_ON = ["train", "validation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +63,8 @@ def judge(
 ) -> tuple[Record, Evaluation, NDArray[np.float32]]:
     """Score the test part once; return the file's record, the score, and its logits.
 
-    Without a test part the score is the validation part's, and says so. `on_all`: what was done with the validation images, too,
-    after it was calibrated; empty: nothing.
+    Without a test part the score is the validation part's, and says so. `plan` is of the training that the network comes from,
+    perhaps as a cut. `on_all`: what was done with the validation images, too, after it was calibrated; empty: nothing.
     """
     temperature, threshold, logits = calibrated.temperature, calibrated.threshold, calibrated.logits
     scores = {"validation": calibrated.score}
@@ -70,24 +72,53 @@ def judge(
         logits = compute_logits(network, test)
         scores["test"] = score(logits, test.labels, "test", temperature, threshold)
 
-    side, channels = plan.graph.image.height, plan.graph.image.channels
-    record = Record(
+    common = common_record(job, plan)
+    common["data"]["trained_on"] = TRAINED_ON[: 2 if on_all else 1]
+    common["provenance"]["on_all"] = on_all
+    record = make_record(network, common, scores, temperature, threshold)
+    return record, scores.get("test", scores["validation"]), logits
+
+
+def common_record(job: Job, plan: Plan) -> dict[str, Any]:
+    """Return, as JSON values, what the records of all networks of one training say alike."""
+    return {
+        "labels": list(job.dataset.classes),
+        "preprocessing": plan.preprocessing.to_json(),
+        "data": {**data_json(job.dataset, job.parts), "trained_on": TRAINED_ON[:1]},
+        "provenance": provenance(plan, job.options),
+    }
+
+
+def make_record(
+    network: Network,
+    common: Mapping[str, Any],
+    scores: Mapping[str, Evaluation],
+    temperature: float,
+    threshold: float,
+) -> Record:
+    """Return a network's record, goldens included.
+
+    Args:
+        network: the trained one.
+        common: see `common_record`.
+        scores: by part.
+        temperature: divides the logits.
+        threshold: below which the answer is "unknown".
+    """
+    graph = network.graph
+    return Record(
         task="classification",
-        labels=job.dataset.classes,
-        resolution=side,
-        channels=channels,
-        preprocessing=plan.preprocessing,
-        model=model_json(plan.graph),
-        metrics={
-            "data": {**data_json(job.dataset, job.parts), "trained_on": TRAINED_ON[: 2 if on_all else 1]},
-            **{part: evaluation.to_json() for part, evaluation in scores.items()},
-        },
+        labels=tuple(common["labels"]),
+        resolution=graph.image.height,
+        channels=graph.image.channels,
+        preprocessing=Preprocessing.from_json(common["preprocessing"]),
+        model=model_json(graph),
+        metrics={"data": common["data"], **{part: evaluation.to_json() for part, evaluation in scores.items()}},
         temperature=temperature,
         unknown_threshold=threshold,
-        provenance={**provenance(plan, job.options), "on_all": on_all},
-        goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, side, channels))),
+        provenance=dict(common["provenance"]),
+        goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, graph.image.height, graph.image.channels))),
     )
-    return record, scores.get("test", scores["validation"]), logits
 
 
 def data_json(dataset: Dataset, parts: Split) -> dict[str, Any]:
@@ -113,7 +144,7 @@ def versions() -> dict[str, str]:
 
 def provenance(plan: Plan, options: FitOptions) -> dict[str, Any]:
     """Return how the file came about: versions, seed and options; no paths, no user names."""
-    return {
+    found = {
         "versions": versions(),
         "date": datetime.now(UTC).date().isoformat(),
         "options": options.to_json(),
@@ -121,3 +152,4 @@ def provenance(plan: Plan, options: FitOptions) -> dict[str, Any]:
         "epochs": plan.epochs,
         "precision": plan.precision,
     }
+    return found if plan.elastic is None else found | {"elastic": {"network": plan.graph.name, **asdict(plan.elastic)}}

@@ -9,14 +9,14 @@ training is often better than both (Izmailov et al. 2018, arXiv:1803.05407; meas
 
 import hashlib
 import time
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from pocketvision.data.loader import Together
-from pocketvision.events import Epoch, Event, Note, Progress, Step
-from pocketvision.fit.contest import Entry
+from pocketvision.events import Event
+from pocketvision.fit.contest import Entry, look_at_nothing, retold
 from pocketvision.fit.plan import Plan
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import Arrays
@@ -55,18 +55,7 @@ def digest(arrays: Arrays) -> str:
     return found.hexdigest()
 
 
-def learn_all(entry: Entry, trainer: Trainer) -> Generator[Event, None, None]:
+def learn_all(entry: Entry, trainer: Trainer) -> Iterator[Event]:
     """Train to the end of the plan. No image is left to validate with, so only the training's loss is said."""
-    for event in trainer.run(entry.batches, _look_at_nothing):
-        match event:
-            case Step():
-                yield Progress("learning from validation images, too", trainer.done, trainer.total)
-            case Epoch(epoch=epoch, epochs=epochs, loss=loss):
-                yield Note(f"Epoch {epoch} of {epochs} on all images: loss {loss:.4f}.")
-            case _:
-                yield event
-
-
-def _look_at_nothing(network: Network) -> Generator[Event, None, tuple[float, float]]:
-    yield from ()
-    return 0.0, 0.0
+    events = trainer.run(entry.batches, look_at_nothing)
+    return retold(events, "learning from validation images, too", "on all images")

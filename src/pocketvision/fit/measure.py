@@ -13,7 +13,7 @@ from pocketvision.cost.count import count
 from pocketvision.cost.device import this_device
 from pocketvision.cost.probe import measure_footprint, measure_latencies
 from pocketvision.errors import BudgetMissed
-from pocketvision.events import Event, Measured
+from pocketvision.events import Event, Measured, finish
 from pocketvision.model.graph import Graph
 from pocketvision.run.engines import OnnxRuntime
 from pocketvision.run.predictor import Predictor
@@ -89,13 +89,7 @@ def measure_file(model: bytes, image: Any, threads: int, limit_ms: float | None)
 
 
 def _time_label(predictor: Predictor, image: Any) -> Timing:
-    rounds = time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS)
-    while True:
-        try:
-            next(rounds)
-        except StopIteration as stop:
-            timing: Timing = stop.value["label"]
-            return timing
+    return finish(time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS))["label"]
 
 
 def spent_of(graph: Graph, size_bytes: int, latency: Timing | None) -> Spent:

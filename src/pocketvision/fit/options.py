@@ -20,8 +20,10 @@ class FitOptions:
     Attributes:
         minutes: wall time from start to model.onnx; None where epochs are given. Neither: 15 minutes.
         epochs: passes over the training images.
-        family: name of the family; "auto" is chosen by the images' size.
-        width, resolution, output_stride: of the network; None is chosen from the images and the time.
+        family: name of the family, or several with commas between them: the likeliest best of all that fit is trained; those with
+            published weights come first. "auto" is chosen by the images' size.
+        width, resolution, output_stride: of the network, or of the largest with `elastic`; None is chosen from the images and
+            the time.
         weights: where training starts: "auto" (published weights, where they can be had and the images are photographs),
             "none", or what `load_weights` takes.
         recipe: name of the recipe; "auto" is "finetune" with weights and "modern" without.
@@ -29,6 +31,7 @@ class FitOptions:
         batch_size: replaces the recipe's; the recipe's learning rate is scaled with it.
         class_weights: "auto", "balanced" or "none".
         flip: mirror training images; None decides by the class names: letters and digits are not mirrored.
+        elastic: train one network for all sizes and cut it to the budget; None: no.
         seed: of initial weights, order and augmentation.
         budget: what the device can spend; no limits by default.
         threads: of the engine for one call, when latency is measured.
@@ -49,6 +52,7 @@ class FitOptions:
     batch_size: int | None = None
     class_weights: str = "auto"
     flip: bool | None = None
+    elastic: bool | None = None
     seed: int = 0
     budget: Budget = field(default_factory=Budget)
     threads: int = 1
@@ -59,8 +63,8 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.minutes is None and self.epochs is None:
             object.__setattr__(self, "minutes", DEFAULT_MINUTES)
-        if self.family != "auto":
-            find_family(self.family)
+        for family in self.families:
+            find_family(family)
         if self.recipe != "auto":
             find_recipe(self.recipe)
         if self.minutes is not None and self.epochs is not None:
@@ -78,6 +82,11 @@ class FitOptions:
                     f"{option} must be one of {', '.join(known)}; got {value!r}.",
                     f"--{option} {nearest(str(value), list(known))}",
                 )
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families that were asked for; none: they are chosen."""
+        return () if self.family == "auto" else tuple(name.strip() for name in self.family.split(","))
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON values, without the paths of device file and weights."""

@@ -16,6 +16,9 @@ from pocketvision.data.augment import Augmentation
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
+from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.statistics import RECALIBRATION_IMAGES
+from pocketvision.elastic.train import ElasticOptions, Sandwich
 from pocketvision.events import Note
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
@@ -23,6 +26,7 @@ from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
 from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe, find_recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds
@@ -37,8 +41,40 @@ SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
 LOOKS_BACK = 5  # at the validation images after fine-tuning: see fit/settle.py
+ELASTIC_STEPS = 3.0  # plain steps of the largest network that a step with its sub-networks takes, about: docs/log.md
+PROBE_SECONDS = 20.0  # for timing all cuts
+TUNE_SHARE = 0.1  # of the time, for training the pick further
+TUNE_RATE = 0.1  # of the recipe's learning rate
+MOST_TUNE_EPOCHS = 3
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
+
+
+@dataclass(frozen=True)
+class ElasticPlan:
+    """How all sizes are trained at once.
+
+    Attributes:
+        widths, resolutions: of the cuts; the largest are the network's own.
+        options: how sub-networks learn.
+        front_seconds: kept for judging and timing all cuts.
+        tune_seconds: kept for training the pick further.
+    """
+
+    widths: tuple[float, ...]
+    resolutions: tuple[int, ...]
+    options: ElasticOptions
+    front_seconds: float = 0.0
+    tune_seconds: float = 0.0
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any] | None) -> "ElasticPlan | None":
+        """Return what `asdict` made of it."""
+        if content is None:
+            return None
+        options = ElasticOptions(**content["options"] | {"labels": tuple(content["options"]["labels"])})
+        sizes = {name: tuple(content[name]) for name in ("widths", "resolutions")}
+        return cls(**{**content, **sizes, "options": options})
 
 
 @dataclass(frozen=True)
@@ -59,6 +95,7 @@ class Plan:
         finish_seconds: kept for what comes after training.
         epochs_on_all, steps_on_all: more epochs, after validation has decided, on its images, too; and steps in each.
         classifier_decay: of the classifier that training starts from, where one was fitted.
+        elastic: how all smaller sizes are trained with it; None: they are not.
     """
 
     graph: Graph
@@ -76,6 +113,13 @@ class Plan:
     epochs_on_all: int = 0
     steps_on_all: int = 0
     classifier_decay: float | None = None
+    elastic: ElasticPlan | None = None
+
+    @property
+    def space(self) -> ElasticSpace:
+        """The sizes that are trained; the network's own alone where training is not elastic."""
+        sizes = self.elastic
+        return ElasticSpace.below(self.graph, sizes.widths if sizes else (), sizes.resolutions if sizes else ())
 
     @property
     def training_seconds(self) -> float | None:
@@ -115,6 +159,7 @@ class Plan:
             "epochs_on_all": self.epochs_on_all,
             "steps_on_all": self.steps_on_all,
             "classifier_decay": self.classifier_decay,
+            "elastic": None if self.elastic is None else asdict(self.elastic),
             "threads": torch.get_num_threads(),
             "augmentation": asdict(self.augmentation),
             "preprocessing": self.preprocessing.to_json(),
@@ -137,6 +182,7 @@ def make_plan(
     step_seconds: float | None = None,
     reserved: float = 0.0,
     preprocessing: Preprocessing | None = None,
+    elastic: ElasticPlan | None = None,
 ) -> Plan:
     """Return the plan for one network: whole epochs into the time that is left.
 
@@ -148,6 +194,7 @@ def make_plan(
         step_seconds: of one optimizer step in that precision; None is measured where it is needed.
         reserved: share of the time left that goes to other work.
         preprocessing: of the weights that training starts from; None: from scratch, which takes the whole image.
+        elastic: sizes that are trained with it, their seconds still unknown; None: none are.
     """
     assert graph.options is not None
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
@@ -156,17 +203,22 @@ def make_plan(
     is_tuned = (
         preprocessing is not None and recipe.batch_norm_momentum is None
     )  # else means of weights need new statistics
-    share_on_all = SHARE_ON_ALL if is_tuned and may_learn_from_validation(parts) else 0.0
+    may_learn = is_tuned and elastic is None and may_learn_from_validation(parts)
+    share_on_all = SHARE_ON_ALL if may_learn else 0.0
     steps_on_all = steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
-            graph, recipe, job.device, timed_images(graph, recipe), precision
+            graph, recipe, job.device, timed_images(graph, recipe), precision, objective=objective_of(graph, elastic)
         )
-        look_seconds = FORWARD_SHARE * step_seconds / recipe.batch_size
+        plain_seconds = step_seconds / (ELASTIC_STEPS if elastic else 1)
+        look_seconds = FORWARD_SHARE * plain_seconds / recipe.batch_size
         looks = 1 + LOOKS_BACK * (share_on_all > 0)
         finish = FINISH_SECONDS + look_seconds * (looks * len(parts.validation) + len(parts.test))
         epoch_seconds = SLACK * steps * step_seconds + look_seconds * min(CHECKED_EACH_EPOCH, len(parts.validation))
+        if elastic is not None:
+            elastic = _with_seconds(elastic, job, graph, look_seconds, deadline - finish - time.monotonic())
+            finish += elastic.front_seconds + elastic.tune_seconds
         stop_by = deadline - finish
         lengthened = 1 + share_on_all * (steps_on_all / steps - 1)
         epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / (epoch_seconds * lengthened)))
@@ -189,6 +241,46 @@ def make_plan(
         finish_seconds=finish,
         epochs_on_all=on_all,
         steps_on_all=steps_on_all if on_all else 0,
+        elastic=elastic,
+    )
+
+
+def _with_seconds(
+    elastic: ElasticPlan, job: Job, graph: Graph, look_seconds: float, seconds_left: float
+) -> ElasticPlan:
+    """Return it with the time that is kept for the front and for the pick."""
+    space = ElasticSpace.below(graph, elastic.widths, elastic.resolutions)
+    share = sum(count(cut).macs for cut in space.graphs) / count(graph).macs
+    images = len(job.parts.validation) + len(job.parts.test) + min(RECALIBRATION_IMAGES, len(job.parts.train))
+    decoding = decode_seconds(job.dataset, graph) / len(job.dataset) * images * len(space.resolutions)
+    front_seconds = PROBE_SECONDS + share * images * look_seconds + decoding
+    return replace(
+        elastic, front_seconds=front_seconds, tune_seconds=TUNE_SHARE * max(0.0, seconds_left - front_seconds)
+    )
+
+
+def objective_of(graph: Graph, elastic: ElasticPlan | None, seed: int = 0) -> Objective | None:
+    """Return what is learnt in a step; None: the labels alone."""
+    if elastic is None:
+        return None
+    return Sandwich(ElasticSpace.below(graph, elastic.widths, elastic.resolutions), elastic.options, seed)
+
+
+def plan_of_pick(plan: Plan, graph: Graph) -> Plan:
+    """Return how a cut of an elastic network is trained further: for a short time, at a small rate."""
+    assert plan.elastic is not None
+    recipe = replace(plan.recipe, lr=TUNE_RATE * plan.recipe.lr)
+    epochs, stop_by, step_seconds = 1, plan.stop_by, None
+    if plan.step_seconds is not None:
+        teacher = plan.step_seconds / ELASTIC_STEPS
+        step_seconds = teacher * (FORWARD_SHARE + count(graph).macs / count(plan.graph).macs)
+    if stop_by is not None and step_seconds is not None:
+        stop_by += plan.elastic.front_seconds + plan.elastic.tune_seconds
+        fitting = int(plan.elastic.tune_seconds / (SLACK * plan.steps * step_seconds))
+        epochs = max(1, min(fitting, MOST_TUNE_EPOCHS))
+    recipe = replace(recipe, most_epochs=epochs)
+    return replace(
+        plan, graph=graph, recipe=recipe, epochs=epochs, stop_by=stop_by, step_seconds=step_seconds, elastic=None
     )
 
 
@@ -221,6 +313,7 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         epochs_on_all=content.get("epochs_on_all", 0),  # runs begun by an older release have none
         steps_on_all=content.get("steps_on_all", 0),
         classifier_decay=content.get("classifier_decay"),
+        elastic=ElasticPlan.from_json(content.get("elastic")),
     )
 
 

@@ -13,7 +13,7 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, decide_precision, make_plan
 from pocketvision.fit.search import Found, search
-from pocketvision.fit.space import disk_bytes, training_bytes
+from pocketvision.fit.space import disk_bytes, goes_on, training_bytes
 from pocketvision.fit.start import choose_start
 from pocketvision.run.footprint import peak_memory_mb
 from pocketvision.train.speed import find_device, measure_step_seconds
@@ -72,9 +72,9 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     first = found.finalists[0]
     precision, seconds = decide_precision(job, first.graph, found.step_seconds.get(first.name), weights is not None)
     preprocessing = None if weights is None else weights.preprocessing
-    plan = make_plan(job, first.graph, found.reason, precision, seconds, preprocessing=preprocessing)
+    plan = make_plan(job, first.graph, found.reason, precision, seconds, 0.0, preprocessing, found.elastic)
     step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, job.device, 8, precision)
     training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (parts.train, parts.validation, parts.test)))
     memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6
-    return Preview(found, plan, training / 60, disk_bytes(first.graph, plan.epochs_on_all > 0) / 1e6, memory_mb)
+    return Preview(found, plan, training / 60, disk_bytes(first.graph, goes_on(plan)) / 1e6, memory_mb)

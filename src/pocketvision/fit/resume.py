@@ -56,6 +56,12 @@ def _reached(run: RunFolder) -> str:
         return "before the first checkpoint"
     numbers, content = snapshot.numbers, run.read_plan()
     steps = content["steps_per_epoch"]
+    pick = load_checkpoint(run.checkpoint_of_pick)
+    if pick is not None and pick.numbers["done"] < pick.numbers["total"]:
+        return (
+            f"in the pick's training, after step {pick.numbers['done']} of {pick.numbers['total']}; "
+            f"saved in {run.checkpoint_of_pick}"
+        )
     last = load_checkpoint(run.checkpoint_of_all)
     if last is not None and last.numbers["done"] < last.numbers["total"]:
         return (

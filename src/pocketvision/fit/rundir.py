@@ -26,7 +26,7 @@ CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second
 
 
 class RunFolder:
-    """model.onnx, plan.json, start.safetensors, log.jsonl, checkpoint/, checkpoint_of_all/ and tensorboard/ of one job.
+    """model.onnx, plan.json, start.safetensors, log.jsonl, checkpoint/ (and more of them), elastic/, tensorboard/ of one job.
 
     Nothing is touched before the plan is made.
 
@@ -74,6 +74,11 @@ class RunFolder:
     def checkpoint_of_all(self) -> Path:
         """Where work is saved that goes on from there, with validation images."""
         return self.path / "checkpoint_of_all"
+
+    @property
+    def checkpoint_of_pick(self) -> Path:
+        """Where work is saved that trains the pick of an elastic network further."""
+        return self.path / "checkpoint_of_pick"
 
     @property
     def is_finished(self) -> bool:
@@ -168,9 +173,9 @@ class RunFolder:
         kept = log.read_bytes().split(b"\n")[: self.lines] if log.exists() else []
         write_atomically(log, b"".join(line + b"\n" for line in kept if line))
         self._open(epoch=0 if snapshot is None else snapshot.numbers["closed"])
-        later = load_checkpoint(self.checkpoint_of_all)
+        later = [load_checkpoint(folder) for folder in (self.checkpoint_of_all, self.checkpoint_of_pick)]
         is_done = snapshot is not None and snapshot.numbers["done"] >= snapshot.numbers["total"]
-        saved = [snapshot, later] if is_done else [snapshot]
+        saved = [snapshot, *later] if is_done else [snapshot]
         self.seconds = max((each.numbers["seconds"] for each in saved if each is not None), default=0.0)
         return snapshot
 
@@ -178,7 +183,7 @@ class RunFolder:
         """Write a checkpoint.
 
         Args:
-            folder: `checkpoint` or `checkpoint_of_all`.
+            folder: `checkpoint`, `checkpoint_of_all` or `checkpoint_of_pick`.
             step: of the training.
             snapshot: its state.
             seconds: that the run has taken so far.

@@ -20,11 +20,20 @@ from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import DeviceFile, Latency, read_device_file
 from pocketvision.cost.probe import probe
 from pocketvision.data.loader import steps_per_epoch
+from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.train import ElasticOptions
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import FINISH_SECONDS, chosen_recipe, decode_seconds, timed_images
+from pocketvision.fit.plan import (
+    FINISH_SECONDS,
+    ElasticPlan,
+    chosen_recipe,
+    decode_seconds,
+    objective_of,
+    timed_images,
+)
 from pocketvision.model.weights.load import Weights
 from pocketvision.train.speed import measure_step_seconds
 
@@ -46,6 +55,7 @@ class Found:
         device: name of the device that the budget is for.
         is_here: whether that is this machine.
         step_seconds: measured time of one optimizer step, by name.
+        elastic: sizes that are trained with the one finalist; None: it is trained alone.
     """
 
     candidates: tuple[Candidate, ...]
@@ -54,6 +64,7 @@ class Found:
     device: str
     is_here: bool
     step_seconds: dict[str, float]
+    elastic: ElasticPlan | None = None
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the candidates as JSON values."""
@@ -89,21 +100,24 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
     asked = Asked(
         labels=job.dataset.classes,
         in_channels=1 if seen.grey else 3,
-        family=None if options.family == "auto" else options.family,
+        families=options.families,
         width=options.width,
         resolution=options.resolution,
         output_stride=options.output_stride,
-        is_limited=bool(options.budget),
+        is_limited=bool(options.budget) or bool(options.elastic),
+        is_elastic=bool(options.elastic),
     )
     if weights is not None:
         have = weights.graph.options
         assert have is not None
-        asked = replace(asked, family=have.family, conventions=have.conventions, trained_width=have.width)
+        asked = replace(asked, families=(have.family,), conventions=have.conventions, trained_width=have.width)
     candidates = list_candidates(asked, seen.short_side_median)
     name = str(this_device() if target is None else target.device)
     if options.budget.latency_ms is not None or target is not None:
         candidates = yield from _time(candidates, options, target, job.deadline)
     candidates = screen(candidates, options.budget, name)
+    if options.elastic:
+        return (yield from _find_largest(job, candidates, weights, name))
 
     steps: dict[str, float] = {}
     if job.deadline is not None:
@@ -113,6 +127,57 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
         chosen = chosen[:1]  # a trial would take longer than fitting the classifier
     yield from _describe(candidates, chosen, reason)
     return Found(tuple(candidates), tuple(chosen), reason, name, target is None, steps)
+
+
+def _find_largest(
+    job: Job, candidates: list[Candidate], weights: Weights | None, device: str
+) -> Generator[Event, None, Found]:
+    """Return the network whose cuts all are trained: the likeliest best that can be trained in time, whatever the budget.
+
+    Args:
+        job: options, images and time.
+        candidates: with those over the budget marked; one at least is within it.
+        weights: that training starts from, so that the largest has their width.
+        device: name of the device that the budget is for.
+    """
+    options = [candidate.graph.options for candidate in candidates]
+    sizes = ElasticPlan(
+        widths=tuple(sorted({o.width for o in options if o is not None})),
+        resolutions=tuple(sorted({o.resolution for o in options if o is not None})),
+        options=ElasticOptions(),
+    )
+    width = max(sizes.widths) if weights is not None or job.options.width is not None else None
+    side = job.options.resolution
+    able = [
+        replace(candidate, dropped="")
+        for candidate, have in zip(candidates, options, strict=True)
+        if have is not None and width in (None, have.width) and side in (None, have.resolution)
+    ]
+    steps: dict[str, float] = {}
+    if job.deadline is not None:
+        able = yield from _drop_untrainable(job, able, job.deadline, steps, weights is not None, sizes)
+    chosen = next(candidate for candidate in able if not candidate.dropped)
+    below = ElasticSpace.below(chosen.graph, sizes.widths, sizes.resolutions)
+    sizes = replace(sizes, widths=below.widths, resolutions=below.resolutions)
+    reason = f"the largest of {len(below.graphs)} sizes that are trained together"
+    yield from _describe(candidates, [chosen], reason)
+    return Found(tuple(candidates), (chosen,), reason, device, job.options.target is None, steps, sizes)
+
+
+def time_graphs(
+    candidates: list[Candidate], target: Path | None, threads: int
+) -> Generator[Event, None, tuple[list[Candidate], str]]:
+    """Return networks with their latencies, all timed alike, and the name of the device: the target, or this machine.
+
+    Raises:
+        BadDeviceFile: the device file holds none of them.
+    """
+    if target is not None:
+        measured = read_device_file(target)
+        return _read_latencies(candidates, measured, str(target)), str(measured.device)
+    found = yield from probe([c.graph for c in candidates], threads, PROBE_SECONDS, footprints=False)
+    latencies = {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
+    return [candidate.time(latencies[candidate.name]) for candidate in candidates], str(this_device())
 
 
 def _time(
@@ -167,7 +232,12 @@ def _listed(numbers: set[float]) -> str:
 
 
 def _drop_untrainable(
-    job: Job, candidates: list[Candidate], deadline: float, steps: dict[str, float], has_weights: bool
+    job: Job,
+    candidates: list[Candidate],
+    deadline: float,
+    steps: dict[str, float],
+    has_weights: bool,
+    elastic: ElasticPlan | None = None,
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates, those marked that the time is too short for; `steps` takes the seconds of a step by name."""
     recipe = chosen_recipe(job.options, len(job.labels), has_weights)
@@ -175,7 +245,8 @@ def _drop_untrainable(
 
     def measure(candidate: Candidate) -> float:
         timed = timed_images(candidate.graph, recipe)
-        steps[candidate.name] = measure_step_seconds(candidate.graph, recipe, job.device, timed)
+        objective = objective_of(candidate.graph, elastic)
+        steps[candidate.name] = measure_step_seconds(candidate.graph, recipe, job.device, timed, objective=objective)
         return steps[candidate.name]
 
     yield Progress("measuring how fast networks train here", 0, 1)

@@ -19,6 +19,7 @@ from pocketvision.train.evaluate import compute_logits
 SHARES = tuple(
     i / (LOOKS_BACK - 1) for i in range(LOOKS_BACK)
 )  # of the way; 0: the fitted classifier on the weights as they were
+ENDS = (0.0, 1.0)  # where batch-norm statistics moved: those of a mean of weights would be others
 
 
 def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Network, float]]:
@@ -31,22 +32,23 @@ def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Netwo
     labels, end = entry.validation.labels, trained.arrays()
     network = entry.network()
     losses, right = [], []
-    for number, share in enumerate(SHARES, start=1):
+    shares = SHARES if entry.plan.recipe.batch_norm_momentum is None else ENDS
+    for number, share in enumerate(shares, start=1):
         network.load_arrays(between(entry.start, end, share))
         logits = compute_logits(network, entry.validation)
         losses.append(negative_log_likelihood(logits, labels))
         right.append(top1(logits, labels))
-        yield Progress("looking back", number, len(SHARES))
+        yield Progress("looking back", number, len(shares))
     best = int(np.argmin(losses))
-    network.load_arrays(between(entry.start, end, SHARES[best]))
+    network.load_arrays(between(entry.start, end, shares[best]))
     found = f"validation top-1 {right[0]:.4f} before, {right[-1]:.4f} after"
-    if SHARES[best] == 0:
+    if shares[best] == 0:
         yield Note(f"Fine-tuning did not help: {found}; the weights before it are kept.")
-    elif SHARES[best] == 1:
+    elif shares[best] == 1:
         yield Note(f"Fine-tuning: {found}.")
     else:
-        yield Note(f"Fine-tuning: {found}, {right[best]:.4f} at {SHARES[best]:.0%} of the way, which is kept.")
-    return network, SHARES[best]
+        yield Note(f"Fine-tuning: {found}, {right[best]:.4f} at {shares[best]:.0%} of the way, which is kept.")
+    return network, shares[best]
 
 
 def between(start: Arrays, end: Arrays, share: float) -> dict[str, NDArray[np.float32]]:

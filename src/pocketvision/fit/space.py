@@ -9,11 +9,14 @@ from pocketvision.data.loader import free_memory_bytes
 from pocketvision.errors import DiskFailed
 from pocketvision.events import Note
 from pocketvision.fit.contest import Entry
+from pocketvision.fit.plan import Plan
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.model.graph import Graph
 
 COPIES_ON_DISK = 10  # of the weights: three checkpoints of network, averages and momentum, one under way; the file
-COPIES_OF_ALL = 13  # more where training goes on with all images: such checkpoints again, with two moments; the start
+COPIES_LATER = (
+    13  # more where a second training follows: such checkpoints again, with two moments; the start, or the cuts
+)
 LOG_BYTES = 1_000_000  # log, plan and curves
 KEPT_ACTIVATIONS = 2.5  # times the forward pass's outputs: inputs and outputs of each op, kept for the gradients
 KEPT_WEIGHTS = 6  # weights, gradients, momentum, averaged weights, the last good state
@@ -25,7 +28,7 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
     Raises:
         DiskFailed: the disk has no room for checkpoints and the file.
     """
-    needed = max(disk_bytes(entry.plan.graph, entry.plan.epochs_on_all > 0) for entry in entries)
+    needed = max(disk_bytes(entry.plan.graph, goes_on(entry.plan)) for entry in entries)
     home = next(folder for folder in (run.path.absolute(), *run.path.absolute().parents) if folder.exists())
     free = shutil.disk_usage(home).free
     if free < needed:
@@ -43,9 +46,14 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
         )
 
 
-def disk_bytes(graph: Graph, is_of_all: bool = False) -> int:
-    """Return what the run folder takes at most; `is_of_all`: training goes on with the validation images in the end."""
-    return (COPIES_ON_DISK + is_of_all * COPIES_OF_ALL) * 4 * count(graph).params + LOG_BYTES
+def goes_on(plan: Plan) -> bool:
+    """Whether a second training follows, with checkpoints of its own."""
+    return plan.epochs_on_all > 0 or plan.elastic is not None
+
+
+def disk_bytes(graph: Graph, goes_on: bool = False) -> int:
+    """Return what the run folder takes at most; `goes_on`: a second training follows."""
+    return (COPIES_ON_DISK + goes_on * COPIES_LATER) * 4 * count(graph).params + LOG_BYTES
 
 
 def training_bytes(graph: Graph, batch_size: int, images: int = 0) -> float:

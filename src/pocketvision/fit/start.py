@@ -61,7 +61,7 @@ def _load_asked(options: FitOptions) -> Weights:
     found = load_weights(options.weights)
     have = found.graph.options
     assert have is not None
-    if options.family not in ("auto", have.family):
+    if options.families and have.family not in options.families:
         raise BadWeights(
             f"{found.name} holds {have.family}, and --family {options.family} was asked for.", f"--family {have.family}"
         )
@@ -77,11 +77,12 @@ def _load_auto(options: FitOptions, seen: Survey) -> Start:
     """Return published weights for the family and width, those on this machine first; or say why there are none."""
     if seen.short_side_median <= SMALL or (options.resolution or SMALL + 1) <= SMALL:
         return Start()  # ImageNet's filters see photographs
-    family = AUTO_FAMILY if options.family == "auto" else options.family
-    known = published_from(family, options.width or 1.0)
+    families = options.families or (AUTO_FAMILY,)
+    known = [published for family in families for published in published_from(family, options.width or 1.0)]
     if not known:
+        names = " or ".join(families)
         return Start(
-            sentences=(f"No published weights of {family} are known for that width: training starts from scratch.",)
+            sentences=(f"No published weights of {names} are known for that width: training starts from scratch.",)
         )
     first: Published = next((published for published in known if find_here(published) is not None), known[0])
     try:

@@ -41,16 +41,22 @@ class Predictor:
         self.record = record
 
     @classmethod
-    def open(cls, file: str | Path | bytes, threads: int | None = None) -> "Predictor":
+    def open(cls, file: str | Path | bytes, threads: int | None = None, latency_ms: float | None = None) -> "Predictor":
         """Open a file that pocketvision wrote.
 
         Args:
-            file: its path, or its bytes.
+            file: its path, or its bytes; or the folder that `pocketvision cut --all` wrote.
             threads: for one call; None uses all cores.
+            latency_ms: of a folder's files take the best that is as fast, measured here and now; None: the best.
 
         Raises:
             BadArtifact: it cannot be read, or is no pocketvision model.
+            NoFit: no file of the folder is as fast.
         """
+        if is_folder(file):
+            from pocketvision.run.shelf import open_within
+
+            return open_within(Path(str(file)), latency_ms, threads)
         engine = OnnxRuntime(file if isinstance(file, bytes) else read_bytes(file), threads)
         return cls(engine, read_record(engine.metadata))
 

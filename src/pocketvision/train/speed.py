@@ -10,7 +10,7 @@ from pocketvision.data.loader import to_tensor
 from pocketvision.errors import BadOption
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
-from pocketvision.train.loop import Trainer, set_training
+from pocketvision.train.loop import Objective, Trainer, set_training
 from pocketvision.train.recipe import Recipe
 
 FASTER = 1.1  # bfloat16 must be this much faster to be taken: less is noise
@@ -25,10 +25,12 @@ def measure_step_seconds(
     precision: str = "float32",
     repeats: int = 5,
     cap: float = math.inf,
+    objective: Objective | None = None,
 ) -> float:
     """Return the time of one optimizer step of the recipe's batch size, in seconds: the second shortest of those timed.
 
-    What else the machine does for a moment only ever makes a step longer; a plan made of the median would be too small.
+    What else the machine does for a moment only ever makes a step longer; a plan made of the median would be too small. Where
+    steps are not alike, as with an objective that draws, it is the mean.
 
     Args:
         graph: the network to train.
@@ -38,9 +40,10 @@ def measure_step_seconds(
         precision: "float32" or "bfloat16".
         repeats: timed steps, after two that are not.
         cap: no more steps are timed after one that takes longer than this.
+        objective: what is learnt in a step; None: the labels.
     """
     network = build(graph).to(device)
-    trainer = Trainer(network, recipe, epochs=1, steps=repeats, precision=precision)
+    trainer = Trainer(network, recipe, epochs=1, steps=repeats, precision=precision, objective=objective)
     set_training(network, recipe)
     rng = np.random.default_rng(0)
     batch = to_tensor(rng.integers(0, 256, (images, *graph.image[1:], graph.image[0]), np.uint8))
@@ -49,8 +52,10 @@ def measure_step_seconds(
     while len(seconds) < repeats + 2 and not (seconds and seconds[-1] > cap):
         began = time.perf_counter()
         trainer.train_step(batch, labels, lr=0.0)
+        trainer.done += 1
         seconds.append((time.perf_counter() - began) * recipe.batch_size / images)
-    return sorted(seconds[2:] or seconds)[:2][-1]
+    timed = seconds[2:] or seconds
+    return sorted(timed)[:2][-1] if objective is None else sum(timed) / len(timed)
 
 
 def choose_precision(

@@ -6,6 +6,7 @@ import pytest
 from artifacts import NAMES
 from pocketvision.choose import candidates
 from pocketvision.choose.candidates import NARROW_WIDTHS, SMALL, WIDTHS, Asked, list_candidates, middle
+from pocketvision.choose.search import finalists
 from pocketvision.cost.device_file import Latency
 
 ASKED = Asked(labels=tuple("abcdefghij"), in_channels=3)
@@ -65,9 +66,7 @@ def test_larger_photographs_have_more_candidates():
     assert few < many
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("width", 0.35), ("resolution", 144), ("family", "mobilenet_v1_relu"), ("output_stride", 16)]
-)
+@pytest.mark.parametrize(("name", "value"), [("width", 0.35), ("resolution", 144), ("output_stride", 16)])
 @pytest.mark.parametrize("short_side", [32, 300])
 def test_what_is_fixed_stays(name, value, short_side):
     asked = Asked(labels=("a", "b", "c"), in_channels=1, is_limited=True, **{name: value})
@@ -76,8 +75,30 @@ def test_what_is_fixed_stays(name, value, short_side):
     assert all(candidate.graph.image.channels == 1 for candidate in found)
 
 
+@pytest.mark.parametrize("families", [("mobilenet_v1_relu",), ("mobilenet_v2", "mobilenet_v3_small")])
+@pytest.mark.parametrize("short_side", [32, 300])
+def test_all_families_that_were_asked_for_are_looked_at(families, short_side):
+    found = list_candidates(replace(ASKED, families=families), short_side)
+    assert set(options(found, "family")) == set(families)
+    assert {options([one], "family")[0] for one in finalists(found)} == set(families), "the best of each is tried"
+
+
+def test_an_elastic_network_has_all_smaller_sizes_at_one_output_stride():
+    elastic = replace(LIMITED, is_elastic=True)
+    found = list_candidates(elastic, 64)
+    assert (
+        len(set(options(found, "output_stride")))
+        == 1
+        < len(set(options(list_candidates(LIMITED, 64), "output_stride")))
+    )
+    found = list_candidates(replace(elastic, width=0.5, resolution=24), 32)
+    assert set(options(found, "width")) == {0.125, 0.1875, 0.25, 0.375, 0.5}
+    assert set(options(found, "resolution")) == {16, 24}
+    assert set(options(list_candidates(replace(elastic, resolution=64), 300), "resolution")) == {32, 48, 64}
+
+
 def test_all_fixed_leaves_one():
-    asked = Asked(NAMES, in_channels=3, family="mobilenet_v1", width=0.5, resolution=64, output_stride=8)
+    asked = Asked(NAMES, in_channels=3, families=("mobilenet_v1",), width=0.5, resolution=64, output_stride=8)
     (candidate,) = list_candidates(asked, 500)
     assert candidate.name == "mobilenet_v1_w0.50_r64_s8"
 

@@ -7,7 +7,7 @@ import pytest
 from commandline import pocketvision
 from pocketvision.model.families import FAMILIES
 
-VERBS = "fit, predict, evaluate, verify, report, export, probe, info, show, models, data, weights"
+VERBS = "fit, cut, front, predict, evaluate, verify, report, export, probe, info, show, models, data, weights"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,8 @@ VERBS = "fit, predict, evaluate, verify, report, export, probe, info, show, mode
         (
             "info empty",
             4,
-            "BadArtifact: cannot read 'empty': Is a directory. Try: the path of a file that pocketvision fit wrote",
+            "BadArtifact: 'empty' is a folder, and holds no index.json of cuts. Try: the path of a file that pocketvision fit "
+            "wrote, or the folder that pocketvision cut --all wrote",
         ),
         (
             "fit empty -o empty/text",

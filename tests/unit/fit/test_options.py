@@ -59,3 +59,10 @@ def test_fifteen_minutes_unless_something_is_asked():
     assert (FitOptions().minutes, FitOptions().epochs) == (15.0, None)
     assert FitOptions(epochs=3).minutes is None
     assert FitOptions(minutes=0.5).minutes == 0.5
+
+
+def test_several_families():
+    assert FitOptions().families == ()
+    assert FitOptions(family="mobilenet_v2, mobilenet_v1").families == ("mobilenet_v2", "mobilenet_v1")
+    with pytest.raises(UnknownFamily, match="no family 'mobilenet'"):
+        FitOptions(family="mobilenet_v1,mobilenet")

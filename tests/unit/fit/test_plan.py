@@ -9,11 +9,12 @@ import pytest
 
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
+from pocketvision.elastic.train import ElasticOptions
 from pocketvision.fit import plan as plan_module
 from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
+from pocketvision.fit.plan import ElasticPlan, chosen_recipe, decide_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.recipe import RECIPES
@@ -67,7 +68,8 @@ PARTS = Split(np.arange(1280), np.arange(100), np.arange(0), "made up")
 @pytest.fixture
 def clock(monkeypatch):
     """Time stands still, and a step that is measured takes 0.7 seconds."""
-    monkeypatch.setattr(plan_module, "measure_step_seconds", lambda *arguments: 0.7)
+    monkeypatch.setattr(plan_module, "measure_step_seconds", lambda *arguments, **_: 0.7)
+    monkeypatch.setattr(plan_module, "decode_seconds", lambda *arguments: 1.0)
     monkeypatch.setattr(plan_module.time, "monotonic", lambda: 0.0)
 
 
@@ -201,3 +203,46 @@ def test_all_of_the_plan_is_json(clock):
     content = planned(step_seconds=0.1).to_json()
     assert json.loads(json.dumps(content)) == content
     assert content["model"]["name"] == GRAPH.name and content["epochs"] == planned(step_seconds=0.1).epochs
+
+
+SIZES = ElasticPlan((0.125, 0.25), (16, 32), ElasticOptions(random=2, labels=(1.0, 0.5)))
+
+
+def elastic(**changed):
+    options = FitOptions(minutes=2, elastic=True)
+    return make_plan(job(options, FEW, 100.0), GRAPH, "largest", "float32", 0.3, elastic=SIZES, **changed)
+
+
+def test_an_elastic_plan_keeps_time_for_the_front_and_the_pick(clock):
+    plan, alone = elastic(), planned(step_seconds=0.3)
+    assert plan.elastic.front_seconds > plan_module.PROBE_SECONDS and plan.elastic.tune_seconds > 0
+    later = alone.stop_by - plan.stop_by
+    assert later == pytest.approx(plan.elastic.front_seconds + plan.elastic.tune_seconds, abs=1.0)
+    assert [(graph.options.width, graph.options.resolution) for graph in plan.space.graphs] == [
+        (0.125, 16),
+        (0.125, 32),
+        (0.25, 16),
+        (0.25, 32),
+    ]
+    assert len(alone.space.graphs) == 1
+
+
+def test_an_elastic_plan_is_read_again(clock):
+    content = json.loads(json.dumps(elastic().to_json() | {"start": {"weights": None}}))
+    again = plan_module.read_plan(content, job(FitOptions(minutes=2, elastic=True), FEW, 100.0))
+    assert again.elastic == elastic().elastic and again.stop_by == pytest.approx(elastic().stop_by)
+
+
+def test_the_pick_is_trained_in_the_time_that_is_kept_for_it(clock):
+    plan = elastic()
+    pick = plan_module.plan_of_pick(plan, plan.space.graphs[0])
+    assert (
+        pick.elastic is None and pick.graph == plan.space.graphs[0] and 1 <= pick.epochs <= plan_module.MOST_TUNE_EPOCHS
+    )
+    assert pick.stop_by == pytest.approx(
+        100 - (plan.finish_seconds - plan.elastic.front_seconds - plan.elastic.tune_seconds)
+    )
+    assert pick.recipe.lr == pytest.approx(plan_module.TUNE_RATE * plan.recipe.lr)
+    assert pick.step_seconds < plan.step_seconds
+    timeless = replace(plan, stop_by=None, step_seconds=None)
+    assert plan_module.plan_of_pick(timeless, pick.graph).epochs == 1

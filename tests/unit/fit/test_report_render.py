@@ -20,6 +20,8 @@ CASES = {
     "120 classes": {"classes": 120, "each": 4, "trained": 30},
     "300 classes": {"classes": 300, "each": 2},
     "a budget, trials, findings": {"budget": Budget(latency_ms=0.2), "trials": True, "findings": FINDINGS},
+    "elastic": {"budget": Budget(latency_ms=0.2), "elastic": True},
+    "elastic, nothing timed": {"elastic": True},
     "nothing found, another device": {"findings": [], "budget": Budget(latency_ms=0.2), "is_here": False},
     "all right, grey": {"skill": 60.0, "channels": 1},
     "nothing trained": {"trained": 0},
@@ -60,8 +62,9 @@ def facts(request) -> Facts:
 
 def test_every_section_is_there_and_has_words(facts):
     page = Page(render(facts))
-    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == [key for key, *_ in SECTIONS]
-    for key, heading, _ in SECTIONS:
+    expected = {key: heading for key, heading, _ in SECTIONS if key != "sizes" or facts.front}
+    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == list(expected)
+    for key, heading in expected.items():
         assert page.words[key].startswith(heading) and len(page.words[key]) > len(heading) + 30, key
 
 
@@ -147,3 +150,24 @@ def test_five_lines_of_python():
 def test_an_image_that_needs_more_than_resizing_is_left_to_pocketvision():
     source = render(made_facts().model_copy(update={"is_squashed": False}))
     assert "InferenceSession" not in source and "pocketvision predict" in source
+
+
+def test_the_sizes_of_an_elastic_run():
+    facts = made_facts(budget=Budget(latency_ms=0.2), elastic=True)
+    source = render(facts)
+    page, front = Page(source), facts.front
+    words = page.words["sizes"]
+    assert (
+        "4 sizes of" in words
+        and f"The pick is {front.pick}" in words
+        and f"the runner-up is {front.runner_up}" in words
+    )
+    assert "points are what the budget and its margin cost" in words
+    for cut in front.cuts:
+        assert f"{cut.name}: validation {100 * cut.top1:.1f} %" in source, "hovering shows each cut"
+    assert "over the budget" in words
+
+
+def test_without_a_budget_nothing_was_lost():
+    words = Page(render(made_facts(elastic=True))).words["sizes"]
+    assert "cost" not in words.split("The pick is")[1].split("better than")[0]

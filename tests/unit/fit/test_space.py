@@ -21,6 +21,7 @@ class Plan:
     graph: object
     recipe: object = RECIPES["modern"]
     epochs_on_all: int = 0
+    elastic: None = None
 
 
 @dataclass
@@ -65,4 +66,4 @@ def test_what_is_needed_grows_with_network_batch_and_images():
     graph, wider = ENTRIES[0].plan.graph, LARGEST
     assert training_bytes(graph, 32) < training_bytes(graph, 64) < training_bytes(graph, 64, 1000)
     assert training_bytes(graph, 32) < training_bytes(wider, 32) and disk_bytes(graph) < disk_bytes(wider)
-    assert disk_bytes(graph) < disk_bytes(graph, is_of_all=True)
+    assert disk_bytes(graph) < disk_bytes(graph, goes_on=True)

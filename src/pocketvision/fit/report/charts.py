@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pocketvision.fit.report.facts import Bin, Candidate, Choice
+from pocketvision.fit.report.facts import Bin, Candidate, Choice, Front, FrontCut
 from pocketvision.fit.report.html import text
 from pocketvision.fit.report.svg import (
     Frame,
@@ -28,31 +28,108 @@ AXES = {  # what the choice is drawn over: a candidate's field, the words for it
 }
 
 
-def choice_axis(choice: Choice, limits: Sequence[str]) -> str:
-    """Return what the choice is drawn over: the first limit that the candidates are known for, else what they cost."""
-    known = [name for name in AXES if any(getattr(c, name) is not None for c in choice.candidates)]
+@dataclass(frozen=True)
+class Mark:
+    """One network in a chart of what it costs and reaches.
+
+    Attributes:
+        name: of the network.
+        x, y: its values.
+        noise: of x; 0: not drawn.
+        kind: "pick", "in" or "out".
+        title: what hovering over it shows.
+        is_predicted, is_tried: drawn as a diamond; with a ring.
+    """
+
+    name: str
+    x: float
+    y: float
+    noise: float
+    kind: str
+    title: str
+    is_predicted: bool = False
+    is_tried: bool = False
+
+
+def known_axis(networks: Sequence[Candidate | FrontCut], limits: Sequence[str]) -> str:
+    """Return what networks are drawn over: the first limit that they are known for, else what they cost."""
+    known = [name for name in AXES if any(getattr(one, name) is not None for one in networks)]
     return next((name for name in AXES if name in limits and name in known), known[0])
 
 
 def choice_charts(choice: Choice, axis: str, budget: float | None, alternative: str) -> str:
     """Return the candidates over what limits them, for a wide and a narrow page."""
-    drawn = [candidate for candidate in choice.candidates if getattr(candidate, axis) is not None]
+    tried = {trial.name for trial in choice.trials}
+    marks = [_candidate_mark(one, axis, one.name == choice.pick, one.name in tried) for one in choice.candidates
+             if getattr(one, axis) is not None]  # fmt: skip
+    return _cost_charts(marks, axis, "expected ImageNet top-1, %", budget, alternative)
+
+
+def front_charts(front: Front, axis: str, budget: float | None, alternative: str) -> str:
+    """Return the sizes of an elastic network over what limits them; a line joins those better than all cheaper ones."""
+    cuts = [cut for cut in front.cuts if getattr(cut, axis) is not None]
+    marks = [_cut_mark(cut, axis, cut.name == front.pick) for cut in cuts]
+    line = sorted((getattr(cut, axis), 100 * cut.top1) for cut in cuts if cut.is_on_front)
+    return _cost_charts(marks, axis, "validation top-1, %", budget, alternative, line)
+
+
+def _candidate_mark(candidate: Candidate, axis: str, is_pick: bool, is_tried: bool) -> Mark:
+    value, expected = getattr(candidate, axis), candidate.expected_imagenet_top1
+    verdict = "the pick" if is_pick else candidate.dropped or "within the limits"
+    is_timed = axis == "latency_ms"
+    return Mark(
+        candidate.name,
+        value,
+        expected,
+        (candidate.noise_ms or 0.0) if is_timed else 0.0,
+        "pick" if is_pick else "out" if candidate.dropped else "in",
+        f"{candidate.name}: {value:,.4g}, expected {expected:.1f} %, {verdict}",
+        is_timed and bool(candidate.is_predicted),
+        is_tried,
+    )
+
+
+def _cut_mark(cut: FrontCut, axis: str, is_pick: bool) -> Mark:
+    value, words = getattr(cut, axis), [f"validation {100 * cut.top1:.1f} %"]
+    if cut.latency_ms is not None:
+        words.append(f"{cut.latency_ms:.3f} ms")
+    words += [f"{cut.size_mb:.2f} MB", f"{cut.macs / 1e6:,.1f} M multiply-adds"]
+    words += ["the pick"] if is_pick else [cut.dropped] if cut.dropped else []
+    kind = "pick" if is_pick else "out" if cut.dropped else "in"
+    noise = (cut.noise_ms or 0.0) if axis == "latency_ms" else 0.0
+    return Mark(cut.name, value, 100 * cut.top1, noise, kind, f"{cut.name}: {', '.join(words)}")
+
+
+def _cost_charts(
+    marks: Sequence[Mark],
+    axis: str,
+    y_name: str,
+    budget: float | None,
+    alternative: str,
+    line: Sequence[tuple[float, float]] = (),
+) -> str:
     return "".join(
-        svg(*size, _choice_chart(choice, drawn, axis, budget, *size), alternative, kind)
+        svg(*size, _cost_chart(marks, axis, y_name, budget, line, *size), alternative, kind)
         for size, kind in ((WIDE, "wide"), (NARROW, "narrow"))
     )
 
 
-def _choice_chart(
-    choice: Choice, drawn: Sequence[Candidate], axis: str, budget: float | None, width: float, height: float
+def _cost_chart(
+    marks: Sequence[Mark],
+    axis: str,
+    y_name: str,
+    budget: float | None,
+    line: Sequence[tuple[float, float]],
+    width: float,
+    height: float,
 ) -> str:
-    values = [getattr(candidate, axis) for candidate in drawn] + ([budget] if budget else [])
+    values = [mark.x for mark in marks] + ([budget] if budget else [])
     is_log = max(values) > SPREAD * min(values)
     x = Scale(*(log_padded(values) if is_log else padded(values)), 40, width - 14, is_log)
-    y = Scale(*padded([candidate.expected_imagenet_top1 for candidate in drawn], 0.12), height - 44, 30)
+    y = Scale(*padded([mark.y for mark in marks], 0.12), height - 44, 30)
     x_ticks, y_ticks = x.ticks(10 if width > 500 else 6), y.ticks(6)
     words, unit = AXES[axis]
-    parts = [Frame(x, y, words, "expected ImageNet top-1, %", x_ticks, y_ticks).draw()]
+    parts = [Frame(x, y, words, y_name, x_ticks, y_ticks).draw()]
     if budget:
         at, side = x(budget), "end" if x(budget) > width / 2 else "start"
         step = -6 if side == "end" else 6
@@ -64,30 +141,26 @@ def _choice_chart(
         parts.append(
             f'<text class="limit-name" x="{at + step:.1f}" y="{y.start - 8:.1f}" text-anchor="{side}">{words}</text>'
         )
-    tried = {trial.name for trial in choice.trials}
-    order = sorted(drawn, key=lambda candidate: (candidate.name == choice.pick, not candidate.dropped))
-    parts += [_candidate(candidate, x, y, axis, candidate.name == choice.pick, tried) for candidate in order]
+    if len(line) > 1:
+        parts.append(path([(x(one), y(other)) for one, other in line], "curve first"))
+    parts += [_draw(mark, x, y) for mark in sorted(marks, key=lambda mark: ("out", "in", "pick").index(mark.kind))]
     return "".join(parts)
 
 
-def _candidate(candidate: Candidate, x: Scale, y: Scale, axis: str, is_pick: bool, tried: set[str]) -> str:
-    value = getattr(candidate, axis)
-    at, height = x(value), y(candidate.expected_imagenet_top1)
-    verdict = "the pick" if is_pick else candidate.dropped or "within the limits"
-    title = f"{candidate.name}: {value:,.4g}, expected {candidate.expected_imagenet_top1:.1f} %, {verdict}"
-    kind = "pick" if is_pick else "out" if candidate.dropped else "in"
-    mark = diamond if axis == "latency_ms" and candidate.is_predicted else dot
+def _draw(mark: Mark, x: Scale, y: Scale) -> str:
+    at, height, is_pick = x(mark.x), y(mark.y), mark.kind == "pick"
     parts = []
-    if axis == "latency_ms" and candidate.noise_ms:
-        low, high = (max(x.low, min(x.high, value + sign * candidate.noise_ms)) for sign in (-1, 1))
-        parts.append(path([(x(low), height), (x(high), height)], f"whisker {kind}"))
-    parts.append(mark(at, height, 6.5 if is_pick else 4.5, f"dot {kind}", title))
-    if candidate.name in tried:
+    if mark.noise:
+        low, high = (max(x.low, min(x.high, mark.x + sign * mark.noise)) for sign in (-1, 1))
+        parts.append(path([(x(low), height), (x(high), height)], f"whisker {mark.kind}"))
+    shape = diamond if mark.is_predicted else dot
+    parts.append(shape(at, height, 6.5 if is_pick else 4.5, f"dot {mark.kind}", mark.title))
+    if mark.is_tried:
         parts.append(dot(at, height, 10, "ring"))
     if is_pick:
-        length = 6.6 * len(candidate.name)
+        length = 6.6 * len(mark.name)
         left = min(max(at - length / 2, x.start + 2), x.end - length)
-        parts.append(f'<text class="pick-name" x="{left:.1f}" y="{height - 15:.1f}">{text(candidate.name)}</text>')
+        parts.append(f'<text class="pick-name" x="{left:.1f}" y="{height - 15:.1f}">{text(mark.name)}</text>')
     return "".join(parts)
 
 

@@ -100,6 +100,47 @@ class Choice(_Fact):
     trials: tuple[Trial, ...] = ()
 
 
+class FrontCut(_Fact):
+    """One size of an elastic network; as `pocketvision.fit.cut.Front` writes it.
+
+    Attributes:
+        name: of the network.
+        top1: on validation images.
+        latency_ms, noise_ms: on the device of the budget; None: not measured there.
+        size_mb, memory_mb, macs: counted.
+        is_on_front: whether it is better than all cheaper ones.
+        dropped: what it is over; empty where it is within the budget.
+    """
+
+    name: str = Field(validation_alias=AliasChoices("name", "network"))
+    top1: float = Field(validation_alias=AliasChoices("top1", "validation_top1"))
+    latency_ms: float | None = None
+    noise_ms: float | None = None
+    size_mb: float
+    memory_mb: float
+    macs: int
+    is_on_front: bool
+    dropped: str = ""
+
+
+class Front(_Fact):
+    """All sizes of an elastic network.
+
+    Attributes:
+        network: the largest.
+        device: that latencies are of.
+        pick: the size that became the file, before it was trained further.
+        runner_up: the best of the others within the budget; empty: there is none.
+        cuts: all sizes.
+    """
+
+    network: str
+    device: str
+    pick: str
+    runner_up: str
+    cuts: tuple[FrontCut, ...]
+
+
 class Training(_Fact):
     """How it was trained; `curve` has one entry an epoch, `start` says in sentences what training started from.
 
@@ -240,6 +281,7 @@ class Facts(_Fact):
         unsure: the answers that were least sure.
         layers: the cost table.
         provenance: versions, seed, options, date; no paths, no user names.
+        front: where all sizes were trained at once.
     """
 
     version: Literal[1] = VERSION
@@ -267,6 +309,7 @@ class Facts(_Fact):
     data: Data
     layers: tuple[Layer, ...]
     provenance: dict[str, Any]
+    front: Front | None = None
 
     def to_json(self) -> bytes:
         """Return the document."""

@@ -22,6 +22,7 @@ from pocketvision.fit.report.facts import (
     Data,
     Facts,
     Finding,
+    Front,
     Layer,
     Limit,
     Measured,
@@ -54,6 +55,7 @@ def gather(
     spent: Spent,
     minutes: float,
     findings: Iterable[Mapping[str, Any]] | None = None,
+    front: Mapping[str, Any] | None = None,
 ) -> Facts:
     """Return the facts of a finished run.
 
@@ -68,6 +70,7 @@ def gather(
         logits: the network's for these, (N, classes).
         spent: what the file takes of each limit; its latency is None where the budget is for another device.
         minutes: wall time of the run.
+        front: of an elastic run, see `pocketvision.fit.cuts.front_json`.
         findings: of the data check, each with kind, severity, subject or key, and sentence; None where nobody looked.
     """
     labels = dataset.labels[indices]
@@ -111,6 +114,7 @@ def gather(
         data=_data(record.metrics["data"], findings),
         layers=_layers(graph, arrays),
         provenance=_cleaned(record.provenance),
+        front=None if front is None else Front(**_cleaned(front)),
     )
 
 

@@ -10,6 +10,7 @@ from pocketvision.fit.report.html import name, text
 SECTIONS: tuple[tuple[str, str, Callable[[Facts], str]], ...] = (
     ("result", "The result", run_sections.result),
     ("choice", "The choice", run_sections.choice),
+    ("sizes", "All sizes from one training", run_sections.sizes),
     ("training", "The training", run_sections.training),
     ("confusion", "What is taken for what", image_sections.confusion),
     ("classes", "Class by class", image_sections.classes),
@@ -28,11 +29,12 @@ POLICY = (
 def render(facts: Facts) -> str:
     """Return report.html."""
     style = (files("pocketvision.fit.report") / "page.css").read_text(encoding="utf-8")
+    made = [(key, heading, content) for key, heading, make in SECTIONS if (content := make(facts))]
     sections = "".join(
-        f'<section id="{key}" aria-labelledby="{key}-heading"><h2 id="{key}-heading">{heading}</h2>{make(facts)}</section>\n'
-        for key, heading, make in SECTIONS
+        f'<section id="{key}" aria-labelledby="{key}-heading"><h2 id="{key}-heading">{heading}</h2>{content}</section>\n'
+        for key, heading, content in made
     )
-    links = "".join(f'<a href="#{key}">{heading}</a>' for key, heading, _ in SECTIONS)
+    links = "".join(f'<a href="#{key}">{heading}</a>' for key, heading, _ in made)
     date = text(facts.provenance.get("date", facts.measured.date))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pocketvision.cost.budget import written
-from pocketvision.fit.report.charts import Line, choice_axis, choice_charts, line_chart
-from pocketvision.fit.report.facts import Candidate, Facts, Limit
+from pocketvision.fit.report.charts import Line, choice_charts, front_charts, known_axis, line_chart
+from pocketvision.fit.report.facts import Candidate, Facts, Front, Limit
 from pocketvision.fit.report.html import box, details, fact, figure, legend, name, percent, plural, table, text
 
 LIMITS = {  # words and unit of each limit
@@ -87,7 +87,7 @@ def choice(facts: Facts) -> str:
     """Which networks were looked at, and why this one."""
     chosen = facts.choice
     budgets = {limit.name: limit.budget for limit in facts.budget}
-    axis = choice_axis(chosen, list(budgets))
+    axis = known_axis(chosen.candidates, list(budgets))
     out = sum(bool(candidate.dropped) for candidate in chosen.candidates)
     alternative = (
         f"{plural(len(chosen.candidates), 'network')} by cost and expected accuracy; {out} are out; "
@@ -103,6 +103,56 @@ def choice(facts: Facts) -> str:
     caption = legend(marks) + device + note
     drawn = figure(choice_charts(chosen, axis, budgets.get(axis), alternative), caption)
     return f"<p><b>{name(chosen.pick)}</b>: {text(chosen.reason)}.</p>{drawn}{_candidates(facts)}"
+
+
+def sizes(facts: Facts) -> str:
+    """All sizes of an elastic network, the front among them; nothing where one size was trained alone."""
+    front = facts.front
+    if front is None:
+        return ""
+    by_name = {cut.name: cut for cut in front.cuts}
+    pick, best = by_name[front.pick], max(front.cuts, key=lambda cut: cut.top1)
+    budgets = {limit.name: limit.budget for limit in facts.budget}
+    axis = known_axis(front.cuts, list(budgets))
+    number = plural(len(front.cuts), "size")
+    words = (
+        f"{fact('cuts', number)} of {name(front.network)} come from one training. The pick is <b>{name(pick.name)}</b>, "
+        f"{fact('pick-top1', percent(pick.top1))} right on validation images before it was trained further"
+    )
+    if front.runner_up:
+        words += f"; the runner-up is {name(front.runner_up)}, {percent(by_name[front.runner_up].top1)}"
+    if best.top1 > pick.top1:
+        words += f". The best of all sizes, {name(best.name)}, has {percent(best.top1)}: "
+        words += f"{100 * (best.top1 - pick.top1):.1f} points are what the budget and its margin cost"
+    alternative = f"{number} by cost and validation top-1; the pick is {pick.name}. The table has the same figures."
+    marks = [("dot pick", "the pick"), ("dot in", "within the limits")]
+    marks += [("dot out", "over the budget")] if any(cut.dropped for cut in front.cuts) else []
+    marks += [("line first", "better than all cheaper ones")]
+    caption = legend(marks) + f"Latencies on {name(front.device)}."
+    drawn = figure(front_charts(front, axis, budgets.get(axis), alternative), caption)
+    numbers = details("The same as numbers", table("all sizes", *_sizes_table(front)))
+    more = '<p class="note">Another size from this run: <code>pocketvision cut RUN --latency-ms MS -o small.onnx</code></p>'
+    return f"<p>{words}.</p>{drawn}{numbers}{more}"
+
+
+def _sizes_table(front: Front) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    header = ("network", "validation top-1", "ms", "±", "MB", "memory MB", "M multiply-adds", "")
+    rows: list[tuple[str, ...]] = [
+        (
+            name(cut.name),
+            percent(cut.top1),
+            "" if cut.latency_ms is None else f"{cut.latency_ms:.3f}",
+            "" if cut.noise_ms is None else f"{cut.noise_ms:.3f}",
+            f"{cut.size_mb:.2f}",
+            f"{cut.memory_mb:.2f}",
+            f"{cut.macs / 1e6:,.1f}",
+            "<b>pick</b>"
+            if cut.name == front.pick
+            else text(cut.dropped) or ("on the front" if cut.is_on_front else ""),
+        )
+        for cut in sorted(front.cuts, key=lambda cut: (cut.latency_ms or 0.0, cut.macs))
+    ]
+    return header, rows
 
 
 def _predicted(facts: Facts) -> bool:

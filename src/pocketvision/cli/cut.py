@@ -1,0 +1,68 @@
+"""pocketvision cut: another size of a finished elastic run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from pocketvision.cli.loading import loading
+
+
+def cut(
+    run: Annotated[Path, Argument(help="The run folder that `pocketvision fit --elastic -o` wrote.")],
+    out: Annotated[Path, Option("--out", "-o", help="File to write; with --all the folder.")],
+    latency_ms: Annotated[float | None, Option(help="Budget: one image on one thread, without decoding.")] = None,
+    size_mb: Annotated[float | None, Option(help="Budget: the file, in 10^6 bytes.")] = None,
+    memory_mb: Annotated[float | None, Option(help="Budget: weights and peak activations, in 10^6 bytes.")] = None,
+    macs: Annotated[str | None, Option(help="Budget: multiply-adds for one image, such as 50M.")] = None,
+    target: Annotated[
+        Path | None, Option(help="Device file that `pocketvision probe` wrote. [default: this machine]")
+    ] = None,
+    threads: Annotated[int, Option(help="Threads of the engine that the latency is for.")] = 1,
+    all_: Annotated[bool, Option("--all", help="Write a few sizes along the front, and an index.")] = False,
+    json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
+) -> None:
+    """Cut a finished elastic run to another budget: another verified file in seconds, without training or images."""
+    from pocketvision.errors import BadOption
+
+    if out.is_dir() and not all_:
+        raise BadOption(f"{str(out)!r} is a folder; the file needs a name of its own.", f"-o {out / 'model.onnx'}")
+    if not out.absolute().parent.is_dir():
+        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    with loading():
+        from pocketvision.cli.output import print_json, print_line
+        from pocketvision.cli.progress import watch
+        from pocketvision.cost.budget import Budget, read_macs
+        from pocketvision.fit.cut import cut_all, cut_run
+
+    budget = Budget(
+        latency_ms=latency_ms,
+        size_mb=size_mb,
+        memory_mb=memory_mb,
+        macs=None if macs is None else read_macs(macs),
+    )
+    if all_ and (budget or target is not None):
+        raise BadOption("--all writes files along the whole front; it takes no budget.", "either of the two")
+    if all_:
+        written = watch(cut_all(run, out, threads))
+        if json:
+            print_json([each.to_json() for each in written])
+        for each in [] if json else written:
+            _print(each)
+        return
+    one = watch(cut_run(run, out, budget, target, threads))
+    if json:
+        print_json(one.to_json())
+        return
+    _print(one)
+    print_line(f"Next: pocketvision predict {out} IMAGE")
+
+
+def _print(written: Any) -> None:
+    from pocketvision.cli.output import print_line
+
+    score, latency = written.score, written.measurement.latency
+    print_line(
+        f"{written.file}: {written.name}, top-1 {score.top1:.4f} +- {score.standard_error:.4f} on {score.images:,} "
+        f"{score.part} images; here {latency.median_ms:.3f} +- {latency.noise_ms:.3f} ms, {written.spent.size_mb:.2f} MB"
+    )

@@ -1,0 +1,172 @@
+"""Another size of a finished elastic run: another verified file for another budget; nothing is trained, no images are needed."""
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pocketvision.choose.candidates import Candidate
+from pocketvision.choose.front import Cut, pareto, pick
+from pocketvision.cost.budget import Budget, Spent
+from pocketvision.errors import BadOption
+from pocketvision.events import Event, Note
+from pocketvision.export.artifact import write_artifact
+from pocketvision.export.evaluate import Evaluation
+from pocketvision.export.seal import seal
+from pocketvision.files import write_atomically
+from pocketvision.fit.cuts import Cuts, Judged, front_json, read_cuts
+from pocketvision.fit.judge import make_record
+from pocketvision.fit.measure import Measurement, check_budget, measure_file, spent_of
+from pocketvision.fit.search import time_graphs
+from pocketvision.model.network import build
+from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.run.artifact import golden_images
+from pocketvision.run.shelf import INDEX, VERSION
+from pocketvision.train.evaluate import compute_logits
+
+PARITY_IMAGES = 64
+MOST_FILES = 5  # on a shelf
+
+
+@dataclass(frozen=True)
+class Written:
+    """One file that was cut.
+
+    Attributes:
+        file: where it is.
+        name: the network's full name.
+        score: on the test part, or on validation where there is no test part; stored when the elastic training ended.
+        measurement: of the file on this machine.
+        spent: what it takes of each limit.
+        more: what a dearer cut would buy; empty where none is clearly better.
+    """
+
+    file: Path
+    name: str
+    score: Evaluation
+    measurement: Measurement
+    spent: Spent
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "file": str(self.file),
+            "network": self.name,
+            **self.score.to_json(),
+            "measured": self.measurement.to_json(),
+            "size_mb": self.spent.size_mb,
+            "memory_mb": self.spent.memory_mb,
+            "macs": self.spent.macs,
+        }
+
+
+def cut_run(
+    run: Path, out: Path, budget: Budget, target: Path | None = None, threads: int = 1
+) -> Generator[Event, None, Written]:
+    """Write the best cut within a budget.
+
+    Args:
+        run: folder of a finished elastic run.
+        out: the file; an existing one is replaced only by a finished one.
+        budget: its limits; none: the best of all cuts.
+        target: a device file, where the budget is for another device than this one.
+        threads: of the engine, when latency is measured.
+
+    Raises:
+        BadOption, BadData: the folder holds no cuts, or damaged ones.
+        NoFit: no cut is within the budget; nothing is written.
+        BudgetMissed: the finished file, which is there, is over the budget.
+    """
+    cuts, device = yield from _read_timed(run, budget, target, threads)
+    chosen = pick([each.cut for each in cuts.judged], budget, device)
+    written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)
+    check_budget(out, budget, written.spent)
+    return written
+
+
+def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None, list[Written]]:
+    """Write a few cuts along the front, and an index, for `Predictor.open(folder, latency_ms=...)`.
+
+    Raises:
+        BadOption: the folder is there already; and as `cut_run`.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadOption(f"{str(folder)!r} exists and would be overwritten.", "-o with a new folder")
+    cuts, _ = yield from _read_timed(run, Budget(), None, threads)
+    front = pareto([each.cut for each in cuts.judged])
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for each in _spread(front, MOST_FILES):
+        path = folder / f"{each.name}.onnx"
+        found.append((yield from _write(cuts, cuts.find(each.name), path, Budget(), None, threads)))
+    content = {"version": VERSION, "files": [_index_row(written, cuts) for written in found]}
+    write_atomically(folder / INDEX, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    return found
+
+
+def _spread(front: Sequence[Cut], most: int) -> list[Cut]:
+    """Return so many at most, evenly along the front, the first and the last among them."""
+    if len(front) <= most:
+        return list(front)
+    return [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
+
+
+def _index_row(written: Written, cuts: Cuts) -> dict[str, Any]:
+    return {
+        "file": written.file.name,
+        "network": written.name,
+        "validation_top1": cuts.find(written.name).scores["validation"].top1,
+        "macs": written.spent.macs,
+    }
+
+
+def _read_timed(
+    run: Path, budget: Budget, target: Path | None, threads: int
+) -> Generator[Event, None, tuple[Cuts, str]]:
+    """Return the run's cuts with latencies for this budget: of the device file, of this machine now, or as stored."""
+    cuts, device = read_cuts(run), ""
+    stored = [each.cut.candidate for each in cuts.judged]
+    if target is not None or budget.latency_ms is not None:
+        timed, device = yield from time_graphs([_untimed(one) for one in stored], target, threads)
+    elif all(one.latency is not None for one in stored):
+        return cuts, cuts.device
+    else:  # of the run's target some are known: costs that cannot be compared
+        timed = [_untimed(one) for one in stored]
+    judged = [replace(each, cut=replace(each.cut, candidate=one)) for each, one in zip(cuts.judged, timed, strict=True)]
+    return replace(cuts, judged=judged), device or cuts.device
+
+
+def _untimed(candidate: Candidate) -> Candidate:
+    """Return a network as it is without a device."""
+    return replace(candidate, latency=None, dropped="", spent=replace(candidate.spent, latency_ms=None, noise_ms=0.0))
+
+
+def _write(
+    cuts: Cuts, judged: Judged, out: Path, budget: Budget, target: Path | None, threads: int
+) -> Generator[Event, None, Written]:
+    """Measure one cut, and write its file after proving it."""
+    graph, arrays = judged.graph, cuts.arrays(judged.graph)
+    network = build(graph)
+    network.load_arrays(arrays)
+    record = make_record(network, cuts.record, judged.scores, judged.temperature, judged.threshold)
+    images = golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
+    draft = seal(write_onnx(graph, arrays, record.temperature), record)
+    limit = budget.latency_ms if target is None else None
+    measurement = yield from measure_file(draft, images[0].squeeze(), threads, limit)
+    record = replace(record, latencies=(measurement.to_json(),))
+    parity = write_artifact(out, graph, arrays, record, images, lambda batch: compute_logits(network, batch))
+    yield Note(f"{out}: {graph.name}, equal to the trained network to {parity.difference:.1e}.")
+    spent = spent_of(graph, out.stat().st_size, measurement.latency if target is None else None)
+    score = judged.scores.get("test", judged.scores["validation"])
+    return Written(out, graph.name, score, measurement, spent)
+
+
+def read_front(run: Path, target: Path | None = None) -> Generator[Event, None, dict[str, Any]]:
+    """Return the front of a finished elastic run as JSON values, see `front_json`; for another device by its device file.
+
+    Raises:
+        BadOption, BadData: the folder holds no cuts, or damaged ones.
+    """
+    cuts, device = yield from _read_timed(run, Budget(), target, 1)
+    return front_json(replace(cuts, device=device), Budget())

@@ -1,0 +1,140 @@
+"""The elastic part of a job: after the training every cut is judged and timed, the best within the budget is taken further."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketvision.choose.candidates import describe_candidate
+from pocketvision.choose.front import Cut, next_better, pick
+from pocketvision.cost.budget import written
+from pocketvision.elastic.statistics import RECALIBRATION_IMAGES, recalibrate
+from pocketvision.elastic.train import Distillation
+from pocketvision.errors import BadData
+from pocketvision.events import Event, Note, Progress
+from pocketvision.export.evaluate import score
+from pocketvision.fit.contest import Entry, look_at_nothing, retold
+from pocketvision.fit.cuts import Cuts, Judged, has_cuts, read_cuts, write_cuts
+from pocketvision.fit.enter import decode
+from pocketvision.fit.job import Job
+from pocketvision.fit.judge import calibrate, common_record
+from pocketvision.fit.plan import plan_of_pick
+from pocketvision.fit.search import time_graphs
+from pocketvision.model.graph import Graph
+from pocketvision.model.network import Network, build
+from pocketvision.model.rewrite import Arrays, cut, leading_indices
+from pocketvision.train.evaluate import compute_logits
+from pocketvision.train.loop import Trainer
+
+
+def find_cuts(job: Job, entry: Entry, large: Network, run: Path) -> Generator[Event, None, Cuts]:
+    """Return all cuts of a trained elastic network, judged and timed; from the run folder, where they are there already."""
+    if has_cuts(run):
+        try:
+            return read_cuts(run)
+        except BadData as error:
+            yield Note(f"{error.problem} All cuts are judged again.")
+    cuts = yield from judge_cuts(job, entry, large)
+    write_cuts(run, cuts)
+    return cuts
+
+
+def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None, Cuts]:
+    """Give every cut statistics of its own, judge it on validation and test images, and time it on the target."""
+    space, graph = entry.plan.space, entry.plan.graph
+    weights, statistics, judged = large.arrays(), {}, []
+    for side in space.resolutions:
+        parts = yield from _images(job, entry, side)
+        for width in space.widths:
+            one = space.cut(width, side)
+            arrays = cut(weights, graph, one, leading_indices(graph, one))
+            if one.name != graph.name or entry.plan.recipe.batch_norm_momentum is not None:
+                arrays = yield from recalibrate(one, arrays, parts["train"])
+            network = build(one)
+            network.load_arrays(arrays)
+            judged.append(_judge(network, parts, job.dataset.classes))
+            statistics[one.name] = _statistics(one, arrays)
+            yield Progress("judging all cuts", len(judged), len(space.graphs))
+    if entry.plan.recipe.batch_norm_momentum is not None:
+        weights = {**weights, **statistics[graph.name]}
+    target = None if job.options.target is None else Path(job.options.target)
+    timed, device = yield from time_graphs([each.cut.candidate for each in judged], target, job.options.threads)
+    judged = [replace(each, cut=replace(each.cut, candidate=one)) for each, one in zip(judged, timed, strict=True)]
+    record = common_record(job, entry.plan)
+    return Cuts(graph, weights, statistics, judged, device, record)
+
+
+def _images(job: Job, entry: Entry, side: int) -> Generator[Event, None, dict[str, Any]]:
+    """Return images at one resolution: some to take statistics from, and those that judge."""
+    plan = entry.plan
+    graph = plan.space.cut(plan.space.widths[0], side)
+    train = job.parts.train
+    some = train[np.linspace(0, len(train) - 1, min(RECALIBRATION_IMAGES, len(train))).astype(int)]
+    found = {}
+    for part, indices in (("train", some), ("validation", job.parts.validation), ("test", job.parts.test)):
+        found[part] = yield from decode(job.dataset, indices, graph, plan.preprocessing, f"{part} at {side} pixels")
+    return found
+
+
+def _judge(network: Network, parts: dict[str, Any], labels: tuple[str, ...]) -> Judged:
+    validation, test = parts["validation"], parts["test"]
+    calibrated = calibrate(network, validation)
+    scores = {"validation": calibrated.score}
+    if len(test):
+        logits = compute_logits(network, test)
+        scores["test"] = score(logits, test.labels, "test", calibrated.temperature, calibrated.threshold)
+    right = calibrated.logits.argmax(1) == validation.labels
+    candidate = describe_candidate(network.graph, labels, network.graph.image.height)
+    return Judged(Cut(candidate, right), calibrated.temperature, calibrated.threshold, scores)
+
+
+def _statistics(graph: Graph, arrays: Arrays) -> dict[str, Any]:
+    return {p.name: arrays[p.name] for p in graph.parameters() if not p.is_trained}
+
+
+def enter_pick(job: Job, entry: Entry, cuts: Cuts) -> Generator[Event, None, Entry]:
+    """Return the best cut within the budget, ready to be trained further with the largest network's answers.
+
+    Raises:
+        NoFit: no cut is within the budget.
+    """
+    chosen = pick([each.cut for each in cuts.judged], job.options.budget, cuts.device)
+    yield from describe_pick(cuts, chosen)
+    graph = chosen.candidate.graph
+    teacher = build(cuts.graph)
+    teacher.load_arrays(cuts.arrays(cuts.graph))
+    plan = plan_of_pick(entry.plan, graph)
+    validation = yield from decode(job.dataset, job.parts.validation, graph, plan.preprocessing, "validation")
+    objective = Distillation(teacher.to(entry.device), graph.image.height)
+    return replace(entry, plan=plan, validation=validation, start=cuts.arrays(graph), objective=objective)
+
+
+def describe_pick(cuts: Cuts, chosen: Cut) -> Iterator[Note]:
+    """Say what was picked, what the budget cost, and what more would buy."""
+    all_cuts = [each.cut for each in cuts.judged]
+    best = max(all_cuts, key=lambda each: each.top1)
+    yield Note(
+        f"Pick of {len(all_cuts)} cuts: {chosen.name}, validation top-1 {chosen.top1:.4f}; the best of all, {best.name}, "
+        f"has {best.top1:.4f}."
+    )
+    better = next_better(all_cuts, chosen)
+    if better is not None:
+        yield Note(f"More would buy: {better.name}, {what_more_buys(chosen, better)}.")
+
+
+def what_more_buys(chosen: Cut, better: Cut) -> str:
+    """Return in words what a dearer cut takes more, and gives."""
+    one, other = chosen.candidate.spent, better.candidate.spent
+    costs = [f"{written('size_mb', max(0.0, other.size_mb - one.size_mb))} MB more"]
+    if one.latency_ms is not None and other.latency_ms is not None:
+        costs.insert(0, f"{other.latency_ms - one.latency_ms:.3f} ms more")
+    return f"{', '.join(costs)}, for {100 * (better.top1 - chosen.top1):+.1f} points"
+
+
+def tune(entry: Entry, trainer: Trainer) -> Iterator[Event]:
+    """Train the pick further, to the end of its plan."""
+    return retold(
+        trainer.run(entry.batches, look_at_nothing), f"training {entry.plan.graph.name} further", "of the pick"
+    )

@@ -1,0 +1,94 @@
+"""A shelf: a folder of a few sizes of one network; the best that is fast enough is found on the device that it runs on."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pocketvision.errors import BadArtifact, NoFit
+from pocketvision.events import finish
+from pocketvision.run.artifact import golden_images
+from pocketvision.run.predictor import Predictor
+from pocketvision.run.timing import Timing, time_interleaved
+
+INDEX = "index.json"
+VERSION = 1
+SECONDS = 2.0  # for timing all files
+
+
+@dataclass(frozen=True)
+class Book:
+    """One file on the shelf.
+
+    Attributes:
+        file: its path.
+        network: its network's full name.
+        validation_top1: when it was trained.
+        macs: multiply-adds for one image.
+    """
+
+    file: Path
+    network: str
+    validation_top1: float
+    macs: int
+
+
+def read_shelf(folder: Path) -> list[Book]:
+    """Return the files of a shelf, the best first.
+
+    Raises:
+        BadArtifact: the folder is none that `pocketvision cut --all` wrote.
+    """
+    try:
+        content = json.loads((folder / INDEX).read_bytes())
+        if content["version"] != VERSION:
+            raise ValueError(f"version {content['version']}; this release reads version {VERSION}")
+        books = [Book(**row | {"file": folder / row["file"]}) for row in content["files"]]
+        if not books or any(book.file.parent != folder for book in books):
+            raise ValueError("it lists no files of this folder")
+    except FileNotFoundError as error:
+        raise BadArtifact(
+            f"{str(folder)!r} is a folder, and holds no {INDEX} of cuts.",
+            "the path of a file that pocketvision fit wrote, or the folder that pocketvision cut --all wrote",
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadArtifact(
+            f"{str(folder / INDEX)!r} lists no cuts: {error}.", "pocketvision cut RUN --all -o FOLDER"
+        ) from error
+    return sorted(books, key=lambda book: -book.validation_top1)
+
+
+def open_within(folder: Path, latency_ms: float | None, threads: int | None = None) -> Predictor:
+    """Open the best file whose median latency plus noise is within a limit, measured here and now; None: the best.
+
+    Raises:
+        BadArtifact: the folder is no shelf.
+        NoFit: no file is fast enough.
+    """
+    books = read_shelf(folder)
+    models = {book.network: Predictor.open(book.file, threads) for book in books}
+    if latency_ms is None:
+        return models[books[0].network]
+    found = _time(models)
+    for book in books:
+        timing = found[book.network]
+        if timing.median_ms + timing.noise_ms <= latency_ms:
+            return models[book.network]
+    fastest = min(books, key=lambda book: found[book.network].median_ms)
+    timing = found[fastest.network]
+    raise NoFit(
+        f"no file in {str(folder)!r} has latency_ms <= {latency_ms:g} here. Closest of {len(books)}: {fastest.network} at "
+        f"{timing.median_ms + timing.noise_ms:.3g}.",
+        f"latency_ms={timing.median_ms + timing.noise_ms:.3g}",
+    )
+
+
+def _time(models: dict[str, Predictor]) -> dict[str, Timing]:
+    """Time one call of each on a ready image, in rounds that take turns."""
+    calls = {
+        name: partial(
+            partial, partial(model.engine.run, golden_images(1, model.record.resolution, model.record.channels))
+        )
+        for name, model in models.items()
+    }
+    return finish(time_interleaved(calls, SECONDS))

@@ -1,0 +1,293 @@
+"""fit --elastic, cut and front: one training, every size, another file for another budget."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from commandline import pocketvision
+from inspection import faults
+from pocketvision.cost.budget import Budget
+from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
+from pocketvision.events import Note
+from pocketvision.fit.call import fit
+from pocketvision.fit.cuts import read_cuts
+from pocketvision.model.network import build
+from pocketvision.run.predictor import Predictor, load
+
+OPTIONS = {"elastic": True, "epochs": 3, "width": 0.25, "resolution": 32, "batch_size": 8, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    """A device file of all sizes, so that runs do not differ in what was measured."""
+    path = tmp_path_factory.mktemp("target") / "device.json"
+    words = ("--widths", "0.125,0.1875,0.25", "--resolutions", "16,24,32", "--output-stride", 8, "--classes", 3)
+    assert pocketvision("probe", "mobilenet_v1_shallow", *words, "--seconds", 1, "-o", path).code == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def elastic(photos, target, tmp_path_factory):
+    """A finished run, what came out, and what was said."""
+    folder, said = tmp_path_factory.mktemp("elastic") / "run", []
+    finished = fit(
+        photos,
+        folder,
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        target=target,
+        **OPTIONS,
+    )
+    return folder, finished, said
+
+
+def test_one_training_gives_every_size(elastic):
+    folder, finished, said = elastic
+    cuts = read_cuts(folder)
+    sizes = {(judged.graph.options.width, judged.graph.options.resolution) for judged in cuts.judged}
+    assert sizes == {(w, r) for w in (0.125, 0.1875, 0.25) for r in (16, 24, 32)}
+    assert all(set(judged.scores) == {"validation", "test"} for judged in cuts.judged)
+    assert any(sentence.startswith("Pick of 9 cuts: ") for sentence in said)
+    record = load(folder / "model.onnx").record
+    assert finished.name == record.model["name"] and (record.model["width"], record.model["resolution"]) <= (0.25, 32)
+    assert record.provenance["elastic"]["network"] == "mobilenet_v1_shallow_w0.25_r32_s8"
+    assert faults(folder) == []
+
+
+def test_a_cuts_statistics_are_its_own(elastic):
+    cuts = read_cuts(elastic[0])
+    small, large = cuts.judged[0].graph, cuts.judged[-1].graph
+    assert large == cuts.graph
+    name = "block3.depthwise.bn.running_var"
+    mine = cuts.arrays(small)[name]
+    assert len(mine) < len(cuts.weights[name]) and not np.allclose(mine, cuts.weights[name][: len(mine)])
+    network = build(small)
+    network.load_arrays(cuts.arrays(small))
+
+
+def test_two_budgets_two_verified_files(elastic, tmp_path):
+    folder, _, _ = elastic
+    macs = sorted(judged.cut.candidate.spent.macs for judged in read_cuts(folder).judged)
+    found = []
+    for number, limit in enumerate((macs[0], macs[-1])):
+        out = tmp_path / f"{number}.onnx"
+        outcome = pocketvision("cut", folder, "--macs", limit, "-o", out, "--json")
+        assert outcome.code == 0, outcome.err
+        written = json.loads(outcome.out)
+        assert written["file"] == str(out) and written["macs"] <= limit
+        assert pocketvision("verify", out).code == 0
+        found.append(written["network"])
+    assert found[0].startswith("mobilenet_v1_shallow_w0.125_r16") and found[0] != found[1]
+
+
+def test_what_a_cut_says_of_itself_is_true(elastic, photos, tmp_path):
+    """Its stored test score is the one that evaluate finds, though no images were read when it was written."""
+    out = tmp_path / "small.onnx"
+    macs = read_cuts(elastic[0]).judged[1].cut.candidate.spent.macs
+    assert pocketvision("cut", elastic[0], "--macs", macs, "-o", out).code == 0
+    outcome = pocketvision("evaluate", out, photos, "--json")
+    assert outcome.code == 0, outcome.err
+    stored = load(out).record.metrics["test"]
+    assert json.loads(outcome.out)["top1"] == pytest.approx(stored["top1"], abs=1e-6)
+
+
+def test_an_impossible_budget(elastic, tmp_path):
+    outcome = pocketvision("cut", elastic[0], "--macs", 10, "-o", tmp_path / "none.onnx")
+    assert outcome.code == NoFit.exit_code
+    assert "NoFit: no candidate has macs <= 1e-05M" in outcome.err and "Closest of 9: " in outcome.err
+    assert not (tmp_path / "none.onnx").exists()
+
+
+def test_the_front(elastic):
+    outcome = pocketvision("front", elastic[0], "--json")
+    content = json.loads(outcome.out)
+    assert outcome.code == 0 and len(content["cuts"]) == 9
+    best = sorted((row for row in content["cuts"] if row["is_on_front"]), key=lambda row: row["latency_ms"])
+    tops = [row["validation_top1"] for row in best]
+    assert tops == sorted(set(tops)) and tops[-1] == max(row["validation_top1"] for row in content["cuts"])
+    table = pocketvision("front", elastic[0]).out
+    assert all(row["network"] in table for row in best)
+    assert "better than all cheaper" in table
+
+
+def test_the_front_for_another_device(elastic, target):
+    content = json.loads(target.read_text())
+    for row in content["rows"]:
+        row["latency_ms"] *= 10
+    other = elastic[0].parent / "slow.json"
+    other.write_text(json.dumps(content))
+    here, there = (
+        json.loads(pocketvision("front", elastic[0], "--target", path, "--json").out)["cuts"]
+        for path in (target, other)
+    )
+    for one, ten in zip(here, there, strict=True):
+        assert ten["latency_ms"] == pytest.approx(10 * one["latency_ms"])
+
+
+def test_all_cuts_and_the_best_that_is_fast_enough(elastic, photos, tmp_path):
+    folder = tmp_path / "shelf"
+    assert pocketvision("cut", elastic[0], "--all", "-o", folder).code == 0
+    index = json.loads((folder / "index.json").read_text())["files"]
+    assert {row["file"] for row in index} | {"index.json"} == {path.name for path in folder.iterdir()}
+    best = max(index, key=lambda row: row["validation_top1"])
+    assert Predictor.open(folder).record.model["name"] == best["network"]
+    assert Predictor.open(folder, latency_ms=1000.0).record.model["name"] == best["network"]
+    assert Predictor.open(folder, 1, 1000.0).predict(next(photos.rglob("*.jpg"))).top.name
+    with pytest.raises(NoFit, match=r"no file in .* has latency_ms <= 1e-06 here\. Closest of \d+: "):
+        Predictor.open(folder, latency_ms=1e-6)
+    again = pocketvision("cut", elastic[0], "--all", "-o", folder)
+    assert again.code == BadOption.exit_code and "exists and would be overwritten" in again.err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"is a folder, and holds no index\.json of cuts"),
+        ('{"version": 9, "files": []}', "version 9; this release reads version 1"),
+        ('{"version": 1, "files": []}', "it lists no files of this folder"),
+        (
+            '{"version": 1, "files": [{"file": "../x.onnx", "network": "x", "validation_top1": 1, "macs": 1}]}',
+            "no files",
+        ),
+    ],
+)
+def test_folders_that_are_none(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "index.json").write_text(content)
+    with pytest.raises(BadArtifact, match=message):
+        Predictor.open(tmp_path)
+
+
+def test_runs_without_cuts(elastic, run_folder, tmp_path):
+    for folder, message in ((run_folder, "holds no cuts of an elastic training"), (tmp_path, "is no run folder")):
+        outcome = pocketvision("cut", folder, "--macs", "1M", "-o", tmp_path / "x.onnx")
+        assert outcome.code == BadOption.exit_code and message in outcome.err
+    broken = tmp_path / "broken"
+    shutil.copytree(elastic[0], broken)
+    with (broken / "elastic" / "weights.safetensors").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"????")
+    with pytest.raises(BadData, match=r"weights\.safetensors is not the file that was written"):
+        read_cuts(broken)
+
+
+STOP = """
+import os, signal
+from pocketvision.fit import elastic, flow
+from pocketvision.train import checkpoint
+
+PLACE = {place!r}
+if PLACE == "cuts":
+    real = elastic.write_cuts
+    def write_cuts(*words):
+        os.kill(os.getpid(), signal.SIGKILL)
+    elastic.write_cuts = write_cuts
+elif PLACE == "after the cuts":
+    real = elastic.write_cuts
+    def write_cuts(*words):
+        real(*words)
+        os.kill(os.getpid(), signal.SIGKILL)
+    elastic.write_cuts = write_cuts
+else:
+    from pocketvision.fit import rundir
+    real, seen = rundir.RunFolder.save, []
+    def save(self, folder, *rest, **more):
+        real(self, folder, *rest, **more)
+        seen.append(folder.name)
+        if seen.count(PLACE) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+    rundir.RunFolder.save = save
+from pocketvision.cli.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize("place", ["checkpoint", "cuts", "after the cuts", "checkpoint_of_pick"])
+def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target, tmp_path, monkeypatch):
+    words = ["fit", photos, "--elastic", "--epochs", 3, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
+    words += ["--precision", "float32", "--target", target, "-o", tmp_path / "run"]
+    monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    job = subprocess.run(
+        [sys.executable, "-c", STOP.format(place=place), *map(str, words)], capture_output=True, check=False
+    )
+    assert job.returncode == -signal.SIGKILL, job.stderr
+    assert not (tmp_path / "run" / "model.onnx").exists()
+    outcome = pocketvision(*words)
+    assert outcome.code == 0, outcome.err
+    assert "Going on" in outcome.err
+    ours, theirs = (load(folder / "model.onnx").record.digests for folder in (tmp_path / "run", elastic[0]))
+    assert ours["initializers"] == theirs["initializers"] and ours["nodes"] == theirs["nodes"]
+    assert ours["record"]["metrics"] == theirs["record"]["metrics"]
+
+
+def test_the_plan_of_an_elastic_run(photos):
+    words = ("fit", photos, "--elastic", "--width", 0.25, "--resolution", 32, "--epochs", 2, "--plan", "--json")
+    outcome = pocketvision(*words)
+    assert outcome.code == 0, outcome.err
+    planned = json.loads(outcome.out)
+    assert planned["network"] == "mobilenet_v1_shallow_w0.25_r32_s8"
+    assert planned["reason"] == "the largest of 9 sizes that are trained together" and len(planned["candidates"]) == 9
+
+
+def test_the_python_face(elastic, tmp_path):
+    _, finished, _ = elastic
+    assert len(finished.front()["cuts"]) == 9
+    written = finished.cut(Budget(macs=1e6), tmp_path / "small.onnx")
+    assert written.file.exists() and written.spent.macs <= 1e6
+
+
+def test_sizes_that_the_target_does_not_know_are_out(elastic, target, tmp_path):
+    content = json.loads(target.read_text())
+    content["rows"] = [row for row in content["rows"] if row["resolution"] != 16]
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content))
+    rows = json.loads(pocketvision("front", elastic[0], "--target", other, "--json").out)["cuts"]
+    unknown = [row for row in rows if "_r16_" in row["network"]]
+    assert len(unknown) == 3 and not any(row["is_on_front"] for row in unknown)
+    outcome = pocketvision(
+        "cut", elastic[0], "--target", other, "--latency-ms", 1000, "-o", tmp_path / "a.onnx", "--json"
+    )
+    assert outcome.code == 0 and "_r16_" not in json.loads(outcome.out)["network"]
+
+
+def test_a_damaged_front_is_made_again(elastic, photos, target, tmp_path):
+    """A run that goes on after its cuts were judged, and finds them damaged, judges them again."""
+    folder = tmp_path / "run"
+    shutil.copytree(elastic[0], folder)
+    for name in ("model.onnx", "report.html"):
+        (folder / name).unlink()
+    (folder / "elastic" / "cuts.json").write_text("{")
+    said = []
+    fit(
+        photos,
+        folder,
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        target=target,
+        **OPTIONS,
+    )
+    assert any("All cuts are judged again." in sentence for sentence in said)
+    ours, theirs = (load(path / "model.onnx").record.digests for path in (folder, elastic[0]))
+    assert ours["initializers"] == theirs["initializers"]
+
+
+def test_several_families_compete(photos, tmp_path):
+    words = (
+        "fit",
+        photos,
+        "--family",
+        "mobilenet_v1_shallow,mobilenet_v2",
+        "--macs",
+        "3M",
+        "--resolution",
+        32,
+        "--plan",
+        "--json",
+    )
+    planned = json.loads(pocketvision(*words, "--weights", "none").out)
+    assert {name.rsplit("_w")[0] for name in planned["finalists"]} == {"mobilenet_v1_shallow", "mobilenet_v2"}
+    assert all(candidate["macs"] <= 3e6 for candidate in planned["candidates"] if not candidate["dropped"])
