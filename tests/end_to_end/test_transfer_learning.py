@@ -14,9 +14,10 @@ import torch
 from safetensors.numpy import load_file
 
 from commandline import pocketvision
+from jobs import watched
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.errors import Interrupted
-from pocketvision.events import Note, Progress, Step
+from pocketvision.events import Note, Progress, Step, finish
 from pocketvision.fit.call import fit
 from pocketvision.fit.learn_all import digest
 from pocketvision.fit.settle import between, settle
@@ -209,20 +210,13 @@ def test_auto_takes_the_hubs_file_for_photographs(hub, photos):
     from pocketvision.data.survey import survey
     from pocketvision.fit.options import FitOptions
 
-    def last(job):
-        while True:
-            try:
-                next(job)
-            except StopIteration as stop:
-                return stop.value
-
-    seen = survey(last(check(photos)).facts)
-    assert last(choose_start(FitOptions(), seen)).weights.name == NAME
+    seen = survey(finish(check(photos)).facts)
+    assert finish(choose_start(FitOptions(), seen)).weights.name == NAME
     for options in ({"weights": "none"}, {"recipe": "paper"}, {"resolution": 32}):
-        assert last(choose_start(FitOptions(**options), seen)).weights is None
+        assert finish(choose_start(FitOptions(**options), seen)).weights is None
     assert (
         "No published weights of mobilenet_v1_standard are known"
-        in last(choose_start(FitOptions(family="mobilenet_v1_standard"), seen)).sentences[0]
+        in finish(choose_start(FitOptions(family="mobilenet_v1_standard"), seen)).sentences[0]
     )
 
 
@@ -269,12 +263,7 @@ def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, m
     spoilt = entries[0].network()
     with torch.no_grad():
         spoilt.classifier.weight.zero_()
-    job, said = settle(entries[0], spoilt), []
-    try:
-        while True:
-            said.append(next(job))
-    except StopIteration as stop:
-        kept, share = stop.value
+    (kept, share), said = watched(settle(entries[0], spoilt))
     assert said[-1].text.startswith("Fine-tuning did not help: validation top-1 ")
     assert share == 0 and np.array_equal(kept.arrays()["classifier.weight"], entries[0].start["classifier.weight"])
 

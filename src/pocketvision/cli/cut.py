@@ -5,20 +5,19 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from pocketvision.cli.budget import LatencyMs, Macs, MemoryMb, SizeMb, Target, Threads, read_budget
 from pocketvision.cli.loading import loading
 
 
 def cut(
     run: Annotated[Path, Argument(help="The run folder that `pocketvision fit --elastic -o` wrote.")],
     out: Annotated[Path, Option("--out", "-o", help="File to write; with --all the folder.")],
-    latency_ms: Annotated[float | None, Option(help="Budget: one image on one thread, without decoding.")] = None,
-    size_mb: Annotated[float | None, Option(help="Budget: the file, in 10^6 bytes.")] = None,
-    memory_mb: Annotated[float | None, Option(help="Budget: weights and peak activations, in 10^6 bytes.")] = None,
-    macs: Annotated[str | None, Option(help="Budget: multiply-adds for one image, such as 50M.")] = None,
-    target: Annotated[
-        Path | None, Option(help="Device file that `pocketvision probe` wrote. [default: this machine]")
-    ] = None,
-    threads: Annotated[int, Option(help="Threads of the engine that the latency is for.")] = 1,
+    latency_ms: LatencyMs = None,
+    size_mb: SizeMb = None,
+    memory_mb: MemoryMb = None,
+    macs: Macs = None,
+    target: Target = None,
+    threads: Threads = 1,
     all_: Annotated[bool, Option("--all", help="Write a few sizes along the front, and an index.")] = False,
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
@@ -32,15 +31,9 @@ def cut(
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch
-        from pocketvision.cost.budget import Budget, read_macs
         from pocketvision.fit.cut import cut_all, cut_run
 
-    budget = Budget(
-        latency_ms=latency_ms,
-        size_mb=size_mb,
-        memory_mb=memory_mb,
-        macs=None if macs is None else read_macs(macs),
-    )
+    budget = read_budget(latency_ms, size_mb, memory_mb, macs)
     if all_ and (budget or target is not None):
         raise BadOption("--all writes files along the whole front; it takes no budget.", "either of the two")
     if all_:

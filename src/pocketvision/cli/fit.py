@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from pocketvision.cli.budget import LatencyMs, Macs, MemoryMb, SizeMb, Target, Threads, read_budget
 from pocketvision.cli.loading import loading
 
 
@@ -13,14 +14,12 @@ def fit(
     out: Annotated[
         Path | None, Option("--out", "-o", help="Run folder; must be new. [default: required, unless --plan]")
     ] = None,
-    latency_ms: Annotated[float | None, Option(help="Budget: one image on one thread, without decoding.")] = None,
-    size_mb: Annotated[float | None, Option(help="Budget: the file, in 10^6 bytes.")] = None,
-    memory_mb: Annotated[float | None, Option(help="Budget: weights and peak activations, in 10^6 bytes.")] = None,
-    macs: Annotated[str | None, Option(help="Budget: multiply-adds for one image, such as 50M.")] = None,
-    target: Annotated[
-        Path | None, Option(help="Device file that `pocketvision probe` wrote. [default: this machine]")
-    ] = None,
-    threads: Annotated[int, Option(help="Threads of the engine that the latency is for.")] = 1,
+    latency_ms: LatencyMs = None,
+    size_mb: SizeMb = None,
+    memory_mb: MemoryMb = None,
+    macs: Macs = None,
+    target: Target = None,
+    threads: Threads = 1,
     plan: Annotated[bool, Option("--plan", help="Show what would be trained, and stop.")] = False,
     minutes: Annotated[
         float | None, Option(help="Time from start to model.onnx. [default: 15, unless --epochs]")
@@ -67,7 +66,6 @@ def fit(
     with loading():
         from pocketvision.cli.output import print_json
         from pocketvision.cli.progress import watch
-        from pocketvision.cost.budget import Budget, read_macs
         from pocketvision.fit.flow import fit as run_fit
         from pocketvision.fit.options import FitOptions
         from pocketvision.fit.preview import preview
@@ -87,12 +85,7 @@ def fit(
         flip=flip,
         elastic=elastic,
         seed=seed,
-        budget=Budget(
-            latency_ms=latency_ms,
-            size_mb=size_mb,
-            memory_mb=memory_mb,
-            macs=None if macs is None else read_macs(macs),
-        ),
+        budget=read_budget(latency_ms, size_mb, memory_mb, macs),
         threads=threads,
         target=target,
         accelerator=accelerator,

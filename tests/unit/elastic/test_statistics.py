@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from graphs import network, random_arrays, small
+from jobs import watched
 from pocketvision.data.loader import to_tensor
 from pocketvision.elastic import statistics
 from pocketvision.elastic.statistics import recalibrate
@@ -22,19 +23,10 @@ class Images:
         return self.images[rows]
 
 
-def run(job):
-    events = []
-    while True:
-        try:
-            events.append(next(job))
-        except StopIteration as stop:
-            return stop.value, events
-
-
 def test_they_are_the_means_of_all_batches(monkeypatch):
     monkeypatch.setattr(statistics, "BATCH", 10)
     images, arrays = Images(30), random_arrays(GRAPH)
-    found, events = run(recalibrate(GRAPH, arrays, images))
+    found, events = watched(recalibrate(GRAPH, arrays, images))
     assert [(event.done, event.total) for event in events] == [(10, 30), (20, 30), (30, 30)]
     with torch.no_grad():  # of the first layer, whose inputs depend on no statistics
         seen = network(GRAPH, arrays).stem.conv(
@@ -47,5 +39,5 @@ def test_they_are_the_means_of_all_batches(monkeypatch):
 
 
 def test_no_more_images_are_looked_at_than_asked_for():
-    _, events = run(recalibrate(GRAPH, random_arrays(GRAPH), Images(40), most=7))
+    _, events = watched(recalibrate(GRAPH, random_arrays(GRAPH), Images(40), most=7))
     assert events[-1].total == 7

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from jobs import watched
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.loader import Pixels
 from pocketvision.data.split import Split
@@ -42,15 +43,6 @@ def entry(width, epochs=40):
     return Entry(plan, train, validation, 0, CPU)
 
 
-def outcome(job):
-    events = []
-    while True:
-        try:
-            events.append(next(job))
-        except StopIteration as stop:
-            return stop.value, events
-
-
 @pytest.mark.parametrize(
     ("others", "winner"),
     [
@@ -75,12 +67,12 @@ def test_a_difference_counts_on_the_same_images():
 
 def test_one_network_needs_no_trial():
     only = entry(0.25)
-    found, events = outcome(hold_contest([only]))
+    found, events = watched(hold_contest([only]))
     assert (found.winner, found.trials, events) == (only, (), [])
 
 
 def test_too_few_steps_tell_nothing():
-    found, events = outcome(hold_contest([entry(0.5, epochs=2), entry(0.25, epochs=2)]))
+    found, events = watched(hold_contest([entry(0.5, epochs=2), entry(0.25, epochs=2)]))
     assert found.winner.plan.graph.options.width == 0.5 and found.trials == ()
     assert events == [Note("There is no time or too few images for a trial of several networks: the prior decides.")]
 
@@ -93,15 +85,15 @@ def test_all_trials_are_as_long():
 
 @pytest.mark.parametrize(("asked", "taken"), [(1, 1), (39, 39), (40, 40), (70, 40), (80, 80)])
 def test_many_steps_are_whole_epochs(asked, taken):
-    _, events = outcome(entry(0.125).try_out(asked))
+    _, events = watched(entry(0.125).try_out(asked))
     assert [(event.done, event.total) for event in events] == [(i, taken) for i in range(1, taken + 1)]
 
 
 def test_trials_teach_and_are_the_same_again(monkeypatch):
     monkeypatch.setattr(contest, "FEWEST_STEPS", 10)
     monkeypatch.setattr(contest, "TRIAL_SHARE", 0.25)
-    found, events = outcome(hold_contest([entry(0.125, epochs=1), entry(0.25, epochs=1)]))
-    again, _ = outcome(hold_contest([entry(0.125, epochs=1), entry(0.25, epochs=1)]))
+    found, events = watched(hold_contest([entry(0.125, epochs=1), entry(0.25, epochs=1)]))
+    again, _ = watched(hold_contest([entry(0.125, epochs=1), entry(0.25, epochs=1)]))
     assert found.trials == again.trials
     assert [(trial["name"], trial["steps"]) for trial in found.trials] == [
         ("mobilenet_v1_shallow_w0.125_r16_s8", 10),
@@ -117,7 +109,7 @@ def test_trials_teach_and_are_the_same_again(monkeypatch):
 def test_a_trial_has_the_whole_schedule_and_the_winner_starts_anew():
     """Forty steps of a job of forty epochs: the rate has gone to zero, and stripes are told apart."""
     only = entry(0.25)
-    right, _ = outcome(only.try_out(40))
+    right, _ = watched(only.try_out(40))
     assert len(right) == STRIPES - TRAIN and right.mean() > 0.9
     trainer = only.make_trainer()
     assert (trainer.done, trainer.total) == (0, 1600)
@@ -132,7 +124,7 @@ def test_the_winner_that_the_prior_did_not_expect_is_named(monkeypatch):
         return next(tries)
 
     monkeypatch.setattr(Entry, "try_out", try_out)
-    found, events = outcome(hold_contest([entry(0.5), entry(0.25)]))
+    found, events = watched(hold_contest([entry(0.5), entry(0.25)]))
     assert found.winner.plan.graph.options.width == 0.25
     assert events[-1].text == "mobilenet_v1_shallow_w0.25_r16_s8 was better than the prior thought."
 

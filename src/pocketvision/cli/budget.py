@@ -1,0 +1,32 @@
+"""The options that say what a device can spend, for every verb that has a budget."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+if TYPE_CHECKING:
+    from pocketvision.cost.budget import Budget
+
+LatencyMs = Annotated[float | None, Option(help="Budget: one image on one thread, without decoding.")]
+SizeMb = Annotated[float | None, Option(help="Budget: the file, in 10^6 bytes.")]
+MemoryMb = Annotated[float | None, Option(help="Budget: weights and peak activations, in 10^6 bytes.")]
+Macs = Annotated[str | None, Option(help="Budget: multiply-adds for one image, such as 50M.")]
+Target = Annotated[Path | None, Option(help="Device file that `pocketvision probe` wrote. [default: this machine]")]
+Threads = Annotated[int, Option(help="Threads of the engine that the latency is for.")]
+
+
+def read_budget(latency_ms: float | None, size_mb: float | None, memory_mb: float | None, macs: str | None) -> "Budget":
+    """Return the budget.
+
+    Raises:
+        BadOption: a limit is none.
+    """
+    from pocketvision.cost.budget import Budget, read_macs
+
+    return Budget(
+        latency_ms=latency_ms,
+        size_mb=size_mb,
+        memory_mb=memory_mb,
+        macs=None if macs is None else read_macs(macs),
+    )
