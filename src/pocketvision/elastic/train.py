@@ -31,17 +31,21 @@ class ElasticOptions:
         labels: share of the labels in what a sub-network learns from, at the beginning and at the end of training; the rest
             are the answers of the largest network on the same images. US-Nets and MutualNet have 0.
         temperature: that these answers are softened with (Hinton et al. 2015, arXiv:1503.02531, section 2).
+        weight: of a sub-network's loss beside the largest network's. US-Nets and MutualNet have 1.
     """
 
     random: int = 1
     labels: tuple[float, float] = (0.5, 0.5)
     temperature: float = 1.0
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.random < 0:
             raise BadOption(f"random sub-networks in a step must be 0 or more; got {self.random}.", "1")
         if not all(0 <= share <= 1 for share in self.labels):
             raise BadOption(f"the labels' share must be from 0 to 1; got {self.labels}.", "0.5")
+        if not self.weight > 0:
+            raise BadOption(f"the sub-networks' weight must be above 0; got {self.weight:g}.", "1")
         if not self.temperature > 0:
             raise BadOption(f"the temperature must be above 0; got {self.temperature:g}.", "1")
 
@@ -84,7 +88,7 @@ class Sandwich:
             mixed = share * trainer.loss(found, labels) + (1 - share) * distance(
                 found, answers, self.options.temperature
             )
-            mixed.backward()  # type: ignore[no-untyped-call]
+            (self.options.weight * mixed).backward()  # type: ignore[no-untyped-call]
             losses.append(mixed.detach())
         return loss.item() if bool(torch.isfinite(torch.stack(losses)).all()) else float("nan")
 
