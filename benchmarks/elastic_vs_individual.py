@@ -42,7 +42,7 @@ FAMILIES = {"mobilenet_v1": ("v1", 3, 8), "mobilenet_v2": ("v2", 1, 4)}  # short
 ALONE = [(w, r) for r in (20, 32) for w in WIDTHS], [(w, r) for r in (20, 32) for w in (0.25, 0.75)]
 IMAGES, JUDGED = 20_000, 10_000
 BLOCK = 20  # steps, timed in turn
-TUNE_RATE = 0.1  # of the recipe's
+TUNE_RATE = 0.5  # of the recipe's
 
 
 class Pictures:

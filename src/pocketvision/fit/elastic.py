@@ -10,7 +10,7 @@ import numpy as np
 from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
-from pocketvision.elastic.statistics import RECALIBRATION_IMAGES, recalibrate
+from pocketvision.elastic.statistics import images_needed, recalibrate
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import BadData
 from pocketvision.events import Event, Note, Progress
@@ -71,7 +71,7 @@ def _images(job: Job, entry: Entry, side: int) -> Generator[Event, None, dict[st
     plan = entry.plan
     graph = plan.space.cut(plan.space.widths[0], side)
     train = job.parts.train
-    some = train[np.linspace(0, len(train) - 1, min(RECALIBRATION_IMAGES, len(train))).astype(int)]
+    some = train[np.linspace(0, len(train) - 1, min(images_needed(graph), len(train))).astype(int)]
     found = {}
     for part, indices in (("train", some), ("validation", job.parts.validation), ("test", job.parts.test)):
         found[part] = yield from decode(job.dataset, indices, graph, plan.preprocessing, f"{part} at {side} pixels")

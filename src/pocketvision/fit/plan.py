@@ -17,7 +17,7 @@ from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.statistics import RECALIBRATION_IMAGES
+from pocketvision.elastic.statistics import images_needed
 from pocketvision.elastic.train import ElasticOptions, Sandwich
 from pocketvision.events import Note
 from pocketvision.fit.job import Job
@@ -43,9 +43,9 @@ SHARE_ON_ALL = 0.25  # of the epochs
 LOOKS_BACK = 5  # at the validation images after fine-tuning: see fit/settle.py
 ELASTIC_STEPS = 3.0  # plain steps of the largest network that a step with its sub-networks takes, about: docs/log.md
 PROBE_SECONDS = 20.0  # for timing all cuts
-TUNE_SHARE = 0.1  # of the time, for training the pick further
-TUNE_RATE = 0.1  # of the recipe's learning rate
-MOST_TUNE_EPOCHS = 3
+TUNE_SHARE = 0.25  # of the time, for training the pick further
+TUNE_RATE = 0.5  # of the recipe's learning rate: docs/log.md
+MOST_TUNE_EPOCHS = 5
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
 
@@ -250,10 +250,12 @@ def _with_seconds(
 ) -> ElasticPlan:
     """Return it with the time that is kept for the front and for the pick."""
     space = ElasticSpace.below(graph, elastic.widths, elastic.resolutions)
-    share = sum(count(cut).macs for cut in space.graphs) / count(graph).macs
-    images = len(job.parts.validation) + len(job.parts.test) + min(RECALIBRATION_IMAGES, len(job.parts.train))
-    decoding = decode_seconds(job.dataset, graph) / len(job.dataset) * images * len(space.resolutions)
-    front_seconds = PROBE_SECONDS + share * images * look_seconds + decoding
+    judged, known = len(job.parts.validation) + len(job.parts.test), len(job.parts.train)
+    images = [judged + min(images_needed(cut), known) for cut in space.graphs]
+    shares = [count(cut).macs / count(graph).macs for cut in space.graphs]
+    looking = look_seconds * sum(number * share for number, share in zip(images, shares, strict=True))
+    decoding = decode_seconds(job.dataset, graph) / len(job.dataset) * sum(images) / len(space.widths)
+    front_seconds = PROBE_SECONDS + looking + decoding
     return replace(
         elastic, front_seconds=front_seconds, tune_seconds=TUNE_SHARE * max(0.0, seconds_left - front_seconds)
     )

@@ -7,7 +7,7 @@ from graphs import network, random_arrays, small
 from jobs import watched
 from pocketvision.data.loader import to_tensor
 from pocketvision.elastic import statistics
-from pocketvision.elastic.statistics import recalibrate
+from pocketvision.elastic.statistics import images_needed, recalibrate
 
 GRAPH = small("mobilenet_v1")
 
@@ -41,3 +41,9 @@ def test_they_are_the_means_of_all_batches(monkeypatch):
 def test_no_more_images_are_looked_at_than_asked_for():
     _, events = watched(recalibrate(GRAPH, random_arrays(GRAPH), Images(40), most=7))
     assert events[-1].total == 7
+
+
+def test_larger_images_need_fewer():
+    assert images_needed(small("mobilenet_v1", resolution=32)) == 4096
+    assert images_needed(small("mobilenet_v1", resolution=64)) == 1024
+    assert images_needed(small("mobilenet_v1", resolution=224)) == statistics.FEWEST
