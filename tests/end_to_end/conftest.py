@@ -1,11 +1,14 @@
-"""One small training that many tests look at."""
+"""Two small trainings that many tests look at, one of them elastic."""
 
 from pathlib import Path
 
 import pytest
 
-from commandline import SMALL, Outcome, pocketvision
+from commandline import ELASTIC, SMALL, Outcome, pocketvision
 from photographs import CLASSES, write_photographs
+from pocketvision.events import Note
+from pocketvision.fit.call import fit
+from pocketvision.fit.finished import Finished
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,26 @@ def run_folder(training: tuple[Outcome, Path]) -> Path:
 @pytest.fixture(scope="session")
 def model(run_folder: Path) -> Path:
     return run_folder / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A device file of all sizes of an elastic run, so that runs do not differ in what was measured."""
+    path = tmp_path_factory.mktemp("target") / "device.json"
+    words = ("--widths", "0.125,0.1875,0.25", "--resolutions", "16,24,32", "--output-stride", 8, "--classes", 3)
+    assert pocketvision("probe", "mobilenet_v1_shallow", *words, "--seconds", 1, "-o", path).code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def elastic(photos: Path, target: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, list[str]]:
+    """A finished elastic run: its folder, what came out, and what was said."""
+    folder, said = tmp_path_factory.mktemp("elastic") / "run", []
+    finished = fit(
+        photos,
+        folder,
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        target=target,
+        **ELASTIC,
+    )
+    return folder, finished, said

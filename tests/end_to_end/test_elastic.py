@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from commandline import pocketvision
+from commandline import ELASTIC, pocketvision
 from inspection import faults
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
@@ -18,31 +18,6 @@ from pocketvision.fit.call import fit
 from pocketvision.fit.cuts import read_cuts
 from pocketvision.model.network import build
 from pocketvision.run.predictor import Predictor, load
-
-OPTIONS = {"elastic": True, "epochs": 3, "width": 0.25, "resolution": 32, "batch_size": 8, "precision": "float32"}
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory):
-    """A device file of all sizes, so that runs do not differ in what was measured."""
-    path = tmp_path_factory.mktemp("target") / "device.json"
-    words = ("--widths", "0.125,0.1875,0.25", "--resolutions", "16,24,32", "--output-stride", 8, "--classes", 3)
-    assert pocketvision("probe", "mobilenet_v1_shallow", *words, "--seconds", 1, "-o", path).code == 0
-    return path
-
-
-@pytest.fixture(scope="module")
-def elastic(photos, target, tmp_path_factory):
-    """A finished run, what came out, and what was said."""
-    folder, said = tmp_path_factory.mktemp("elastic") / "run", []
-    finished = fit(
-        photos,
-        folder,
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        target=target,
-        **OPTIONS,
-    )
-    return folder, finished, said
 
 
 def test_one_training_gives_every_size(elastic):
@@ -268,7 +243,7 @@ def test_a_damaged_front_is_made_again(elastic, photos, target, tmp_path):
         folder,
         on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
         target=target,
-        **OPTIONS,
+        **ELASTIC,
     )
     assert any("All cuts are judged again." in sentence for sentence in said)
     ours, theirs = (load(path / "model.onnx").record.digests for path in (folder, elastic[0]))

@@ -113,6 +113,8 @@ VERBS = {
     "predict": ("{model}", "{photos}/cat/000.jpg", "{photos}/rocket"),
     "evaluate": ("{model}", "{photos}", "--part", "all"),
     "verify": ("{model}",),
+    "cut": ("{elastic}", "--macs", "1M", "-o", "{out}/cut.onnx"),
+    "front": ("{elastic}",),
     "report": ("{run}", "-o", "{out}/report.html"),
     "probe": ("--seconds", "0.5", "--widths", "0.25", "--resolutions", "96", "-o", "{out}/device.json"),
     "info": ("{model}",),
@@ -139,8 +141,14 @@ def test_all_verbs_are_known():
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_other_verb(verb, audited, run_folder, photos, tmp_path):
-    places = {"model": run_folder / "model.onnx", "run": run_folder, "photos": photos, "out": tmp_path}
+def test_every_other_verb(verb, audited, run_folder, elastic, photos, tmp_path):
+    places = {
+        "elastic": elastic[0],
+        "model": run_folder / "model.onnx",
+        "run": run_folder,
+        "photos": photos,
+        "out": tmp_path,
+    }
     if "{weights}" in VERBS[verb]:
         places["weights"] = save_torchvision(tmp_path, "mobilenet_v2", 1.0)[0]
     words = [word.format(**places) for word in VERBS[verb]]

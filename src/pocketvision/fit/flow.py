@@ -133,13 +133,15 @@ def _fit(
             run.begin(content, manifest, entry.start)
         trainer = entry.make_trainer()
     plan = entry.plan
+    if plan.elastic is None:
+        test = yield from decode(dataset, parts.test, plan.graph, plan.preprocessing, "test")
     yield from plan.describe()
     yield from _train(entry.train_with(trainer), trainer, run, run.checkpoint, interrupts, began)
     if plan.elastic is not None:
         entry, trainer = yield from _go_on_with_pick(job, entry, trainer.average.network, run, interrupts, began)
+        test = yield from decode(dataset, parts.test, entry.plan.graph, plan.preprocessing, "test")
     network, share = yield from settle(entry, trainer.average.network.to("cpu"))
     del trainer  # and its moments
-    test = yield from decode(dataset, parts.test, network.graph, plan.preprocessing, "test")
     calibrated, on_all = calibrate(network, entry.validation), ""
     if entry.plan.epochs_on_all:
         network, on_all = yield from _go_on_with_all(entry, network, share, run, interrupts, began)

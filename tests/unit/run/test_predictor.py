@@ -171,12 +171,12 @@ def test_an_image_of_another_size_goes_through_the_files_preprocessing(model, ex
 
 @pytest.mark.parametrize("open_file", [read_bytes, Predictor.open])
 def test_a_file_that_is_not_there(tmp_path, open_file):
-    for path, reason in ((tmp_path / "none.onnx", "No such file or directory"), (tmp_path, "Is a directory")):
-        with pytest.raises(BadArtifact) as caught:
-            open_file(path)
-        assert str(caught.value) == (
-            f"cannot read '{path}': {reason}. Try: the path of a file that pocketvision fit wrote"
-        )
+    path = tmp_path / "none.onnx"
+    with pytest.raises(BadArtifact) as caught:
+        open_file(path)
+    assert str(caught.value) == (
+        f"cannot read '{path}': No such file or directory. Try: the path of a file that pocketvision fit wrote"
+    )
 
 
 def test_an_onnx_file_of_somebody_else(exported):
