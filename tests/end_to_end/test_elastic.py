@@ -14,6 +14,7 @@ from inspection import faults
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
 from pocketvision.events import Note
+from pocketvision.fit import elastic as elastic_module
 from pocketvision.fit.call import fit
 from pocketvision.fit.cuts import read_cuts
 from pocketvision.model.network import build
@@ -266,3 +267,25 @@ def test_several_families_compete(photos, tmp_path):
     planned = json.loads(pocketvision(*words, "--weights", "none").out)
     assert {name.rsplit("_w")[0] for name in planned["finalists"]} == {"mobilenet_v1_shallow", "mobilenet_v2"}
     assert all(candidate["macs"] <= 3e6 for candidate in planned["candidates"] if not candidate["dropped"])
+
+
+def test_the_runs_own_folder_is_left_alone(elastic):
+    before = (elastic[0] / "model.onnx").read_bytes()
+    outcome = pocketvision("cut", elastic[0], "--macs", "1M", "-o", elastic[0] / "model.onnx")
+    assert outcome.code == BadOption.exit_code and "is in the run folder, which holds what fit wrote" in outcome.err
+    assert (elastic[0] / "model.onnx").read_bytes() == before
+
+
+def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path, monkeypatch):
+    """Timed before the training one was fast enough; timed again none is: the work is kept for another budget."""
+    slow = json.loads(target.read_text())
+    for row in slow["rows"]:
+        row["latency_ms"] += 100
+    other = tmp_path / "slow.json"
+    other.write_text(json.dumps(slow))
+    real = elastic_module.time_graphs
+    monkeypatch.setattr(elastic_module, "time_graphs", lambda graphs, _, threads: real(graphs, other, threads))
+    run = tmp_path / "run"
+    with pytest.raises(NoFit, match=rf"Try: pocketvision cut {run} --latency-ms 1\d\d -o small\.onnx"):
+        fit(photos, run, target=target, budget=Budget(latency_ms=50), **ELASTIC)
+    assert not (run / "model.onnx").exists() and len(read_cuts(run).judged) == 9

@@ -74,10 +74,12 @@ def cut_run(
         threads: of the engine, when latency is measured.
 
     Raises:
-        BadOption, BadData: the folder holds no cuts, or damaged ones.
+        BadOption, BadData: the folder holds no cuts, or damaged ones; or the file is the run's own.
         NoFit: no cut is within the budget; nothing is written.
         BudgetMissed: the finished file, which is there, is over the budget.
     """
+    if out.absolute().parent.resolve() == run.resolve():
+        raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
     cuts, device = yield from _read_timed(run, budget, target, threads)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
     written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)

@@ -12,7 +12,7 @@ from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
 from pocketvision.elastic.statistics import images_needed, recalibrate
 from pocketvision.elastic.train import Distillation
-from pocketvision.errors import BadData
+from pocketvision.errors import BadData, NoFit
 from pocketvision.events import Event, Note, Progress
 from pocketvision.export.evaluate import score
 from pocketvision.fit.contest import Entry, look_at_nothing, retold
@@ -94,13 +94,16 @@ def _statistics(graph: Graph, arrays: Arrays) -> dict[str, Any]:
     return {p.name: arrays[p.name] for p in graph.parameters() if not p.is_trained}
 
 
-def enter_pick(job: Job, entry: Entry, cuts: Cuts) -> Generator[Event, None, Entry]:
+def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event, None, Entry]:
     """Return the best cut within the budget, ready to be trained further with the largest network's answers.
 
     Raises:
-        NoFit: no cut is within the budget.
+        NoFit: no cut is within the budget, timed again after the training; `cut` writes one for a wider budget.
     """
-    chosen = pick([each.cut for each in cuts.judged], job.options.budget, cuts.device)
+    try:
+        chosen = pick([each.cut for each in cuts.judged], job.options.budget, cuts.device)
+    except NoFit as error:
+        raise NoFit(error.problem, f"pocketvision cut {run} {error.attempt} -o small.onnx") from error
     yield from describe_pick(cuts, chosen)
     graph = chosen.candidate.graph
     teacher = build(cuts.graph)

@@ -32,7 +32,7 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
     first = found.finalists[0]
     preprocessing = None if weights is None else weights.preprocessing
     known_seconds = found.step_seconds.get(first.name)
-    precision, seconds = decide_precision(job, first.graph, known_seconds, weights is not None)
+    precision, seconds = decide_precision(job, first.graph, known_seconds, weights is not None, found.elastic)
     reserved = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
     known = {**(found.step_seconds if precision == "float32" else {}), first.name: seconds}
     images: dict[int, tuple[Pixels, Pixels]] = {}

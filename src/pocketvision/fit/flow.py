@@ -233,7 +233,7 @@ def _go_on_with_pick(
 ) -> Generator[Event, None, tuple[Entry, Trainer]]:
     """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
     cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path)
-    picked = yield from enter_pick(job, entry, cuts)
+    picked = yield from enter_pick(job, entry, cuts, run.path)
     trainer = picked.make_trainer()
     snapshot = load_checkpoint(run.checkpoint_of_pick)
     yield from _say_if_damaged(run.checkpoint_of_pick, snapshot)

@@ -320,7 +320,7 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
 
 
 def decide_precision(
-    job: Job, graph: Graph, step_seconds: float | None, has_weights: bool = False
+    job: Job, graph: Graph, step_seconds: float | None, has_weights: bool = False, elastic: ElasticPlan | None = None
 ) -> tuple[str, float | None]:
     """Return the precision to train in, and the seconds of one step in it where they are known.
 
@@ -329,14 +329,16 @@ def decide_precision(
         graph: the network that it is measured on.
         step_seconds: of one step in float32, where that was measured.
         has_weights: whether training starts from trained weights.
+        elastic: sizes that are trained with it.
     """
     asked = job.options.precision
     if asked != "auto":
         return asked, step_seconds if asked == "float32" else None
     recipe = chosen_recipe(job.options, len(job.labels), has_weights)
     timed = timed_images(graph, recipe)
-    step_seconds = step_seconds or measure_step_seconds(graph, recipe, job.device, timed)
-    return choose_precision(graph, recipe, job.device, timed, step_seconds)
+    objective = objective_of(graph, elastic)
+    step_seconds = step_seconds or measure_step_seconds(graph, recipe, job.device, timed, objective=objective)
+    return choose_precision(graph, recipe, job.device, timed, step_seconds, objective)
 
 
 def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False) -> Recipe:

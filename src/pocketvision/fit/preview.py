@@ -11,7 +11,7 @@ from pocketvision.events import Event
 from pocketvision.fit.flow import read
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import Plan, decide_precision, make_plan
+from pocketvision.fit.plan import Plan, decide_precision, make_plan, objective_of
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.space import disk_bytes, goes_on, training_bytes
 from pocketvision.fit.start import choose_start
@@ -70,10 +70,14 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     weights = (yield from choose_start(options, seen)).weights
     found = yield from search(job, weights)
     first = found.finalists[0]
-    precision, seconds = decide_precision(job, first.graph, found.step_seconds.get(first.name), weights is not None)
+    known = found.step_seconds.get(first.name)
+    precision, seconds = decide_precision(job, first.graph, known, weights is not None, found.elastic)
     preprocessing = None if weights is None else weights.preprocessing
     plan = make_plan(job, first.graph, found.reason, precision, seconds, 0.0, preprocessing, found.elastic)
-    step_seconds = plan.step_seconds or measure_step_seconds(first.graph, plan.recipe, job.device, 8, precision)
+    objective = objective_of(first.graph, found.elastic)
+    step_seconds = plan.step_seconds or measure_step_seconds(
+        first.graph, plan.recipe, job.device, 8, precision, objective=objective
+    )
     training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (parts.train, parts.validation, parts.test)))
     memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6

@@ -59,10 +59,17 @@ def measure_step_seconds(
 
 
 def choose_precision(
-    graph: Graph, recipe: Recipe, device: torch.device, images: int, float32_seconds: float
+    graph: Graph,
+    recipe: Recipe,
+    device: torch.device,
+    images: int,
+    float32_seconds: float,
+    objective: Objective | None = None,
 ) -> tuple[str, float]:
     """Return "bfloat16" where it is measurably faster, else "float32"; and the seconds of one step."""
-    seconds = measure_step_seconds(graph, recipe, device, images, "bfloat16", cap=TOO_SLOW * float32_seconds)
+    seconds = measure_step_seconds(
+        graph, recipe, device, images, "bfloat16", cap=TOO_SLOW * float32_seconds, objective=objective
+    )
     if seconds * FASTER < float32_seconds:
         return "bfloat16", seconds
     return "float32", float32_seconds

@@ -9,7 +9,7 @@ import pytest
 
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
-from pocketvision.elastic.train import ElasticOptions
+from pocketvision.elastic.train import ElasticOptions, Sandwich
 from pocketvision.fit import plan as plan_module
 from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
@@ -184,7 +184,9 @@ def test_without_a_deadline_nothing_is_measured(clock):
 )
 def test_the_precision_is_the_one_asked_for_or_the_faster_one(asked, known, decided, clock, monkeypatch):
     monkeypatch.setattr(
-        plan_module, "choose_precision", lambda graph, recipe, device, timed, seconds: ("bfloat16", seconds / 2)
+        plan_module,
+        "choose_precision",
+        lambda graph, recipe, device, timed, seconds, objective: ("bfloat16", seconds / 2),
     )
     assert decide_precision(job(FitOptions(precision=asked)), GRAPH, known) == decided
 
@@ -246,3 +248,13 @@ def test_the_pick_is_trained_in_the_time_that_is_kept_for_it(clock):
     assert pick.step_seconds < plan.step_seconds
     timeless = replace(plan, stop_by=None, step_seconds=None)
     assert plan_module.plan_of_pick(timeless, pick.graph).epochs == 1
+
+
+def test_the_precision_of_an_elastic_training_is_measured_with_its_own_steps(clock, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        plan_module, "choose_precision", lambda *arguments: seen.append(arguments[-1]) or ("float32", 0.7)
+    )
+    decide_precision(job(FitOptions()), GRAPH, None, elastic=SIZES)
+    decide_precision(job(FitOptions()), GRAPH, None)
+    assert isinstance(seen[0], Sandwich) and seen[1] is None

@@ -42,7 +42,7 @@ def test_a_real_step_takes_time(precision):
 def test_bfloat16_must_be_measurably_faster(monkeypatch, bfloat16, chosen):
     asked = []
 
-    def measured(*arguments, cap):
+    def measured(*arguments, cap, objective):
         asked.append((arguments[4], cap))
         return bfloat16
 
