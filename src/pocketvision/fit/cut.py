@@ -78,9 +78,10 @@ def cut_run(
         NoFit: no cut is within the budget; nothing is written.
         BudgetMissed: the finished file, which is there, is over the budget.
     """
+    stored = read_cuts(run)
     if out.absolute().parent.resolve() == run.resolve():
         raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
-    cuts, device = yield from _read_timed(run, budget, target, threads)
+    cuts, device = yield from _timed(stored, budget, target, threads)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
     written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)
     check_budget(out, budget, written.spent)
@@ -95,7 +96,7 @@ def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None,
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadOption(f"{str(folder)!r} exists and would be overwritten.", "-o with a new folder")
-    cuts, _ = yield from _read_timed(run, Budget(), None, threads)
+    cuts, _ = yield from _timed(read_cuts(run), Budget(), None, threads)
     front = pareto([each.cut for each in cuts.judged])
     folder.mkdir(parents=True, exist_ok=True)
     found = []
@@ -123,12 +124,9 @@ def _index_row(written: Written, cuts: Cuts) -> dict[str, Any]:
     }
 
 
-def _read_timed(
-    run: Path, budget: Budget, target: Path | None, threads: int
-) -> Generator[Event, None, tuple[Cuts, str]]:
-    """Return the run's cuts with latencies for this budget: of the device file, of this machine now, or as stored."""
-    cuts, device = read_cuts(run), ""
-    stored = [each.cut.candidate for each in cuts.judged]
+def _timed(cuts: Cuts, budget: Budget, target: Path | None, threads: int) -> Generator[Event, None, tuple[Cuts, str]]:
+    """Return the cuts with latencies for this budget: of the device file, of this machine now, or as stored."""
+    stored, device = [each.cut.candidate for each in cuts.judged], ""
     if target is not None or budget.latency_ms is not None:
         timed, device = yield from time_graphs([_untimed(one) for one in stored], target, threads)
     elif all(one.latency is not None for one in stored):
@@ -170,5 +168,5 @@ def read_front(run: Path, target: Path | None = None) -> Generator[Event, None, 
     Raises:
         BadOption, BadData: the folder holds no cuts, or damaged ones.
     """
-    cuts, device = yield from _read_timed(run, Budget(), target, 1)
+    cuts, device = yield from _timed(read_cuts(run), Budget(), target, 1)
     return front_json(replace(cuts, device=device), Budget())
