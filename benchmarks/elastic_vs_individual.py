@@ -11,6 +11,7 @@ import argparse
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ WIDTHS, RESOLUTIONS = (0.25, 0.375, 0.5, 0.75), (20, 24, 28, 32)
 FAMILIES = {"mobilenet_v1": ("v1", 3, 8), "mobilenet_v2": ("v2", 1, 4)}  # short name, seeds, sizes trained alone
 ALONE = [(w, r) for r in (20, 32) for w in WIDTHS], [(w, r) for r in (20, 32) for w in (0.25, 0.75)]
 IMAGES, JUDGED = 20_000, 10_000
-BLOCK = 20  # steps, timed in turn
+BLOCKS = 16  # of an epoch, timed in turn
 TUNE_RATE = 0.5  # of the recipe's
 
 
@@ -72,21 +73,30 @@ class Pictures:
 
 
 class Setting:
-    """One family, one seed: how its networks are trained and judged."""
+    """One family, one seed: how its networks are trained and judged.
+
+    Args:
+        family: of all sizes.
+        seed: of weights, order and augmentation.
+        epochs: of a training.
+        pictures: the images.
+        options: how sub-networks learn.
+        changes: of the recipe.
+    """
 
     def __init__(
-        self, family: str, seed: int, epochs: int, pictures: Pictures, options: ElasticOptions, lr: float
+        self, family: str, seed: int, epochs: int, pictures: Pictures, options: ElasticOptions, **changes: Any
     ) -> None:
         self.seed, self.epochs, self.pictures, self.options = seed, epochs, pictures, options
-        recipe = find_recipe("modern")
-        self.recipe = type(recipe)(**{**vars(recipe), "lr": lr or recipe.lr})
+        recipe = replace(find_recipe("modern"), **changes)
+        self.recipe = recipe
         top = resolve(family, WIDTHS[-1], RESOLUTIONS[-1], 10, 1, output_stride=16, thin_head=True)
         self.space = ElasticSpace.below(top, WIDTHS, RESOLUTIONS)
         self.steps = steps_per_epoch(len(pictures.train), recipe.batch_size)
 
     def trainer(self, network: Network, epochs: int, objective: Objective | None = None, rate: float = 1.0) -> Trainer:
         """A trainer that follows the recipe, perhaps at a share of its rate."""
-        recipe = type(self.recipe)(**{**vars(self.recipe), "lr": rate * self.recipe.lr})
+        recipe = replace(self.recipe, lr=rate * self.recipe.lr)
         torch.manual_seed(self.seed)
         return Trainer(network, recipe, epochs, self.steps, objective=objective)
 
@@ -143,17 +153,18 @@ class Setting:
         network.load_arrays(finish(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
         return network
 
-    def time_epochs(self) -> dict[str, float]:
-        """Seconds of one epoch of each size alone and of the elastic network, in blocks that take turns."""
-        contestants = {name_of(graph): (self.trainer(build(graph), 99), graph) for graph in self.space.graphs}
-        sandwich = Sandwich(self.space, self.options, self.seed)
-        contestants["elastic"] = self.trainer(build(self.space.graph), 99, sandwich), self.space.graph
+    def time_epochs(self, other: "Setting") -> dict[str, float]:
+        """Seconds of one epoch of each size alone, and of the other setting's elastic network, in blocks that take turns."""
+        contestants = {name_of(graph): (self, self.trainer(build(graph), 99), graph) for graph in self.space.graphs}
+        sandwich = Sandwich(other.space, other.options, other.seed)
+        contestants["elastic"] = other, other.trainer(build(other.space.graph), 99, sandwich), other.space.graph
         seconds = dict.fromkeys(contestants, 0.0)
-        for first in range(0, self.steps, BLOCK):
-            for name, (trainer, graph) in contestants.items():
-                batches = self.batches(graph.image.height, 0, first)
+        for block in range(BLOCKS):
+            for name, (setting, trainer, graph) in contestants.items():
+                first, last = (number * setting.steps // BLOCKS for number in (block, block + 1))
+                batches = setting.batches(graph.image.height, 0, first)
                 began = time.monotonic()
-                for _, (images, labels) in zip(range(min(BLOCK, self.steps - first)), batches, strict=False):
+                for _, (images, labels) in zip(range(last - first), batches, strict=False):
                     trainer.train_step(images, labels, 0.01)
                     trainer.done += 1
                 seconds[name] += time.monotonic() - began
@@ -175,14 +186,17 @@ def hits(cell: dict[str, Any]) -> np.ndarray:
     return np.unpackbits(np.frombuffer(base64.b64decode(cell["right"]), np.uint8))
 
 
-def summary(cells: dict[str, Any]) -> dict[str, Any]:
-    """Times as shares, and the paired differences in points, with standard errors over images."""
+def summary(cells: dict[str, Any], share: float) -> dict[str, Any]:
+    """Times as shares, and the paired differences in points, with standard errors over images.
+
+    `share`: epochs of the elastic training over those of the others.
+    """
     said: dict[str, Any] = {}
     for short, _, _ in FAMILIES.values():
         if f"{short} epochs" in cells:
             seconds = dict(cells[f"{short} epochs"])
             whole = seconds.pop("elastic")
-            said[f"{short} elastic time / sum of singles"] = round(whole / sum(seconds.values()), 3)
+            said[f"{short} elastic time / sum of singles"] = round(share * whole / sum(seconds.values()), 3)
         for kind in ("cuts", "tuned"):
             points: dict[str, list[np.ndarray]] = {}
             for key, cell in cells.items():
@@ -212,7 +226,11 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=ElasticOptions.random)
     parser.add_argument("--labels", type=float, nargs=2, default=ElasticOptions.labels)
     parser.add_argument("--weight", type=float, default=ElasticOptions.weight)
-    parser.add_argument("--lr", type=float, default=0.0)
+    parser.add_argument("--lr", type=float, default=find_recipe("modern").lr, help="of the elastic training")
+    parser.add_argument(
+        "--batch-size", type=int, default=find_recipe("modern").batch_size, help="of the elastic training"
+    )
+    parser.add_argument("--elastic-epochs", type=int, help="of the elastic training; as many as the others have")
     parser.add_argument("--no-tune", action="store_true")
     parser.add_argument("--no-alone", action="store_true")
     parser.add_argument("--no-times", action="store_true")
@@ -229,15 +247,17 @@ def main() -> None:
     results.content |= {"options": {name: str(value) for name, value in vars(asked).items()}}
     for number, family in enumerate(asked.families.split(",")):
         short, seeds, _ = FAMILIES[family]
-        setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures, options=options, lr=asked.lr)
+        setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures, options=options)
+        changes = {"lr": asked.lr, "batch_size": asked.batch_size, "epochs": asked.elastic_epochs or asked.epochs}
+        share = changes["epochs"] / asked.epochs
         if not asked.no_times:
-            results.cell(f"{short} epochs", setting(0).time_epochs)
+            results.cell(f"{short} epochs", partial(setting(0).time_epochs, setting(0, **changes)))
         for seed in range(min(seeds, asked.seeds)):
-            results.cell(f"{short} elastic {seed}", partial(setting(seed).elastic, not asked.no_tune))
+            results.cell(f"{short} elastic {seed}", partial(setting(seed, **changes).elastic, not asked.no_tune))
             for width, side in () if asked.no_alone else ALONE[number]:
                 results.cell(f"{short} alone {width:g}-{side} {seed}", partial(setting(seed).alone, width, side))
-            print(summary(results.content["cells"]), flush=True)
-    results.finish(summary(results.content["cells"]))
+            print(summary(results.content["cells"], share), flush=True)
+    results.finish(summary(results.content["cells"], share))
 
 
 if __name__ == "__main__":
