@@ -34,7 +34,7 @@ class ElasticOptions:
         weight: of a sub-network's loss beside the largest network's. US-Nets and MutualNet have 1.
     """
 
-    random: int = 1
+    random: int = 2
     labels: tuple[float, float] = (0.5, 0.5)
     temperature: float = 1.0
     weight: float = 1.0
