@@ -138,8 +138,9 @@ class Setting:
         for network in cuts:
             found["cuts"][name_of(network.graph)] = self.judge(network)
         began = time.monotonic()
+        teacher = self.recalibrated(large.arrays(), self.space.graph)  # not the one that is trained further
         for network in cuts if tune else ():
-            teach = Distillation(cuts[-1], network.graph.image.height)
+            teach = Distillation(teacher, network.graph.image.height)
             tuned = self.learn(self.trainer(network, 1, teach, TUNE_RATE), RESOLUTIONS[-1])
             found["tuned"][name_of(network.graph)] = self.judge(self.recalibrated(tuned.arrays(), network.graph))
         return found | {"tuning_seconds": time.monotonic() - began}

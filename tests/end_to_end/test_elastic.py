@@ -71,6 +71,15 @@ def test_what_a_cut_says_of_itself_is_true(elastic, photos, tmp_path):
     assert json.loads(outcome.out)["top1"] == pytest.approx(stored["top1"], abs=1e-6)
 
 
+def test_a_cut_says_where_it_comes_from(elastic, tmp_path):
+    out = tmp_path / "small.onnx"
+    assert pocketvision("cut", elastic[0], "--macs", "1M", "-o", out).code == 0
+    made = load(out).record.provenance
+    assert made["options"]["budget"] == {"macs": 1e6} and made["weights"] is None and made["target"]
+    outcome = pocketvision("info", out)
+    assert outcome.code == 0 and "macs <= 1M" in outcome.out
+
+
 def test_an_impossible_budget(elastic, tmp_path):
     outcome = pocketvision("cut", elastic[0], "--macs", 10, "-o", tmp_path / "none.onnx")
     assert outcome.code == NoFit.exit_code
@@ -271,8 +280,9 @@ def test_several_families_compete(photos, tmp_path):
 
 def test_the_runs_own_folder_is_left_alone(elastic):
     before = (elastic[0] / "model.onnx").read_bytes()
-    outcome = pocketvision("cut", elastic[0], "--macs", "1M", "-o", elastic[0] / "model.onnx")
-    assert outcome.code == BadOption.exit_code and "is in the run folder, which holds what fit wrote" in outcome.err
+    for out in (elastic[0] / "model.onnx", elastic[0] / "elastic" / "weights.safetensors"):
+        outcome = pocketvision("cut", elastic[0], "--macs", "1M", "-o", out)
+        assert outcome.code == BadOption.exit_code and "is in the run folder, which holds what fit wrote" in outcome.err
     assert (elastic[0] / "model.onnx").read_bytes() == before
 
 
@@ -289,3 +299,35 @@ def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path
     with pytest.raises(NoFit, match=rf"Try: pocketvision cut {run} --latency-ms 1\d\d -o small\.onnx"):
         fit(photos, run, target=target, budget=Budget(latency_ms=50), **ELASTIC)
     assert not (run / "model.onnx").exists() and len(read_cuts(run).judged) == 9
+
+
+def test_a_loss_that_is_no_number_leaves_the_pick_as_it_was_cut(elastic, photos, target, tmp_path, monkeypatch):
+    monkeypatch.setattr(elastic_module.Distillation, "__call__", lambda *_: float("nan"))
+    said = []
+    finished = fit(
+        photos,
+        tmp_path / "run",
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        target=target,
+        **ELASTIC,
+    )
+    assert any(sentence.startswith("The pick stays as it was cut: the loss became nan") for sentence in said)
+    assert finished.model.exists()
+
+
+def test_the_largest_network_holds_a_size_within_the_budget(photos):
+    """Of two families the better one has none that is small enough."""
+    words = (
+        "fit",
+        photos,
+        "--elastic",
+        "--family",
+        "mobilenet_v3_large,mobilenet_v3_small",
+        "--size-mb",
+        0.3,
+        "--epochs",
+        1,
+    )
+    outcome = pocketvision(*words, "--weights", "none", "--plan", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["network"].startswith("mobilenet_v3_small")

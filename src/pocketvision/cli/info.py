@@ -50,7 +50,7 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
         rows.append(("published", f"ImageNet top-1 {found['imagenet_top1']:.1f} % at {found['resolution']} pixels"))
     budget = Budget(**provenance.get("options", {}).get("budget", {}))
     if budget:
-        rows.append(("budget", f"{budget}; {provenance['target']}"))
+        rows.append(("budget", f"{budget}; {provenance.get('target', '')}".removesuffix("; ")))
     rows += [("measured", _measured(latency)) for latency in record.latencies]
     if provenance.get("weights"):
         rows.append(("weights", f"{provenance['weights']['name']}, SHA-256 {provenance['weights']['sha256'][:12]}"))

@@ -32,7 +32,7 @@ class SubNetwork:
     def __init__(self, wide: Graph, narrow: Graph, indices: Indices | None = None) -> None:
         self.graph = narrow
         with torch.device("meta"):
-            self._shell = Network(narrow)
+            self._shell = Network(narrow, seed=None)
         found = slices(wide, narrow, leading_indices(wide, narrow) if indices is None else indices)
         self._slices = {name: simplified(index) for name, index in found.items()}
 

@@ -46,8 +46,10 @@ def recalibrate(
             module.momentum = None  # the mean of all batches
     network.train()
     rows = np.linspace(0, len(images) - 1, min(most or images_needed(graph), len(images))).astype(np.int64)
-    for start in range(0, len(rows), BATCH):
+    done = 0
+    for some in np.array_split(rows, -(-len(rows) // BATCH)):  # all about as large: each counts as much
         with torch.no_grad():
-            network(to_tensor(images[rows[start : start + BATCH]]))
-        yield Progress(f"batch-norm statistics of {graph.name}", min(start + BATCH, len(rows)), len(rows))
+            network(to_tensor(images[some]))
+        done += len(some)
+        yield Progress(f"batch-norm statistics of {graph.name}", done, len(rows))
     return network.arrays()

@@ -64,7 +64,11 @@ class Sandwich:
 
     def __init__(self, space: ElasticSpace, options: ElasticOptions, seed: int) -> None:
         self.space, self.options, self.seed = space, options, seed
-        self._networks: dict[tuple[float, int], SubNetwork] = {}
+        self._networks = {
+            (width, side): SubNetwork(space.graph, space.cut(width, side))
+            for width in space.widths
+            for side in space.resolutions
+        }
 
     def __call__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> float:
         """Add the gradients of one step; return the largest network's loss, or what is no number in another's.
@@ -84,7 +88,7 @@ class Sandwich:
         losses = [loss.detach()]
         for width, resolution in self.draw(trainer.done):
             with autocast(trainer.precision, trainer.device):
-                found = self._network(width, resolution)(trainer.network, resized(images, resolution))
+                found = self._networks[width, resolution](trainer.network, resized(images, resolution))
             mixed = share * trainer.loss(found, labels) + (1 - share) * distance(
                 found, answers, self.options.temperature
             )
@@ -98,12 +102,6 @@ class Sandwich:
         rng = np.random.default_rng([self.seed, STREAM, step])
         picked = [widths[0], *rng.choice(widths, self.options.random).tolist()]
         return list(zip(picked, rng.choice(sides, len(picked)).tolist(), strict=True))
-
-    def _network(self, width: float, resolution: int) -> SubNetwork:
-        if (width, resolution) not in self._networks:
-            cut = self.space.cut(width, resolution)
-            self._networks[width, resolution] = SubNetwork(self.space.graph, cut)
-        return self._networks[width, resolution]
 
 
 class Distillation:

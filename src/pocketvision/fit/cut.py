@@ -9,6 +9,8 @@ from typing import Any
 from pocketvision.choose.candidates import Candidate
 from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
+from pocketvision.cost.device import this_device
+from pocketvision.cost.device_file import read_device_file
 from pocketvision.errors import BadOption
 from pocketvision.events import Event, Note
 from pocketvision.export.artifact import write_artifact
@@ -39,7 +41,6 @@ class Written:
         score: on the test part, or on validation where there is no test part; stored when the elastic training ended.
         measurement: of the file on this machine.
         spent: what it takes of each limit.
-        more: what a dearer cut would buy; empty where none is clearly better.
     """
 
     file: Path
@@ -79,7 +80,7 @@ def cut_run(
         BudgetMissed: the finished file, which is there, is over the budget.
     """
     stored = read_cuts(run)
-    if out.absolute().parent.resolve() == run.resolve():
+    if run.resolve() in out.resolve().parents:
         raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
     cuts, device = yield from _timed(stored, budget, target, threads)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
@@ -154,7 +155,10 @@ def _write(
     draft = seal(write_onnx(graph, arrays, record.temperature), record)
     limit = budget.latency_ms if target is None else None
     measurement = yield from measure_file(draft, images[0].squeeze(), threads, limit)
-    record = replace(record, latencies=(measurement.to_json(),))
+    asked = {**record.provenance["options"], "budget": dict(budget.limits())}
+    where = str(this_device()) if target is None else str(read_device_file(target).device)
+    origin = {**record.provenance, "options": asked, "target": where}
+    record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
     parity = write_artifact(out, graph, arrays, record, images, lambda batch: compute_logits(network, batch))
     yield Note(f"{out}: {graph.name}, equal to the trained network to {parity.difference:.1e}.")
     spent = spent_of(graph, out.stat().st_size, measurement.latency if target is None else None)

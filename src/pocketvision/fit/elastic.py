@@ -1,6 +1,6 @@
 """The elastic part of a job: after the training every cut is judged and timed, the best within the budget is taken further."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,20 @@ from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 
 
-def find_cuts(job: Job, entry: Entry, large: Network, run: Path) -> Generator[Event, None, Cuts]:
-    """Return all cuts of a trained elastic network, judged and timed; from the run folder, where they are there already."""
+def find_cuts(
+    job: Job, entry: Entry, large: Network, run: Path, origin: Mapping[str, Any]
+) -> Generator[Event, None, Cuts]:
+    """Return all cuts of a trained elastic network, judged and timed; from the run folder, where they are there already.
+
+    `origin` is what the files say of where they come from: the target and the weights that training started from.
+    """
     if has_cuts(run):
         try:
             return read_cuts(run)
         except BadData as error:
             yield Note(f"{error.problem} All cuts are judged again.")
     cuts = yield from judge_cuts(job, entry, large)
+    cuts.record["provenance"].update(origin)
     write_cuts(run, cuts)
     return cuts
 

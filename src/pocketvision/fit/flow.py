@@ -232,7 +232,7 @@ def _go_on_with_pick(
     job: Job, entry: Entry, large: Network, run: RunFolder, interrupts: Interrupts, began: float
 ) -> Generator[Event, None, tuple[Entry, Trainer]]:
     """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
-    cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path)
+    cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path, _origin(run))
     picked = yield from enter_pick(job, entry, cuts, run.path)
     trainer = picked.make_trainer()
     snapshot = load_checkpoint(run.checkpoint_of_pick)
@@ -240,7 +240,11 @@ def _go_on_with_pick(
     if snapshot is not None:
         trainer.restore(snapshot)
         yield Note(f"Going on with the pick after step {trainer.done} of {trainer.total}.")
-    yield from _train(tune(picked, trainer), trainer, run, run.checkpoint_of_pick, interrupts, began)
+    try:
+        yield from _train(tune(picked, trainer), trainer, run, run.checkpoint_of_pick, interrupts, began)
+    except NonFiniteLoss as error:
+        yield Note(f"The pick stays as it was cut: {error.problem}")
+        trainer = picked.make_trainer()
     return picked, trainer
 
 
@@ -301,9 +305,7 @@ def _finish(
     limit_ms = options.budget.latency_ms if options.target is None else None
     draft = seal(write_onnx(graph, network.arrays(), record.temperature), record)
     measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
-    content = run.read_plan()
-    origin = {**record.provenance, "target": content["target"], "weights": content["start"]["weights"]}
-    record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
+    record = replace(record, latencies=(measurement.to_json(),), provenance={**record.provenance, **_origin(run)})
     with interrupts.held():
         parity = write_artifact(
             run.model,
@@ -332,6 +334,12 @@ def _finish(
         )
 
     return evaluation, measurement, facts
+
+
+def _origin(run: RunFolder) -> dict[str, Any]:
+    """Return what the file says of the device that it is for, and of the weights that training started from."""
+    content = run.read_plan()
+    return {"target": content["target"], "weights": content["start"]["weights"]}
 
 
 def _deadline(began: float, options: FitOptions) -> float | None:

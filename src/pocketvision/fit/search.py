@@ -28,12 +28,14 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import (
     FINISH_SECONDS,
+    TUNE_SHARE,
     ElasticPlan,
     chosen_recipe,
     decode_seconds,
     objective_of,
     timed_images,
 )
+from pocketvision.model.graph import Options
 from pocketvision.model.weights.load import Weights
 from pocketvision.train.speed import measure_step_seconds
 
@@ -146,12 +148,21 @@ def _find_largest(
         resolutions=tuple(sorted({o.resolution for o in options if o is not None})),
         options=ElasticOptions(),
     )
+    fitting = [have for one, have in zip(candidates, options, strict=True) if have is not None and not one.dropped]
+
+    def holds_one(large: Options) -> bool:
+        """Whether a size within the budget can be cut out of it."""
+        return any(
+            small.family == large.family and small.width <= large.width and small.resolution <= large.resolution
+            for small in fitting
+        )
+
     width = max(sizes.widths) if weights is not None or job.options.width is not None else None
     side = job.options.resolution
     able = [
         replace(candidate, dropped="")
         for candidate, have in zip(candidates, options, strict=True)
-        if have is not None and width in (None, have.width) and side in (None, have.resolution)
+        if have is not None and width in (None, have.width) and side in (None, have.resolution) and holds_one(have)
     ]
     steps: dict[str, float] = {}
     if job.deadline is not None:
@@ -252,6 +263,8 @@ def _drop_untrainable(
     yield Progress("measuring how fast networks train here", 0, 1)
     largest = max((c.graph for c in candidates if not c.dropped), key=lambda graph: graph.image.height)
     seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(job.dataset, largest))
+    if elastic is not None:
+        seconds = max(1.0, (seconds - PROBE_SECONDS) * (1 - TUNE_SHARE))  # the rest is for the front and the pick
     found = drop_untrainable(candidates, measure, steps_per_epoch(len(job.labels), recipe.batch_size), seconds, enough)
     for name, step in steps.items():
         yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s in training.")

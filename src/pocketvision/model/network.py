@@ -23,10 +23,10 @@ class Network(nn.Module):
 
     Args:
         graph: what to run.
-        seed: for the initial weights, see `initial_arrays`.
+        seed: for the initial weights, see `initial_arrays`; None leaves them undrawn.
     """
 
-    def __init__(self, graph: Graph, seed: int = 0) -> None:
+    def __init__(self, graph: Graph, seed: int | None = 0) -> None:
         super().__init__()
         self.graph = graph
         for op in graph.ops:
@@ -34,7 +34,8 @@ class Network(nn.Module):
                 _attach(self, name, module)
         last = graph.last_reader()
         self._finished = [{name for name in op.inputs if last[name] == i} for i, op in enumerate(graph.ops)]
-        self.load_arrays(initial_arrays(graph, seed))
+        if seed is not None:
+            self.load_arrays(initial_arrays(graph, seed))
 
     @property
     def classes(self) -> int:

@@ -47,3 +47,9 @@ def test_larger_images_need_fewer():
     assert images_needed(small("mobilenet_v1", resolution=32)) == 4096
     assert images_needed(small("mobilenet_v1", resolution=64)) == 1024
     assert images_needed(small("mobilenet_v1", resolution=224)) == statistics.FEWEST
+
+
+def test_no_batch_is_much_smaller_than_the_others(monkeypatch):
+    monkeypatch.setattr(statistics, "BATCH", 10)
+    _, events = watched(recalibrate(GRAPH, random_arrays(GRAPH), Images(21)))
+    assert [event.done for event in events] == [7, 14, 21]

@@ -90,7 +90,8 @@ def test_what_is_no_number_in_one_network_is_no_number():
     job.network.train()
     before = copy.deepcopy(job.network.state_dict())
     sandwich = job.objective
-    sandwich._network = lambda width, side: lambda network, images: torch.full((8, 10), torch.nan, requires_grad=True)
+    for size in sandwich._networks:
+        sandwich._networks[size] = lambda network, images: torch.full((8, 10), torch.nan, requires_grad=True)
     assert not np.isfinite(job.train_step(IMAGES, LABELS, 0.1))
     assert all(torch.equal(tensor, before[name]) for name, tensor in job.network.state_dict().items())
 

@@ -101,7 +101,7 @@ class Choice(_Fact):
 
 
 class FrontCut(_Fact):
-    """One size of an elastic network; as `pocketvision.fit.cut.Front` writes it.
+    """One size of an elastic network; as `pocketvision.fit.cuts.front_json` writes it.
 
     Attributes:
         name: of the network.
