@@ -331,3 +331,21 @@ def test_the_largest_network_holds_a_size_within_the_budget(photos):
     outcome = pocketvision(*words, "--weights", "none", "--plan", "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["network"].startswith("mobilenet_v3_small")
+
+
+def test_a_shelf_that_was_not_finished_is_made_again(elastic, tmp_path):
+    """Killed half-way nothing has the final name, and the same command succeeds."""
+    folder = tmp_path / "shelf"
+    (tmp_path / ".shelf.part").mkdir()
+    (tmp_path / ".shelf.part" / "old.onnx").write_bytes(b"half")
+    assert pocketvision("cut", elastic[0], "--all", "-o", folder).code == 0
+    assert not (folder / "old.onnx").exists() and not (tmp_path / ".shelf.part").exists()
+
+
+def test_limits_and_threads_that_are_none(elastic, tmp_path):
+    with pytest.raises(BadOption, match="latency_ms chooses among the files of a folder; this is one file"):
+        Predictor.open(elastic[0] / "model.onnx", latency_ms=1.0)
+    for more in (["--all"], ["--macs", "1M"]):
+        outcome = pocketvision("cut", elastic[0], *more, "--threads", 0, "-o", tmp_path / "x")
+        assert outcome.code == BadOption.exit_code and "threads must be above 0; got 0. Try: --threads 1" in outcome.err
+    assert not (tmp_path / "x").exists()

@@ -1,6 +1,7 @@
 """Another size of a finished elastic run: another verified file for another budget; nothing is trained, no images are needed."""
 
 import json
+import shutil
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,6 +80,7 @@ def cut_run(
         NoFit: no cut is within the budget; nothing is written.
         BudgetMissed: the finished file, which is there, is over the budget.
     """
+    _check_threads(threads)
     stored = read_cuts(run)
     if run.resolve() in out.resolve().parents:
         raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
@@ -97,16 +99,25 @@ def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None,
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadOption(f"{str(folder)!r} exists and would be overwritten.", "-o with a new folder")
+    _check_threads(threads)
     cuts, _ = yield from _timed(read_cuts(run), Budget(), None, threads)
     front = pareto([each.cut for each in cuts.judged])
-    folder.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(f".{folder.name}.part")  # gets the final name when all files are in it
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     found = []
     for each in _spread(front, MOST_FILES):
-        path = folder / f"{each.name}.onnx"
+        path = part / f"{each.name}.onnx"
         found.append((yield from _write(cuts, cuts.find(each.name), path, Budget(), None, threads)))
     content = {"version": VERSION, "files": [_index_row(written, cuts) for written in found]}
-    write_atomically(folder / INDEX, json.dumps(content, indent=1, ensure_ascii=False).encode())
-    return found
+    write_atomically(part / INDEX, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    part.replace(folder)
+    return [replace(written, file=folder / written.file.name) for written in found]
+
+
+def _check_threads(threads: int) -> None:
+    if threads < 1:
+        raise BadOption(f"threads must be above 0; got {threads}.", "--threads 1")
 
 
 def _spread(front: Sequence[Cut], most: int) -> list[Cut]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.errors import BadArtifact, BadImage, PocketvisionError
+from pocketvision.errors import BadArtifact, BadImage, BadOption, PocketvisionError
 from pocketvision.run.artifact import Record, read_record
 from pocketvision.run.decode import decode_labels
 from pocketvision.run.engines import Engine, OnnxRuntime
@@ -52,11 +52,16 @@ class Predictor:
         Raises:
             BadArtifact: it cannot be read, or is no pocketvision model.
             NoFit: no file of the folder is as fast.
+            BadOption: a limit was given for one file.
         """
         if is_folder(file):
             from pocketvision.run.shelf import open_within
 
             return open_within(Path(str(file)), latency_ms, threads)
+        if latency_ms is not None:
+            raise BadOption(
+                "latency_ms chooses among the files of a folder; this is one file.", "the folder that cut --all wrote"
+            )
         engine = OnnxRuntime(file if isinstance(file, bytes) else read_bytes(file), threads)
         return cls(engine, read_record(engine.metadata))
 
