@@ -97,6 +97,7 @@ def test_the_front(elastic):
     table = pocketvision("front", elastic[0]).out
     assert all(row["network"] in table for row in best)
     assert "better than all cheaper" in table
+    assert "more buys" in table
 
 
 def test_the_front_for_another_device(elastic, target):

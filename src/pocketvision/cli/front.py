@@ -1,7 +1,8 @@
 """pocketvision front: what every cut of an elastic run reaches and takes."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -33,7 +34,7 @@ def front(
     best = max(row["validation_top1"] for row in rows)
     worst = min(row["validation_top1"] for row in rows)
     print_table(
-        ("network", "top-1", "", "ms", "+-", "MB", "M MACs", "better than all cheaper", "clearly better next"),
+        ("network", "top-1", "", "ms", "+-", "MB", "M MACs", "better than all cheaper", "more buys"),
         [
             (
                 row["network"],
@@ -44,13 +45,31 @@ def front(
                 f"{row['size_mb']:.2f}",
                 f"{row['macs'] / 1e6:.1f}",
                 "yes" if row["is_on_front"] else "",
-                row["next_better"] or "",
+                more_buys(row, content["cuts"]),
             )
             for row in rows
         ],
     )
     print_line(f"top-1: on validation images. Cuts of {content['network']}; latencies on {content['device']}.")
     print_line(f"Next: pocketvision cut {run} --latency-ms MS -o small.onnx")
+
+
+def more_buys(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the cheapest size of the front that is clearly better, what it takes more, and what it gives.
+
+    >>> small = {"network": "s", "next_better": "m", "latency_ms": 1.0, "size_mb": 0.5, "validation_top1": 0.8}
+    >>> medium = {"network": "m", "next_better": None, "latency_ms": 1.5, "size_mb": 0.9, "validation_top1": 0.85}
+    >>> more_buys(small, [small, medium]), more_buys(medium, [small, medium])
+    ('+5.0 points for +0.500 ms, +0.40 MB: m', '')
+    """
+    better = next((one for one in rows if one["network"] == row["next_better"]), None)
+    if better is None:
+        return ""
+    costs = [f"{better['size_mb'] - row['size_mb']:+.2f} MB"]
+    if None not in (row["latency_ms"], better["latency_ms"]):
+        costs.insert(0, f"{better['latency_ms'] - row['latency_ms']:+.3f} ms")
+    points = 100 * (better["validation_top1"] - row["validation_top1"])
+    return f"{points:+.1f} points for {', '.join(costs)}: {better['network']}"
 
 
 def bar(share: float, width: int = 20) -> str:
