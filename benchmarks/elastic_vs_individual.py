@@ -1,6 +1,9 @@
 """What does one elastic training give against training each size alone? 16 sizes, Fashion-MNIST, the same images and epochs.
 
-    python benchmarks/elastic_vs_individual.py                      # about 2 hours; run again, it skips what is done
+    python benchmarks/elastic_vs_individual.py                      # about 3 hours; run again, it skips what is done
+
+Such small networks train as fast with one thread as with two, so two processes with OMP_NUM_THREADS=1 take half as long:
+`--seeds 0 --suffix a` beside `--seeds 1 2 --suffix b`, then `--merge` with both files.
 
 (a) the time of the elastic run against the sum of the 16 single trainings; (b) MobileNetV1: the cuts, before and after one
 epoch of their own, against 8 of the sizes trained alone, 3 seeds; (c) MobileNetV2, 1 seed and 4 sizes. All are judged on
@@ -9,6 +12,8 @@ the test images; `--judge validation` is for trying things out. The sizes traine
 
 import argparse
 import base64
+import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Results, print_estimate
+from measure import RESULTS, SAME, Results, file_name, print_estimate, write
 
 from pocketvision.data.loader import Pixels, steps_per_epoch, training_batches
 from pocketvision.data.read import read_dataset
@@ -39,11 +44,14 @@ from pocketvision.train.memory import keep_memory
 from pocketvision.train.recipe import find_recipe
 
 WIDTHS, RESOLUTIONS = (0.25, 0.375, 0.5, 0.75), (20, 24, 28, 32)
-FAMILIES = {"mobilenet_v1": ("v1", 3, 8), "mobilenet_v2": ("v2", 1, 4)}  # short name, seeds, sizes trained alone
-ALONE = [(w, r) for r in (20, 32) for w in WIDTHS], [(w, r) for r in (20, 32) for w in (0.25, 0.75)]
+FAMILIES = {  # short name, seeds, sizes trained alone
+    "mobilenet_v1": ("v1", (0, 1, 2), [(w, r) for r in (20, 32) for w in WIDTHS]),
+    "mobilenet_v2": ("v2", (0,), [(w, r) for r in (20, 32) for w in (0.25, 0.75)]),
+}
 IMAGES, JUDGED = 20_000, 10_000
 BLOCKS = 16  # of an epoch, timed in turn
 TUNE_RATE = 0.5  # of the recipe's
+ELASTIC_EPOCHS, ELASTIC_BATCH = 20, 32  # longer than the others, and smaller batches at the same rate: docs/log.md
 
 
 class Pictures:
@@ -217,27 +225,42 @@ def summary(cells: dict[str, Any], share: float) -> dict[str, Any]:
     return said
 
 
+def merge(files: list[Path], share: float, suffix: str) -> None:
+    """Write one result of those that several processes made."""
+    contents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    same = {tuple(str(content[name]) for name in SAME) for content in contents}
+    if len(same) > 1:
+        sys.exit(f"these files do not belong together: {same}")
+    cells = {name: cell for content in contents for name, cell in content["cells"].items()}
+    result = contents[0] | {"cells": cells, "summary": summary(cells, share), "is_finished": True}
+    write(RESULTS / file_name(result["question"], result["date"], suffix), result)
+    print(json.dumps(result["summary"], indent=1))
+
+
 def main() -> None:
     """Run what is not there yet; each cell is written when it is done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judge", default="test", choices=("test", "validation"))
     parser.add_argument("--families", default="mobilenet_v1,mobilenet_v2")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", help="some of them")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--random", type=int, default=ElasticOptions.random)
     parser.add_argument("--labels", type=float, nargs=2, default=ElasticOptions.labels)
     parser.add_argument("--weight", type=float, default=ElasticOptions.weight)
     parser.add_argument("--lr", type=float, default=find_recipe("modern").lr, help="of the elastic training")
-    parser.add_argument(
-        "--batch-size", type=int, default=find_recipe("modern").batch_size, help="of the elastic training"
-    )
-    parser.add_argument("--elastic-epochs", type=int, help="of the elastic training; as many as the others have")
+    parser.add_argument("--batch-size", type=int, default=ELASTIC_BATCH, help="of the elastic training")
+    parser.add_argument("--elastic-epochs", type=int, default=ELASTIC_EPOCHS, help="of the elastic training")
     parser.add_argument("--no-tune", action="store_true")
     parser.add_argument("--no-alone", action="store_true")
     parser.add_argument("--no-times", action="store_true")
     parser.add_argument("--suffix", default="")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--merge", type=Path, nargs="+", help="result files of one commit; nothing is run")
     asked = parser.parse_args()
+    share = asked.elastic_epochs / asked.epochs
+    if asked.merge:
+        merge(asked.merge, share, asked.suffix)
+        return
     keep_memory()
     options = ElasticOptions(random=asked.random, labels=tuple(asked.labels), weight=asked.weight)
     pictures = Pictures(asked.judge)
@@ -246,16 +269,15 @@ def main() -> None:
     if results.is_finished:
         return
     results.content |= {"options": {name: str(value) for name, value in vars(asked).items()}}
-    for number, family in enumerate(asked.families.split(",")):
-        short, seeds, _ = FAMILIES[family]
+    for family in asked.families.split(","):
+        short, seeds, sizes = FAMILIES[family]
         setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures, options=options)
-        changes = {"lr": asked.lr, "batch_size": asked.batch_size, "epochs": asked.elastic_epochs or asked.epochs}
-        share = changes["epochs"] / asked.epochs
+        changes = {"lr": asked.lr, "batch_size": asked.batch_size, "epochs": asked.elastic_epochs}
         if not asked.no_times:
             results.cell(f"{short} epochs", partial(setting(0).time_epochs, setting(0, **changes)))
-        for seed in range(min(seeds, asked.seeds)):
+        for seed in asked.seeds or seeds:
             results.cell(f"{short} elastic {seed}", partial(setting(seed, **changes).elastic, not asked.no_tune))
-            for width, side in () if asked.no_alone else ALONE[number]:
+            for width, side in () if asked.no_alone else sizes:
                 results.cell(f"{short} alone {width:g}-{side} {seed}", partial(setting(seed).alone, width, side))
             print(summary(results.content["cells"], share), flush=True)
     results.finish(summary(results.content["cells"], share))

@@ -3,7 +3,9 @@
 What differs from the published rules, and why: decisions/0014-elastic-training.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +28,9 @@ class ElasticOptions:
     """How sub-networks learn.
 
     Attributes:
-        random: sub-networks of random width in a step, besides the largest and the narrowest. US-Nets take two
-            (arXiv:1903.05134, section 3.3), as does MutualNet (arXiv:1909.12978, section 3.2).
+        random: sub-networks of random width in a step, besides the largest and the narrowest; their widths differ, as do
+            the resolutions of all. US-Nets take two (arXiv:1903.05134, section 3.3), as does MutualNet (arXiv:1909.12978,
+            section 3.2), and draw each by itself.
         labels: share of the labels in what a sub-network learns from, at the beginning and at the end of training; the rest
             are the answers of the largest network on the same images. US-Nets and MutualNet have 0.
         temperature: that these answers are softened with (Hinton et al. 2015, arXiv:1503.02531, section 2).
@@ -97,11 +100,21 @@ class Sandwich:
         return loss.item() if bool(torch.isfinite(torch.stack(losses)).all()) else float("nan")
 
     def draw(self, step: int) -> list[tuple[float, int]]:
-        """Return width and resolution of the sub-networks of a step: the narrowest first, then random ones."""
+        """Return width and resolution of the sub-networks of a step: the narrowest first, then random ones, no two alike."""
         widths, sides = self.space.widths, self.space.resolutions
         rng = np.random.default_rng([self.seed, STREAM, step])
-        picked = [widths[0], *rng.choice(widths, self.options.random).tolist()]
-        return list(zip(picked, rng.choice(sides, len(picked)).tolist(), strict=True))
+        picked = [widths[0], *spread(rng, widths[1:] or widths, self.options.random)]
+        return list(zip(picked, spread(rng, sides, len(picked)), strict=True))
+
+
+def spread(rng: np.random.Generator, values: Sequence[Any], count: int) -> list[Any]:
+    """Draw so many of the values; none comes again before all others have come.
+
+    >>> sorted(spread(np.random.default_rng(0), (16, 24, 32), 3)), len(spread(np.random.default_rng(0), (16, 24), 5))
+    ([16, 24, 32], 5)
+    """
+    rounds = -(-count // len(values))
+    return [value for _ in range(rounds) for value in rng.permutation(values).tolist()][:count]
 
 
 class Distillation:

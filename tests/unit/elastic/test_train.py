@@ -39,6 +39,9 @@ def test_the_draw_depends_on_seed_and_step_alone():
     assert drawn != [other.draw(step) for step in range(200)]
     assert all(len(step) == 3 and step[0][0] == 0.25 for step in drawn), "the narrowest is always among them"
     assert {size for step in drawn for size in step} == {(w, r) for w in SPACE.widths for r in SPACE.resolutions}
+    for step in drawn:
+        assert {width for width, _ in step} == set(SPACE.widths), "no width twice in a step"
+        assert len({side for _, side in step}) == 3, "no resolution twice in a step"
 
 
 @pytest.mark.parametrize("labels", [(1.0, 1.0), (0.0, 0.0), (0.3, 0.3)])
