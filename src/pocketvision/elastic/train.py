@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
+from pocketvision.cost.count import count
 from pocketvision.elastic.slice import SubNetwork
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.errors import BadOption
@@ -105,6 +106,16 @@ class Sandwich:
         rng = np.random.default_rng([self.seed, STREAM, step])
         picked = [widths[0], *spread(rng, widths[1:] or widths, self.options.random)]
         return list(zip(picked, spread(rng, sides, len(picked)), strict=True))
+
+
+def plain_steps(space: ElasticSpace, options: ElasticOptions) -> float:
+    """Return how many steps of the largest network alone a step takes, by multiply-adds: more where small layers wait."""
+    macs = {
+        width: float(np.mean([count(space.cut(width, side)).macs for side in space.resolutions]))
+        for width in space.widths
+    }
+    others = np.mean([macs[width] for width in space.widths[1:] or space.widths])
+    return 1 + (macs[space.widths[0]] + options.random * float(others)) / count(space.graph).macs
 
 
 def spread(rng: np.random.Generator, values: Sequence[Any], count: int) -> list[Any]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pocketvision.data.loader import Images, Pixels, training_batches
 from pocketvision.events import Epoch, Event, Note, Progress, Step
-from pocketvision.fit.plan import CHECKED_EACH_EPOCH, Plan
+from pocketvision.fit.plan import Plan
+from pocketvision.fit.seconds import CHECKED_EACH_EPOCH
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1

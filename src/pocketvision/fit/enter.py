@@ -13,9 +13,10 @@ from pocketvision.data.loader import Pixels
 from pocketvision.elastic.statistics import recalibrate
 from pocketvision.events import Event, Note
 from pocketvision.fit.contest import TRIAL_SHARE, Entry
+from pocketvision.fit.elastic_plan import objective_of
 from pocketvision.fit.head import fit_head
 from pocketvision.fit.job import Job
-from pocketvision.fit.plan import decide_precision, make_plan, may_flip, objective_of, read_plan
+from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_plan
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph

@@ -197,6 +197,17 @@ def _say_if_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Not
         )
 
 
+def _take_up(checkpoint: Path, origin: str) -> Generator[Event, None, Snapshot | None]:
+    """Return where a later training was saved last; None: nowhere, or it went on from other weights than these."""
+    snapshot = load_checkpoint(checkpoint)
+    yield from _say_if_damaged(checkpoint, snapshot)
+    if snapshot is not None and snapshot.numbers["origin"] != origin:
+        yield Note(f"What {checkpoint} holds went on from other weights; these epochs begin anew.")
+        shutil.rmtree(checkpoint)  # its larger steps would pass for newer ones
+        return None
+    return snapshot
+
+
 def _train(
     job: Iterator[Event],
     trainer: Trainer,
@@ -234,14 +245,13 @@ def _go_on_with_pick(
     """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
     cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path, _origin(run))
     picked = yield from enter_pick(job, entry, cuts, run.path)
-    trainer = picked.make_trainer()
-    snapshot = load_checkpoint(run.checkpoint_of_pick)
-    yield from _say_if_damaged(run.checkpoint_of_pick, snapshot)
+    trainer, origin = picked.make_trainer(), digest(picked.network().arrays())
+    snapshot = yield from _take_up(run.checkpoint_of_pick, origin)
     if snapshot is not None:
         trainer.restore(snapshot)
         yield Note(f"Going on with the pick after step {trainer.done} of {trainer.total}.")
     try:
-        yield from _train(tune(picked, trainer), trainer, run, run.checkpoint_of_pick, interrupts, began)
+        yield from _train(tune(picked, trainer), trainer, run, run.checkpoint_of_pick, interrupts, began, origin)
     except NonFiniteLoss as error:
         yield Note(f"The pick stays as it was cut: {error.problem}")
         trainer = picked.make_trainer()
@@ -262,12 +272,7 @@ def _go_on_with_all(
         network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), whole)))
         return network, "the classifier again"
     origin = digest(network.arrays())
-    snapshot = load_checkpoint(run.checkpoint_of_all)
-    yield from _say_if_damaged(run.checkpoint_of_all, snapshot)
-    if snapshot is not None and snapshot.numbers["origin"] != origin:
-        yield Note(f"What {run.checkpoint_of_all} holds went on from other weights; these epochs begin anew.")
-        shutil.rmtree(run.checkpoint_of_all)  # its larger steps would pass for newer ones
-        snapshot = None
+    snapshot = yield from _take_up(run.checkpoint_of_all, origin)
     epochs = entry.plan.epochs_on_all if snapshot is not None else epochs_in_time(entry.plan)
     if epochs == 0:
         yield Note("There is no time left to learn from the validation images, too.")

@@ -13,68 +13,37 @@ from numpy.typing import NDArray
 from pocketvision.choose.candidates import SMALL
 from pocketvision.cost.count import count
 from pocketvision.data.augment import Augmentation
-from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.statistics import images_needed
-from pocketvision.elastic.train import ElasticOptions, Sandwich
 from pocketvision.events import Note
+from pocketvision.fit.elastic_plan import ElasticPlan, objective_of
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
+from pocketvision.fit.seconds import (
+    CHECKED_EACH_EPOCH,
+    FINISH_SECONDS,
+    FORWARD_SHARE,
+    LOOKS_BACK,
+    SLACK,
+    finish_seconds,
+    look_seconds,
+    timed_images,
+)
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe, find_recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds
 
-CHECKED_EACH_EPOCH = 2000  # validation images; all of them at the end
-FINISH_SECONDS = 10.0  # goldens, parity, measuring, writing and verifying the file
-SLACK = 1.03  # a step among others takes a little longer than a step measured alone
-FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looked at
 SMALLEST_BATCH = 16  # images: batch norm needs some
 STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more steps
 SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
-LOOKS_BACK = 5  # at the validation images after fine-tuning: see fit/settle.py
-ELASTIC_STEPS = 3.0  # plain steps of the largest network that a step with its sub-networks takes, about: docs/log.md
-PROBE_SECONDS = 20.0  # for timing all cuts
-TUNE_SHARE = 0.25  # of the time, for training the pick further
 TUNE_RATE = 0.5  # of the recipe's learning rate: docs/log.md
 MOST_TUNE_EPOCHS = 5
-TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
-DECODED_FOR_TIMING = 32  # images
-
-
-@dataclass(frozen=True)
-class ElasticPlan:
-    """How all sizes are trained at once.
-
-    Attributes:
-        widths, resolutions: of the cuts; the largest are the network's own.
-        options: how sub-networks learn.
-        front_seconds: kept for judging and timing all cuts.
-        tune_seconds: kept for training the pick further.
-    """
-
-    widths: tuple[float, ...]
-    resolutions: tuple[int, ...]
-    options: ElasticOptions
-    front_seconds: float = 0.0
-    tune_seconds: float = 0.0
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any] | None) -> "ElasticPlan | None":
-        """Return what `asdict` made of it."""
-        if content is None:
-            return None
-        options = ElasticOptions(**content["options"] | {"labels": tuple(content["options"]["labels"])})
-        sizes = {name: tuple(content[name]) for name in ("widths", "resolutions")}
-        return cls(**{**content, **sizes, "options": options})
 
 
 @dataclass(frozen=True)
@@ -118,8 +87,7 @@ class Plan:
     @property
     def space(self) -> ElasticSpace:
         """The sizes that are trained; the network's own alone where training is not elastic."""
-        sizes = self.elastic
-        return ElasticSpace.below(self.graph, sizes.widths if sizes else (), sizes.resolutions if sizes else ())
+        return ElasticSpace.below(self.graph, (), ()) if self.elastic is None else self.elastic.space(self.graph)
 
     @property
     def training_seconds(self) -> float | None:
@@ -198,7 +166,7 @@ def make_plan(
     """
     assert graph.options is not None
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
-    recipe = chosen_recipe(options, len(labels), preprocessing is not None)
+    recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
     is_tuned = (
         preprocessing is not None and recipe.batch_norm_momentum is None
@@ -211,13 +179,12 @@ def make_plan(
         step_seconds = step_seconds or measure_step_seconds(
             graph, recipe, job.device, timed_images(graph, recipe), precision, objective=objective_of(graph, elastic)
         )
-        plain_seconds = step_seconds / (ELASTIC_STEPS if elastic else 1)
-        look_seconds = FORWARD_SHARE * plain_seconds / recipe.batch_size
-        looks = 1 + LOOKS_BACK * (share_on_all > 0)
-        finish = FINISH_SECONDS + look_seconds * (looks * len(parts.validation) + len(parts.test))
-        epoch_seconds = SLACK * steps * step_seconds + look_seconds * min(CHECKED_EACH_EPOCH, len(parts.validation))
+        alone = step_seconds / (elastic.plain_steps(graph) if elastic else 1)
+        look = look_seconds(graph, recipe, job.device, precision, alone)
+        finish = finish_seconds(parts, look, looks=1 + LOOKS_BACK * (share_on_all > 0))
+        epoch_seconds = SLACK * steps * step_seconds + look * min(CHECKED_EACH_EPOCH, len(parts.validation))
         if elastic is not None:
-            elastic = _with_seconds(elastic, job, graph, look_seconds, deadline - finish - time.monotonic())
+            elastic = elastic.keep_seconds(job, graph, look, deadline - finish - time.monotonic())
             finish += elastic.front_seconds + elastic.tune_seconds
         stop_by = deadline - finish
         lengthened = 1 + share_on_all * (steps_on_all / steps - 1)
@@ -245,36 +212,13 @@ def make_plan(
     )
 
 
-def _with_seconds(
-    elastic: ElasticPlan, job: Job, graph: Graph, look_seconds: float, seconds_left: float
-) -> ElasticPlan:
-    """Return it with the time that is kept for the front and for the pick."""
-    space = ElasticSpace.below(graph, elastic.widths, elastic.resolutions)
-    judged, known = len(job.parts.validation) + len(job.parts.test), len(job.parts.train)
-    images = [judged + min(images_needed(cut), known) for cut in space.graphs]
-    shares = [count(cut).macs / count(graph).macs for cut in space.graphs]
-    looking = look_seconds * sum(number * share for number, share in zip(images, shares, strict=True))
-    decoding = decode_seconds(job.dataset, graph) / len(job.dataset) * sum(images) / len(space.widths)
-    front_seconds = PROBE_SECONDS + looking + decoding
-    return replace(
-        elastic, front_seconds=front_seconds, tune_seconds=TUNE_SHARE * max(0.0, seconds_left - front_seconds)
-    )
-
-
-def objective_of(graph: Graph, elastic: ElasticPlan | None, seed: int = 0) -> Objective | None:
-    """Return what is learnt in a step; None: the labels alone."""
-    if elastic is None:
-        return None
-    return Sandwich(ElasticSpace.below(graph, elastic.widths, elastic.resolutions), elastic.options, seed)
-
-
 def plan_of_pick(plan: Plan, graph: Graph) -> Plan:
     """Return how a cut of an elastic network is trained further: for a short time, at a small rate."""
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=TUNE_RATE * plan.recipe.lr)
     epochs, stop_by, step_seconds = 1, plan.stop_by, None
     if plan.step_seconds is not None:
-        teacher = plan.step_seconds / ELASTIC_STEPS
+        teacher = plan.step_seconds / plan.elastic.plain_steps(plan.graph)
         step_seconds = teacher * (FORWARD_SHARE + count(graph).macs / count(plan.graph).macs)
     if stop_by is not None and step_seconds is not None:
         stop_by += plan.elastic.front_seconds + plan.elastic.tune_seconds
@@ -299,10 +243,13 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         job: with the same images and options as then.
     """
     graph = resolve_again(content["model"])
+    elastic = ElasticPlan.from_json(content.get("elastic"))
     return Plan(
         graph=graph,
         reason=content["reason"],
-        recipe=chosen_recipe(job.options, len(job.labels), content["start"]["weights"] is not None),
+        recipe=chosen_recipe(
+            job.options, len(job.labels), content["start"]["weights"] is not None, elastic is not None
+        ),
         epochs=content["epochs"],
         steps=content["steps_per_epoch"],
         precision=content["precision"],
@@ -315,7 +262,7 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         epochs_on_all=content.get("epochs_on_all", 0),  # runs begun by an older release have none
         steps_on_all=content.get("steps_on_all", 0),
         classifier_decay=content.get("classifier_decay"),
-        elastic=ElasticPlan.from_json(content.get("elastic")),
+        elastic=elastic,
     )
 
 
@@ -334,25 +281,28 @@ def decide_precision(
     asked = job.options.precision
     if asked != "auto":
         return asked, step_seconds if asked == "float32" else None
-    recipe = chosen_recipe(job.options, len(job.labels), has_weights)
+    recipe = chosen_recipe(job.options, len(job.labels), has_weights, elastic is not None)
     timed = timed_images(graph, recipe)
     objective = objective_of(graph, elastic)
     step_seconds = step_seconds or measure_step_seconds(graph, recipe, job.device, timed, objective=objective)
     return choose_precision(graph, recipe, job.device, timed, step_seconds, objective)
 
 
-def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False) -> Recipe:
+def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False, is_elastic: bool = False) -> Recipe:
     """Return the recipe with the user's changes; few images get smaller batches, and the rate that goes with them.
 
     Args:
         options: what was asked for.
         images: how many there are to train on.
         has_weights: whether training starts from trained weights.
+        is_elastic: whether all sizes are trained at once.
     """
     automatic = "finetune" if has_weights else "modern"
     recipe = find_recipe(automatic if options.recipe == "auto" else options.recipe)
     if options.lr is not None:
         recipe = replace(recipe, lr=options.lr)
+    if is_elastic:
+        recipe = replace(recipe, batch_size=recipe.elastic_batch_size or recipe.batch_size)
     batch_size = options.batch_size or min(recipe.batch_size, max(SMALLEST_BATCH, images // STEPS_WANTED))
     lr = recipe.lr if options.lr is not None else recipe.lr * batch_size / recipe.batch_size
     return replace(recipe, batch_size=batch_size, lr=lr)
@@ -363,19 +313,6 @@ def chosen_augmentation(recipe: Recipe, graph: Graph, epochs: int) -> Augmentati
     if graph.image.height > SMALL:
         return recipe.augmentation
     return recipe.small_augmentation if epochs >= SHIFT_FROM_EPOCHS else replace(recipe.small_augmentation, shift=0.0)
-
-
-def timed_images(graph: Graph, recipe: Recipe) -> int:
-    """Return how many images a timed step has: fewer of a large network, so that measuring stays short."""
-    return max(8, min(recipe.batch_size, TIMED_MACS // count(graph).macs))
-
-
-def decode_seconds(dataset: Dataset, graph: Graph) -> float:
-    """Estimate how long decoding all images once will take, from a few of them."""
-    some = np.linspace(0, len(dataset) - 1, min(DECODED_FOR_TIMING, len(dataset))).astype(int)
-    began = time.perf_counter()
-    load_images([dataset.image(int(i)) for i in some], graph.image.height, graph.image.channels, Preprocessing())
-    return (time.perf_counter() - began) / len(some) * len(dataset) / max(1, torch.get_num_threads())
 
 
 def may_flip(classes: tuple[str, ...], asked: bool | None) -> tuple[bool, str]:

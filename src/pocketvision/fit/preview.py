@@ -8,10 +8,11 @@ from typing import Any
 
 from pocketvision.choose.candidates import Candidate
 from pocketvision.events import Event
+from pocketvision.fit.elastic_plan import objective_of
 from pocketvision.fit.flow import read
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import Plan, decide_precision, make_plan, objective_of
+from pocketvision.fit.plan import Plan, decide_precision, make_plan
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.space import disk_bytes, goes_on, training_bytes
 from pocketvision.fit.start import choose_start

@@ -24,17 +24,11 @@ from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import ElasticOptions
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
+from pocketvision.fit.elastic_plan import TUNE_SHARE, ElasticPlan, objective_of
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import (
-    FINISH_SECONDS,
-    TUNE_SHARE,
-    ElasticPlan,
-    chosen_recipe,
-    decode_seconds,
-    objective_of,
-    timed_images,
-)
+from pocketvision.fit.plan import chosen_recipe
+from pocketvision.fit.seconds import FINISH_SECONDS, PROBE_SECONDS, decode_seconds, timed_images
 from pocketvision.model.graph import Options
 from pocketvision.model.weights.load import Weights
 from pocketvision.train.speed import measure_step_seconds
@@ -43,7 +37,6 @@ NEAR = (0.5, 1.2)  # of the budget: candidates whose first timing lies there are
 CARE = 8  # of these at most
 NOT_MEASURED = "not measured on the device"
 PROBE_SHARE = 0.05  # of the time there is
-PROBE_SECONDS = 20.0  # at most
 
 
 @dataclass(frozen=True)
@@ -251,7 +244,7 @@ def _drop_untrainable(
     elastic: ElasticPlan | None = None,
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates, those marked that the time is too short for; `steps` takes the seconds of a step by name."""
-    recipe = chosen_recipe(job.options, len(job.labels), has_weights)
+    recipe = chosen_recipe(job.options, len(job.labels), has_weights, elastic is not None)
     enough = ENOUGH_WITH_WEIGHTS if has_weights else ENOUGH_EPOCHS
 
     def measure(candidate: Candidate) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.contest import Entry
-from pocketvision.fit.plan import LOOKS_BACK
+from pocketvision.fit.seconds import LOOKS_BACK
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1

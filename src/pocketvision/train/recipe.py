@@ -16,6 +16,7 @@ class Recipe:
         optimizer: "sgd" (Nesterov), "adamw" or "rmsprop".
         lr: the largest learning rate, for batches of `batch_size`.
         batch_size: images in a step.
+        elastic_batch_size: images in a step in which sub-networks learn, too, at the same rate; None: as many.
         weight_decay: on filters and matrices; never on batch norm and biases.
         depthwise_decay: on depthwise filters, which are few and small.
         momentum: of SGD and RMSprop; AdamW's first beta.
@@ -46,6 +47,7 @@ class Recipe:
     batch_norm_momentum: float | None
     augmentation: Augmentation
     small_augmentation: Augmentation
+    elastic_batch_size: int | None = None
     trunk: float = 1.0
     most_epochs: int | None = None
 
@@ -61,6 +63,7 @@ RECIPES = {
             optimizer="sgd",
             lr=0.1,
             batch_size=64,
+            elastic_batch_size=32,
             weight_decay=5e-4,
             depthwise_decay=0.0,
             momentum=0.9,

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
 from pocketvision.elastic.train import ElasticOptions, Sandwich
+from pocketvision.fit import elastic_plan
+from pocketvision.fit import seconds as seconds_module
 from pocketvision.fit import plan as plan_module
+from pocketvision.fit.elastic_plan import ElasticPlan
 from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import ElasticPlan, chosen_recipe, decide_precision, make_plan, may_flip, model_json
+from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.recipe import RECIPES
@@ -69,7 +73,7 @@ PARTS = Split(np.arange(1280), np.arange(100), np.arange(0), "made up")
 def clock(monkeypatch):
     """Time stands still, and a step that is measured takes 0.7 seconds."""
     monkeypatch.setattr(plan_module, "measure_step_seconds", lambda *arguments, **_: 0.7)
-    monkeypatch.setattr(plan_module, "decode_seconds", lambda *arguments: 1.0)
+    monkeypatch.setattr(elastic_plan, "decode_seconds", lambda *arguments: 1.0)
     monkeypatch.setattr(plan_module.time, "monotonic", lambda: 0.0)
 
 
@@ -81,7 +85,7 @@ def job(options, parts=PARTS, deadline=None):
         parts,
         None,
         options,
-        None,
+        torch.device("cpu"),
         deadline,
     )
 
@@ -95,8 +99,8 @@ def planned(precision="float32", step_seconds=None, deadline=100.0, reserved=0.0
 def test_whole_epochs_fill_the_time(step_seconds, seconds, clock):
     plan = planned(step_seconds=step_seconds)
     assert plan.steps == 1280 // plan.recipe.batch_size and plan.step_seconds == seconds
-    assert 0.8 < plan.epochs * plan.steps * seconds / (100 - plan_module.FINISH_SECONDS) <= 1
-    assert plan.training_seconds == pytest.approx(plan_module.SLACK * plan.epochs * plan.steps * seconds)
+    assert 0.8 < plan.epochs * plan.steps * seconds / (100 - seconds_module.FINISH_SECONDS) <= 1
+    assert plan.training_seconds == pytest.approx(seconds_module.SLACK * plan.epochs * plan.steps * seconds)
 
 
 def test_time_for_trials_is_kept(clock):
@@ -126,8 +130,8 @@ def test_the_last_epochs_of_fine_tuning_are_on_all_images(epochs, first, last):
 def test_epochs_on_all_images_fit_the_time(clock):
     plan = tuned()
     assert plan.epochs_on_all > 0
-    assert 0.7 < plan.training_seconds / (100 - plan_module.FINISH_SECONDS) <= 1
-    assert plan.training_seconds > plan_module.SLACK * (plan.epochs + plan.epochs_on_all) * plan.steps * 0.1
+    assert 0.7 < plan.training_seconds / (100 - seconds_module.FINISH_SECONDS) <= 1
+    assert plan.training_seconds > seconds_module.SLACK * (plan.epochs + plan.epochs_on_all) * plan.steps * 0.1
     [note, *_] = plan.describe()
     assert f"then {plan.epochs_on_all} with the validation images, too, in float32." in note.text
 
@@ -193,7 +197,7 @@ def test_the_precision_is_the_one_asked_for_or_the_faster_one(asked, known, deci
 
 def test_what_is_described(clock):
     plan = replace(planned(step_seconds=0.1), weights=np.array([0.5, 1.5], np.float32))
-    seconds = plan_module.SLACK * plan.steps * 0.1
+    seconds = seconds_module.SLACK * plan.steps * 0.1
     assert [note.text for note in plan.describe()] == [
         f"Plan: {plan.epochs} epochs of about {seconds:.0f} s each, in float32.",
         "Classes are weighed by their images, from 0.50 to 1.50.",
@@ -217,7 +221,7 @@ def elastic(**changed):
 
 def test_an_elastic_plan_keeps_time_for_the_front_and_the_pick(clock):
     plan, alone = elastic(), planned(step_seconds=0.3)
-    assert plan.elastic.front_seconds > plan_module.PROBE_SECONDS and plan.elastic.tune_seconds > 0
+    assert plan.elastic.front_seconds > seconds_module.PROBE_SECONDS and plan.elastic.tune_seconds > 0
     later = alone.stop_by - plan.stop_by
     assert later == pytest.approx(plan.elastic.front_seconds + plan.elastic.tune_seconds, abs=1.0)
     assert [(graph.options.width, graph.options.resolution) for graph in plan.space.graphs] == [
