@@ -114,9 +114,9 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event
     graph = chosen.candidate.graph
     teacher = build(cuts.graph)
     teacher.load_arrays(cuts.arrays(cuts.graph))
-    plan = plan_of_pick(entry.plan, graph)
-    validation = yield from decode(job.dataset, job.parts.validation, graph, plan.preprocessing, "validation")
     objective = Distillation(teacher.to(entry.device), graph.image.height)
+    validation = yield from decode(job.dataset, job.parts.validation, graph, entry.plan.preprocessing, "validation")
+    plan = plan_of_pick(job, entry.plan, graph, objective)
     return replace(entry, plan=plan, validation=validation, start=cuts.arrays(graph), objective=objective)
 
 

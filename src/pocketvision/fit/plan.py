@@ -23,7 +23,6 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.seconds import (
     CHECKED_EACH_EPOCH,
     FINISH_SECONDS,
-    FORWARD_SHARE,
     LOOKS_BACK,
     SLACK,
     finish_seconds,
@@ -33,6 +32,7 @@ from pocketvision.fit.seconds import (
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe, find_recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds
@@ -42,8 +42,7 @@ STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more ste
 SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
-TUNE_RATE = 0.5  # of the recipe's learning rate: docs/log.md
-MOST_TUNE_EPOCHS = 5
+TUNE_RATE = 0.5  # of the recipe's learning rate, for training the pick further: docs/log.md
 
 
 @dataclass(frozen=True)
@@ -212,19 +211,27 @@ def make_plan(
     )
 
 
-def plan_of_pick(plan: Plan, graph: Graph) -> Plan:
-    """Return how a cut of an elastic network is trained further: for a short time, at a small rate."""
+def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Plan:
+    """Return how a cut of an elastic network is trained further: at a smaller rate, to the end of the time.
+
+    Args:
+        job: images, options, and the time there is.
+        plan: of the elastic training.
+        graph: the cut.
+        objective: what it learns.
+    """
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=TUNE_RATE * plan.recipe.lr)
-    epochs, stop_by, step_seconds = 1, plan.stop_by, None
-    if plan.step_seconds is not None:
-        teacher = plan.step_seconds / plan.elastic.plain_steps(plan.graph)
-        step_seconds = teacher * (FORWARD_SHARE + count(graph).macs / count(plan.graph).macs)
-    if stop_by is not None and step_seconds is not None:
-        stop_by += plan.elastic.front_seconds + plan.elastic.tune_seconds
-        fitting = int(plan.elastic.tune_seconds / (SLACK * plan.steps * step_seconds))
-        epochs = max(1, min(fitting, MOST_TUNE_EPOCHS))
-    recipe = replace(recipe, most_epochs=epochs)
+    epochs, stop_by, step_seconds = 1, None, None
+    if plan.stop_by is not None:
+        stop_by = plan.stop_by + plan.elastic.front_seconds + plan.elastic.tune_seconds
+        timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
+        step_seconds = measure_step_seconds(
+            graph, recipe, job.device, timed, plan.precision, objective=objective, resolution=side
+        )
+        epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * plan.steps * step_seconds)))
+        if recipe.most_epochs is not None:
+            epochs = min(epochs, recipe.most_epochs)
     return replace(
         plan, graph=graph, recipe=recipe, epochs=epochs, stop_by=stop_by, step_seconds=step_seconds, elastic=None
     )

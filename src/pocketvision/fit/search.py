@@ -24,7 +24,7 @@ from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import ElasticOptions
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
-from pocketvision.fit.elastic_plan import TUNE_SHARE, ElasticPlan, objective_of
+from pocketvision.fit.elastic_plan import TUNE_SHARE, TUNE_SHARE_WITH_WEIGHTS, ElasticPlan, objective_of
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe
@@ -36,6 +36,9 @@ from pocketvision.train.speed import measure_step_seconds
 NEAR = (0.5, 1.2)  # of the budget: candidates whose first timing lies there are timed with care
 CARE = 8  # of these at most
 NOT_MEASURED = "not measured on the device"
+NARROWEST_SHARE = (
+    0.5  # of the width of trained weights, that sub-networks have, unless the budget allows less: docs/log.md
+)
 PROBE_SHARE = 0.05  # of the time there is
 
 
@@ -136,12 +139,17 @@ def _find_largest(
         device: name of the device that the budget is for.
     """
     options = [candidate.graph.options for candidate in candidates]
+    fitting = [have for one, have in zip(candidates, options, strict=True) if have is not None and not one.dropped]
+    widths = sorted({o.width for o in options if o is not None})
+    if weights is not None:  # with fewer channels little of them is left
+        least = min(NARROWEST_SHARE * max(widths), max(have.width for have in fitting))
+        widths = [width for width in widths if width >= least]
     sizes = ElasticPlan(
-        widths=tuple(sorted({o.width for o in options if o is not None})),
+        widths=tuple(widths),
         resolutions=tuple(sorted({o.resolution for o in options if o is not None})),
         options=ElasticOptions(),
+        tune_share=TUNE_SHARE if weights is None else TUNE_SHARE_WITH_WEIGHTS,
     )
-    fitting = [have for one, have in zip(candidates, options, strict=True) if have is not None and not one.dropped]
 
     def holds_one(large: Options) -> bool:
         """Whether a size within the budget can be cut out of it."""
@@ -257,7 +265,9 @@ def _drop_untrainable(
     largest = max((c.graph for c in candidates if not c.dropped), key=lambda graph: graph.image.height)
     seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(job.dataset, largest))
     if elastic is not None:
-        seconds = max(1.0, (seconds - PROBE_SECONDS) * (1 - TUNE_SHARE))  # the rest is for the front and the pick
+        seconds = max(
+            1.0, (seconds - PROBE_SECONDS) * (1 - elastic.tune_share)
+        )  # the rest is for the front and the pick
     found = drop_untrainable(candidates, measure, steps_per_epoch(len(job.labels), recipe.batch_size), seconds, enough)
     for name, step in steps.items():
         yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s in training.")

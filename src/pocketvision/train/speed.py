@@ -26,6 +26,7 @@ def measure_step_seconds(
     repeats: int = 5,
     cap: float = math.inf,
     objective: Objective | None = None,
+    resolution: int | None = None,
 ) -> float:
     """Return the time of one optimizer step of the recipe's batch size, in seconds: the second shortest of those timed.
 
@@ -41,12 +42,14 @@ def measure_step_seconds(
         repeats: timed steps, after two that are not.
         cap: no more steps are timed after one that takes longer than this.
         objective: what is learnt in a step; None: the labels.
+        resolution: of the images, where the objective makes them smaller; None: the network's.
     """
     network = build(graph).to(device)
     trainer = Trainer(network, recipe, epochs=1, steps=repeats, precision=precision, objective=objective)
     set_training(network, recipe)
     rng = np.random.default_rng(0)
-    batch = to_tensor(rng.integers(0, 256, (images, *graph.image[1:], graph.image[0]), np.uint8))
+    side = resolution or graph.image.height
+    batch = to_tensor(rng.integers(0, 256, (images, side, side, graph.image.channels), np.uint8))
     labels = torch.from_numpy(rng.integers(0, network.classes, images))
     seconds: list[float] = []
     while len(seconds) < repeats + 2 and not (seconds and seconds[-1] > cap):

@@ -21,6 +21,7 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.loop import learn_labels
 from pocketvision.train.recipe import RECIPES
 
 
@@ -239,19 +240,19 @@ def test_an_elastic_plan_is_read_again(clock):
     assert again.elastic == elastic().elastic and again.stop_by == pytest.approx(elastic().stop_by)
 
 
-def test_the_pick_is_trained_in_the_time_that_is_kept_for_it(clock):
+def test_the_pick_is_trained_to_the_end_of_the_time(clock):
     plan = elastic()
-    pick = plan_module.plan_of_pick(plan, plan.space.graphs[0])
-    assert (
-        pick.elastic is None and pick.graph == plan.space.graphs[0] and 1 <= pick.epochs <= plan_module.MOST_TUNE_EPOCHS
-    )
-    assert pick.stop_by == pytest.approx(
-        100 - (plan.finish_seconds - plan.elastic.front_seconds - plan.elastic.tune_seconds)
-    )
+    given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
+    pick = plan_module.plan_of_pick(given, plan, plan.space.graphs[0], learn_labels)
+    left = 100 - (plan.finish_seconds - plan.elastic.front_seconds - plan.elastic.tune_seconds)
+    assert pick.elastic is None and pick.graph == plan.space.graphs[0] and pick.stop_by == pytest.approx(left)
+    taken = seconds_module.SLACK * plan.steps * 0.7
+    assert pick.step_seconds == 0.7 and pick.epochs == max(1, left // taken)
     assert pick.recipe.lr == pytest.approx(plan_module.TUNE_RATE * plan.recipe.lr)
-    assert pick.step_seconds < plan.step_seconds
+    few = replace(plan, recipe=replace(plan.recipe, most_epochs=2), steps=1)
+    assert plan_module.plan_of_pick(given, few, pick.graph, learn_labels).epochs == 2
     timeless = replace(plan, stop_by=None, step_seconds=None)
-    assert plan_module.plan_of_pick(timeless, pick.graph).epochs == 1
+    assert plan_module.plan_of_pick(given, timeless, pick.graph, learn_labels).epochs == 1
 
 
 def test_the_precision_of_an_elastic_training_is_measured_with_its_own_steps(clock, monkeypatch):
