@@ -14,7 +14,8 @@ from pocketvision.model.graph import Graph
 from pocketvision.train.loop import Objective
 
 TUNE_SHARE = 0.25  # of the time, for training the pick further: docs/log.md
-TUNE_SHARE_WITH_WEIGHTS = 0.5  # what was learnt before is soon shared
+TUNE_RATE = 0.5  # of the recipe's learning rate, then: docs/log.md
+TUNE_SHARE_WITH_WEIGHTS, TUNE_RATE_WITH_WEIGHTS = 0.5, 1.0  # these learn little in common: docs/log.md
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ElasticPlan:
         widths, resolutions: of the cuts; the largest are the network's own.
         options: how sub-networks learn.
         tune_share: of the time, for training the pick further.
+        tune_rate: of the recipe's learning rate, then.
         front_seconds: kept for judging and timing all cuts.
         tune_seconds: kept for training the pick further.
     """
@@ -33,6 +35,7 @@ class ElasticPlan:
     resolutions: tuple[int, ...]
     options: ElasticOptions
     tune_share: float = TUNE_SHARE
+    tune_rate: float = TUNE_RATE
     front_seconds: float = 0.0
     tune_seconds: float = 0.0
 

@@ -42,7 +42,6 @@ STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more ste
 SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
-TUNE_RATE = 0.5  # of the recipe's learning rate, for training the pick further: docs/log.md
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Pl
         objective: what it learns.
     """
     assert plan.elastic is not None
-    recipe = replace(plan.recipe, lr=TUNE_RATE * plan.recipe.lr)
+    recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
     epochs, stop_by, step_seconds = 1, None, None
     if plan.stop_by is not None:
         stop_by = plan.stop_by + plan.elastic.front_seconds + plan.elastic.tune_seconds

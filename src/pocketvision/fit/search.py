@@ -24,7 +24,12 @@ from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import ElasticOptions
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
-from pocketvision.fit.elastic_plan import TUNE_SHARE, TUNE_SHARE_WITH_WEIGHTS, ElasticPlan, objective_of
+from pocketvision.fit.elastic_plan import (
+    TUNE_RATE_WITH_WEIGHTS,
+    TUNE_SHARE_WITH_WEIGHTS,
+    ElasticPlan,
+    objective_of,
+)
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe
@@ -148,8 +153,9 @@ def _find_largest(
         widths=tuple(widths),
         resolutions=tuple(sorted({o.resolution for o in options if o is not None})),
         options=ElasticOptions(),
-        tune_share=TUNE_SHARE if weights is None else TUNE_SHARE_WITH_WEIGHTS,
     )
+    if weights is not None:
+        sizes = replace(sizes, tune_share=TUNE_SHARE_WITH_WEIGHTS, tune_rate=TUNE_RATE_WITH_WEIGHTS)
 
     def holds_one(large: Options) -> bool:
         """Whether a size within the budget can be cut out of it."""

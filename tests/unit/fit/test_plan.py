@@ -248,7 +248,7 @@ def test_the_pick_is_trained_to_the_end_of_the_time(clock):
     assert pick.elastic is None and pick.graph == plan.space.graphs[0] and pick.stop_by == pytest.approx(left)
     taken = seconds_module.SLACK * plan.steps * 0.7
     assert pick.step_seconds == 0.7 and pick.epochs == max(1, left // taken)
-    assert pick.recipe.lr == pytest.approx(plan_module.TUNE_RATE * plan.recipe.lr)
+    assert pick.recipe.lr == pytest.approx(elastic_plan.TUNE_RATE * plan.recipe.lr)
     few = replace(plan, recipe=replace(plan.recipe, most_epochs=2), steps=1)
     assert plan_module.plan_of_pick(given, few, pick.graph, learn_labels).epochs == 2
     timeless = replace(plan, stop_by=None, step_seconds=None)
