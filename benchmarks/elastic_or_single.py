@@ -29,7 +29,7 @@ from pocketvision.run.predictor import Predictor
 MINUTES = 6.0
 WEIGHTS = "torchvision/mobilenet_v2.IMAGENET1K_V1"
 DATA: dict[str, dict[str, Any]] = {
-    "fashion-mnist": {"macs": (500_000, 2_000_000, 8_000_000), "weights": "none"},
+    "fashion-mnist": {"macs": (600_000, 2_100_000, 8_100_000), "weights": "none"},
     "cut-outs": {"macs": (16_000_000, 60_000_000, 160_000_000), "weights": WEIGHTS},
 }
 WAYS = ("single", "elastic")

@@ -18,6 +18,7 @@ from graphs import (
 from pocketvision.cost.count import count
 from pocketvision.elastic.slice import SubNetwork
 from pocketvision.elastic.space import ElasticSpace
+from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import cut, importance, leading_indices, sort_by_importance
 from pocketvision.model.spaces import spaces
 
@@ -66,6 +67,14 @@ def test_a_cut_is_the_family_at_that_size(family):
             graph, made = space.cut(width, side), small(family, width, side)
             assert graph.ops == made.ops and graph.name == made.name
             assert count(graph) == count(made)
+
+
+def test_a_cut_has_all_other_options_of_the_largest():
+    options = {"classes": 7, "in_channels": 1, "output_stride": 16, "thin_head": True, "conventions": "torchvision"}
+    top = resolve("mobilenet_v2", width=0.75, resolution=96, **options)
+    for graph in ElasticSpace.below(top, (0.25, 0.5), (64,)).graphs:
+        made = resolve("mobilenet_v2", width=graph.options.width, resolution=graph.options.resolution, **options)
+        assert (graph.ops, graph.options, count(graph)) == (made.ops, made.options, count(made))
 
 
 def test_sorting_by_importance_changes_no_output(graphs):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,15 @@ from inspection import faults
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
 from pocketvision.events import Note
+from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit import elastic as elastic_module
 from pocketvision.fit.call import fit
+from pocketvision.fit.cut import say_if_trained_further
 from pocketvision.fit.cuts import read_cuts
 from pocketvision.model.network import build
+from pocketvision.run import shelf
 from pocketvision.run.predictor import Predictor, load
+from pocketvision.run.timing import Timing
 
 
 def test_one_training_gives_every_size(elastic):
@@ -29,7 +34,7 @@ def test_one_training_gives_every_size(elastic):
     assert all(set(judged.scores) == {"validation", "test"} for judged in cuts.judged)
     assert any(sentence.startswith("Pick of 9 cuts: ") for sentence in said)
     record = load(folder / "model.onnx").record
-    assert finished.name == record.model["name"] and (record.model["width"], record.model["resolution"]) <= (0.25, 32)
+    assert finished.name == record.model["name"] and (record.model["width"], record.model["resolution"]) in sizes
     assert record.provenance["elastic"]["network"] == "mobilenet_v1_shallow_w0.25_r32_s8"
     assert faults(folder) == []
 
@@ -80,6 +85,17 @@ def test_a_cut_says_where_it_comes_from(elastic, tmp_path):
     assert outcome.code == 0 and "macs <= 1M" in outcome.out
 
 
+def test_cut_says_where_the_runs_own_file_is_better(elastic):
+    """The pick was trained further, what `cut` writes was not."""
+    model = elastic[0] / "model.onnx"
+    name, mine = load(model).record.model["name"], Evaluation(**load(model).record.metrics["test"])
+    worse = replace(mine, top1=mine.top1 - 0.01)
+    [note] = say_if_trained_further(model, name, worse)
+    assert f"trained further on its own: test top-1 {mine.top1:.4f} instead of {worse.top1:.4f}" in note.text
+    assert [*say_if_trained_further(model, name, mine), *say_if_trained_further(model, "another", worse)] == []
+    assert list(say_if_trained_further(model.with_name("none.onnx"), name, worse)) == []
+
+
 def test_an_impossible_budget(elastic, tmp_path):
     outcome = pocketvision("cut", elastic[0], "--macs", 10, "-o", tmp_path / "none.onnx")
     assert outcome.code == NoFit.exit_code
@@ -127,6 +143,27 @@ def test_all_cuts_and_the_best_that_is_fast_enough(elastic, photos, tmp_path):
         Predictor.open(folder, latency_ms=1e-6)
     again = pocketvision("cut", elastic[0], "--all", "-o", folder)
     assert again.code == BadOption.exit_code and "exists and would be overwritten" in again.err
+
+
+@pytest.mark.parametrize(("limit", "place"), [(0.3, 0), (0.6, 1), (2.0, 2)])
+def test_the_right_file_at_three_limits(limit, place, elastic, tmp_path, monkeypatch):
+    """Files of rising accuracy that take 0.2, 0.5 and 1 ms here, each 0.05 ms more or less."""
+    for number, width in enumerate((0.125, 0.1875, 0.25)):
+        macs = next(
+            judged.cut.candidate.spent.macs
+            for judged in read_cuts(elastic[0]).judged
+            if judged.graph.options.width == width and judged.graph.options.resolution == 32
+        )
+        assert pocketvision("cut", elastic[0], "--macs", macs, "-o", tmp_path / f"{number}.onnx").code == 0
+    rows = [
+        {"file": f"{number}.onnx", "network": f"{number}", "validation_top1": 0.5 + number / 10, "macs": number}
+        for number in range(3)
+    ]
+    (tmp_path / "index.json").write_text(json.dumps({"version": 1, "files": rows}))
+    took = {"0": Timing(0.2, 0.3, 0.05, 9), "1": Timing(0.5, 0.6, 0.05, 9), "2": Timing(1.0, 1.1, 0.05, 9)}
+    monkeypatch.setattr(shelf, "_time", lambda models: took)
+    opened = Predictor.open(tmp_path, latency_ms=limit).record
+    assert opened == load(tmp_path / f"{place}.onnx").record != load(tmp_path / f"{(place + 1) % 3}.onnx").record
 
 
 @pytest.mark.parametrize(

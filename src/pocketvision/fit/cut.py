@@ -25,6 +25,7 @@ from pocketvision.fit.search import time_graphs
 from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import golden_images
+from pocketvision.run.predictor import load
 from pocketvision.run.shelf import INDEX, VERSION
 from pocketvision.train.evaluate import compute_logits
 
@@ -87,8 +88,19 @@ def cut_run(
     cuts, device = yield from _timed(stored, budget, target, threads)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
     written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)
+    yield from say_if_trained_further(run / "model.onnx", chosen.name, written.score)
     check_budget(out, budget, written.spent)
     return written
+
+
+def say_if_trained_further(model: Path, name: str, score: Evaluation) -> Generator[Note, None, None]:
+    """Say where the run's own file is the same network, trained further on its own, and better for it."""
+    record = load(model).record if model.exists() else None
+    if record is not None and record.model["name"] == name and record.metrics[score.part]["top1"] > score.top1:
+        yield Note(
+            f"{model} is {name}, too, trained further on its own: {score.part} top-1 "
+            f"{record.metrics[score.part]['top1']:.4f} instead of {score.top1:.4f}."
+        )
 
 
 def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None, list[Written]]:
@@ -183,5 +195,8 @@ def read_front(run: Path, target: Path | None = None) -> Generator[Event, None, 
     Raises:
         BadOption, BadData: the folder holds no cuts, or damaged ones.
     """
-    cuts, device = yield from _timed(read_cuts(run), Budget(), target, 1)
-    return front_json(replace(cuts, device=device), Budget())
+    cuts = read_cuts(run)
+    if target is not None:
+        cuts, device = yield from _timed(cuts, Budget(), target, 1)
+        cuts = replace(cuts, device=device)
+    return front_json(cuts, Budget())

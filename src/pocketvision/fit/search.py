@@ -192,6 +192,7 @@ def time_graphs(
     """
     if target is not None:
         measured = read_device_file(target)
+        yield from _warn_of(measured, target, threads)
         return _read_latencies(candidates, measured, str(target)), str(measured.device)
     found = yield from probe([c.graph for c in candidates], threads, PROBE_SECONDS, footprints=False)
     latencies = {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
@@ -203,10 +204,7 @@ def _time(
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates with their latencies: read from the device file, or measured on this machine."""
     if target is not None:
-        for warning in target.warnings():
-            yield Note(f"{options.target}: {warning}")
-        if target.threads != options.threads:
-            yield Note(f"{options.target} was measured with {target.threads} threads; the budget is for these.")
+        yield from _warn_of(target, options.target, options.threads)
         return _read_latencies(candidates, target, str(options.target))
     limits = options.budget.without_latency()
     waiting = [candidate for candidate in candidates if not limits.missed(candidate.spent)]
@@ -224,6 +222,14 @@ def _time(
             found = yield from probe(graphs, options.threads, max(0.001, share * seconds), footprints=False)
             timed |= {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
     return [candidate.time(timed[candidate.name]) if candidate.name in timed else candidate for candidate in candidates]
+
+
+def _warn_of(target: DeviceFile, path: str | Path | None, threads: int) -> Generator[Note, None, None]:
+    """Say what is doubtful about a device file."""
+    for warning in target.warnings():
+        yield Note(f"{path}: {warning}")
+    if target.threads != threads:
+        yield Note(f"{path} was measured with {target.threads} threads; the budget is for these.")
 
 
 def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) -> list[Candidate]:

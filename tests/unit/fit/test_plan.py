@@ -12,8 +12,8 @@ from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
 from pocketvision.elastic.train import ElasticOptions, Sandwich
 from pocketvision.fit import elastic_plan
-from pocketvision.fit import seconds as seconds_module
 from pocketvision.fit import plan as plan_module
+from pocketvision.fit import seconds as seconds_module
 from pocketvision.fit.elastic_plan import ElasticPlan
 from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
