@@ -39,6 +39,20 @@ def test_one_training_gives_every_size(elastic):
     assert faults(folder) == []
 
 
+def test_the_pick_learns_to_the_end_of_the_time(photos, target, tmp_path):
+    """Minutes instead of epochs: most of them are used, and the pick has more than one epoch."""
+    said = []
+    finished = fit(
+        photos,
+        tmp_path / "run",
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        target=target,
+        **{**ELASTIC, "epochs": None, "minutes": 0.75},
+    )
+    assert 0.4 < finished.minutes < 1.1
+    assert sum("of the pick: loss" in sentence for sentence in said) > 1
+
+
 def test_a_cuts_statistics_are_its_own(elastic):
     cuts = read_cuts(elastic[0])
     small, large = cuts.judged[0].graph, cuts.judged[-1].graph

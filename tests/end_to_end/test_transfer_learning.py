@@ -16,9 +16,12 @@ from safetensors.numpy import load_file
 from commandline import pocketvision
 from jobs import watched
 from photographs import CLASSES, grey, write_photographs
+from pocketvision.cost.budget import Budget
 from pocketvision.errors import Interrupted
 from pocketvision.events import Note, Progress, Step, finish
 from pocketvision.fit.call import fit
+from pocketvision.fit.cuts import read_cuts
+from pocketvision.fit.elastic_plan import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
 from pocketvision.fit.learn_all import digest
 from pocketvision.fit.settle import between, settle
 from pocketvision.fit.start import choose_start
@@ -90,6 +93,31 @@ def test_what_it_starts_from_is_said_and_kept(tuned):
     assert record.metrics["data"]["trained_on"] == ["train", "validation"]
     assert plan["recipe"]["name"] == "finetune" and plan["start"]["weights"]["name"] == NAME
     assert NAME in (folder / "report.html").read_text()
+
+
+def test_all_sizes_from_published_weights(photos, weights, tmp_path):
+    """Half the width at least, unless the budget allows less; each cut says where the weights are from."""
+    folder, said = tmp_path / "run", []
+    fit(
+        photos,
+        folder,
+        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+        weights=weights,
+        elastic=True,
+        budget=Budget(macs=15_000_000),
+        **OPTIONS,
+    )
+    cuts = read_cuts(folder)
+    sizes = {(judged.graph.options.width, judged.graph.options.resolution) for judged in cuts.judged}
+    assert {width for width, _ in sizes} == {0.5, 0.75, 1.0} and max(side for _, side in sizes) == 64
+    record = load(folder / "model.onnx").record
+    assert record.model["macs"] <= 15_000_000 and record.provenance["weights"]["name"] == NAME
+    assert record.provenance["elastic"]["network"] == "mobilenet_v2_w1.00_r64"
+    assert pocketvision("cut", folder, "--macs", "9M", "-o", tmp_path / "small.onnx").code == 0
+    assert load(tmp_path / "small.onnx").record.provenance["weights"]["name"] == NAME
+    narrow = json.loads((folder / "plan.json").read_text())["elastic"]
+    assert (narrow["tune_share"], narrow["tune_rate"]) == (TUNE_SHARE_WITH_WEIGHTS, TUNE_RATE_WITH_WEIGHTS)
+    assert any(sentence.startswith("Pick of ") for sentence in said)
 
 
 def test_features_are_given_too(tuned, photos):
