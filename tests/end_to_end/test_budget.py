@@ -13,6 +13,7 @@ from pocketvision.errors import BudgetMissed, NoFit
 from pocketvision.events import Note
 from pocketvision.fit import flow, search
 from pocketvision.fit.call import fit
+from pocketvision.fit.contest import Entry
 from pocketvision.run.predictor import load
 from pocketvision.run.timing import Timing
 
@@ -75,7 +76,7 @@ def test_a_limit_that_needs_no_measuring(option, key, limit, photos):
 
 def test_a_plan_trains_nothing_and_writes_nothing(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(flow, "Trainer", None)
+    monkeypatch.setattr(Entry, "make_trainer", None)
     outcome = pocketvision("fit", photos, "--plan", "--minutes", 2, "--size-mb", 0.5, "-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,7 @@ from pocketvision.events import Note, Progress, Step, finish
 from pocketvision.fit.call import fit
 from pocketvision.fit.cuts import read_cuts
 from pocketvision.fit.elastic_plan import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
-from pocketvision.fit.learn_all import digest
+from pocketvision.fit.saved import digest
 from pocketvision.fit.settle import between, settle
 from pocketvision.fit.start import choose_start
 from pocketvision.run.predictor import load
@@ -194,7 +194,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     (folder / "model.onnx").unlink()
     kept = {}
     monkeypatch.setattr(
-        "pocketvision.fit.flow.between", lambda *a: kept.update(zip("abc", a, strict=True)) or between(*a)
+        "pocketvision.fit.learn_all.between", lambda *a: kept.update(zip("abc", a, strict=True)) or between(*a)
     )
     fit(photos, folder, weights=ours, **options)
     assert kept["c"] == 0.5 and digest(kept["a"]) != digest(kept["b"])

@@ -12,7 +12,7 @@ from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
 from pocketvision.elastic.statistics import images_needed, recalibrate
 from pocketvision.elastic.train import Distillation
-from pocketvision.errors import BadData, NoFit
+from pocketvision.errors import BadData, NoFit, NonFiniteLoss
 from pocketvision.events import Event, Note, Progress
 from pocketvision.export.evaluate import score
 from pocketvision.fit.contest import Entry, look_at_nothing, retold
@@ -21,12 +21,33 @@ from pocketvision.fit.enter import decode
 from pocketvision.fit.job import Job
 from pocketvision.fit.judge import calibrate, common_record
 from pocketvision.fit.plan import plan_of_pick
+from pocketvision.fit.saved import Saved, digest, take_up
 from pocketvision.fit.search import time_graphs
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays, cut, leading_indices
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
+
+
+def go_on_with_pick(
+    job: Job, entry: Entry, large: Network, saved: Saved
+) -> Generator[Event, None, tuple[Entry, Trainer]]:
+    """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
+    run = saved.run
+    cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path, run.origin())
+    picked = yield from enter_pick(job, entry, cuts, run.path)
+    trainer, origin = picked.make_trainer(), digest(picked.network().arrays())
+    snapshot = yield from take_up(run.checkpoint_of_pick, origin)
+    if snapshot is not None:
+        trainer.restore(snapshot)
+        yield Note(f"Going on with the pick after step {trainer.done} of {trainer.total}.")
+    try:
+        yield from saved.train(tune(picked, trainer), trainer, run.checkpoint_of_pick, origin)
+    except NonFiniteLoss as error:
+        yield Note(f"The pick stays as it was cut: {error.problem}")
+        trainer = picked.make_trainer()
+    return picked, trainer
 
 
 def find_cuts(

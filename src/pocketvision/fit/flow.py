@@ -1,9 +1,7 @@
 """The main job from top to bottom: images in, one verified file out."""
 
-import os
-import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,25 +12,24 @@ from numpy.typing import NDArray
 from pocketvision.cost.budget import Spent
 from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels, Together
+from pocketvision.data.loader import Pixels
 from pocketvision.data.manifest import make_manifest
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
-from pocketvision.errors import BadData, NonFiniteLoss
+from pocketvision.errors import BadData
 from pocketvision.events import Event, Measured, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.export.seal import seal
 from pocketvision.fit.contest import Entry, Outcome, hold_contest
 from pocketvision.fit.cuts import front_json, has_cuts, read_cuts
-from pocketvision.fit.elastic import enter_pick, find_cuts, tune
+from pocketvision.fit.elastic import go_on_with_pick
 from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
-from pocketvision.fit.head import fit_head_again
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.job import Job
 from pocketvision.fit.judge import calibrate, data_json, judge
-from pocketvision.fit.learn_all import SHARE_OF_ALL, digest, entry_of_all, epochs_in_time, learn_all
+from pocketvision.fit.learn_all import go_on_with_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.report.facts import Facts
@@ -40,21 +37,21 @@ from pocketvision.fit.report.files import write_report
 from pocketvision.fit.report.gather import gather, read_epochs
 from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import LOG, RunFolder
+from pocketvision.fit.saved import Saved, say_if_damaged
 from pocketvision.fit.search import Found, search
-from pocketvision.fit.settle import between, settle
+from pocketvision.fit.settle import settle
 from pocketvision.fit.space import check_space
 from pocketvision.fit.start import Start, choose_start
 from pocketvision.model.network import Network
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import Record
-from pocketvision.train.checkpoint import Snapshot, load_checkpoint, newest_step
+from pocketvision.train.checkpoint import Snapshot
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.memory import keep_memory
 from pocketvision.train.speed import find_device
 
 PARITY_IMAGES = 256
-CHECKPOINT_SECONDS = 60.0  # between two
 
 
 def fit(
@@ -132,19 +129,19 @@ def _fit(
         with interrupts.held():
             run.begin(content, manifest, entry.start)
         trainer = entry.make_trainer()
-    plan = entry.plan
+    plan, saved = entry.plan, Saved(run, interrupts, began)
     if plan.elastic is None:
         test = yield from decode(dataset, parts.test, plan.graph, plan.preprocessing, "test")
     yield from plan.describe()
-    yield from _train(entry.train_with(trainer), trainer, run, run.checkpoint, interrupts, began)
+    yield from saved.train(entry.train_with(trainer), trainer, run.checkpoint)
     if plan.elastic is not None:
-        entry, trainer = yield from _go_on_with_pick(job, entry, trainer.average.network, run, interrupts, began)
+        entry, trainer = yield from go_on_with_pick(job, entry, trainer.average.network, saved)
         test = yield from decode(dataset, parts.test, entry.plan.graph, plan.preprocessing, "test")
     network, share = yield from settle(entry, trainer.average.network.to("cpu"))
     del trainer  # and its moments
     calibrated, on_all = calibrate(network, entry.validation), ""
     if entry.plan.epochs_on_all:
-        network, on_all = yield from _go_on_with_all(entry, network, share, run, interrupts, began)
+        network, on_all = yield from go_on_with_all(entry, network, share, saved)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
     judged = judge(network, calibrated, job, test, plan, on_all)
@@ -183,117 +180,9 @@ def _go_on(run: RunFolder, snapshot: Snapshot | None, job: Job) -> Generator[Eve
     trainer = entry.make_trainer()
     if snapshot is not None:
         trainer.restore(snapshot)
-    yield from _say_if_damaged(run.checkpoint, snapshot)
+    yield from say_if_damaged(run.checkpoint, snapshot)
     yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
     return entry, trainer
-
-
-def _say_if_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Note]:
-    """Say where what was loaded is not the newest that was saved."""
-    newest = newest_step(checkpoint)
-    if newest is not None and (snapshot is None or snapshot.numbers["done"] != newest):
-        yield Note(
-            f"The newest checkpoint in {checkpoint}, of step {newest}, is damaged; the one before it is taken up."
-        )
-
-
-def _take_up(checkpoint: Path, origin: str) -> Generator[Event, None, Snapshot | None]:
-    """Return where a later training was saved last; None: nowhere, or it went on from other weights than these."""
-    snapshot = load_checkpoint(checkpoint)
-    yield from _say_if_damaged(checkpoint, snapshot)
-    if snapshot is not None and snapshot.numbers["origin"] != origin:
-        yield Note(f"What {checkpoint} holds went on from other weights; these epochs begin anew.")
-        shutil.rmtree(checkpoint)  # its larger steps would pass for newer ones
-        return None
-    return snapshot
-
-
-def _train(
-    job: Iterator[Event],
-    trainer: Trainer,
-    run: RunFolder,
-    checkpoint: Path,
-    interrupts: Interrupts,
-    began: float,
-    origin: str = "",
-) -> Generator[Event, None, None]:
-    """Train; save now and then, when it is done, and when the user stops it."""
-    saved = time.monotonic()
-
-    def save() -> None:
-        nonlocal saved
-        snapshot = trainer.snapshot()
-        if snapshot.is_finite:
-            run.save(checkpoint, trainer.done, snapshot, time.monotonic() - began, origin)
-            trainer.good = snapshot
-        saved = time.monotonic()
-
-    with interrupts.held():
-        for event in job:
-            yield event
-            if interrupts.requested:
-                save()
-                raise KeyboardInterrupt
-            if time.monotonic() - saved >= checkpoint_seconds():
-                save()
-        save()
-
-
-def _go_on_with_pick(
-    job: Job, entry: Entry, large: Network, run: RunFolder, interrupts: Interrupts, began: float
-) -> Generator[Event, None, tuple[Entry, Trainer]]:
-    """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
-    cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path, _origin(run))
-    picked = yield from enter_pick(job, entry, cuts, run.path)
-    trainer, origin = picked.make_trainer(), digest(picked.network().arrays())
-    snapshot = yield from _take_up(run.checkpoint_of_pick, origin)
-    if snapshot is not None:
-        trainer.restore(snapshot)
-        yield Note(f"Going on with the pick after step {trainer.done} of {trainer.total}.")
-    try:
-        yield from _train(tune(picked, trainer), trainer, run, run.checkpoint_of_pick, interrupts, began, origin)
-    except NonFiniteLoss as error:
-        yield Note(f"The pick stays as it was cut: {error.problem}")
-        trainer = picked.make_trainer()
-    return picked, trainer
-
-
-def _go_on_with_all(
-    entry: Entry, network: Network, share: float, run: RunFolder, interrupts: Interrupts, began: float
-) -> Generator[Event, None, tuple[Network, str]]:
-    """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0.
-
-    Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before.
-    """
-    images = f"its {len(entry.validation):,} images, too"
-    if share == 0:
-        yield Note(f"Validation has decided: the classifier is fitted again, with {images}. The test part judges it.")
-        whole = Together(entry.train, entry.validation)
-        network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), whole)))
-        return network, "the classifier again"
-    origin = digest(network.arrays())
-    snapshot = yield from _take_up(run.checkpoint_of_all, origin)
-    epochs = entry.plan.epochs_on_all if snapshot is not None else epochs_in_time(entry.plan)
-    if epochs == 0:
-        yield Note("There is no time left to learn from the validation images, too.")
-        return network, ""
-    last = entry_of_all(entry, network, epochs)
-    trainer = last.make_trainer()
-    yield Note(f"Validation has decided: {_epochs(epochs)} more, with {images}. The test part judges what comes out.")
-    if snapshot is not None:
-        trainer.restore(snapshot)
-        yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
-    try:
-        yield from _train(learn_all(last, trainer), trainer, run, run.checkpoint_of_all, interrupts, began, origin)
-    except NonFiniteLoss as error:
-        yield Note(f"The network stays as it was before that: {error.problem}")
-        return network, ""
-    network.load_arrays(between(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
-    return network, _epochs(trainer.epochs)
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch{'s' * (number != 1)}"
 
 
 def _finish(
@@ -310,7 +199,7 @@ def _finish(
     limit_ms = options.budget.latency_ms if options.target is None else None
     draft = seal(write_onnx(graph, network.arrays(), record.temperature), record)
     measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
-    record = replace(record, latencies=(measurement.to_json(),), provenance={**record.provenance, **_origin(run)})
+    record = replace(record, latencies=(measurement.to_json(),), provenance={**record.provenance, **run.origin()})
     with interrupts.held():
         parity = write_artifact(
             run.model,
@@ -341,19 +230,8 @@ def _finish(
     return evaluation, measurement, facts
 
 
-def _origin(run: RunFolder) -> dict[str, Any]:
-    """Return what the file says of the device that it is for, and of the weights that training started from."""
-    content = run.read_plan()
-    return {"target": content["target"], "weights": content["start"]["weights"]}
-
-
 def _deadline(began: float, options: FitOptions) -> float | None:
     return None if options.minutes is None else began + 60 * options.minutes
-
-
-def checkpoint_seconds() -> float:
-    """Return the time between two checkpoints; tests that kill the process set it."""
-    return float(os.environ.get("POCKETVISION_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))
 
 
 def _plan_json(job: Job, found: Found, outcome: Outcome, start: Start) -> dict[str, Any]:

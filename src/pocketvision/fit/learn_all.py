@@ -7,22 +7,60 @@ What is kept is the mean of the weights before and after: nothing is left to sto
 training is often better than both (Izmailov et al. 2018, arXiv:1803.05407; measured: docs/log.md).
 """
 
-import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from pocketvision.data.loader import Together
-from pocketvision.events import Event
+from pocketvision.errors import NonFiniteLoss
+from pocketvision.events import Event, Note
 from pocketvision.fit.contest import Entry, look_at_nothing, retold
+from pocketvision.fit.head import fit_head_again
 from pocketvision.fit.plan import Plan
+from pocketvision.fit.saved import Saved, digest, take_up
+from pocketvision.fit.settle import between
 from pocketvision.model.network import Network
-from pocketvision.model.rewrite import Arrays
 from pocketvision.train.loop import Trainer
 
 SHARE_OF_ALL = 0.5  # of the way from before to after
+
+
+def go_on_with_all(
+    entry: Entry, network: Network, share: float, saved: Saved
+) -> Generator[Event, None, tuple[Network, str]]:
+    """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0.
+
+    Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before.
+    """
+    images = f"its {len(entry.validation):,} images, too"
+    if share == 0:
+        yield Note(f"Validation has decided: the classifier is fitted again, with {images}. The test part judges it.")
+        whole = Together(entry.train, entry.validation)
+        network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), whole)))
+        return network, "the classifier again"
+    origin = digest(network.arrays())
+    snapshot = yield from take_up(saved.run.checkpoint_of_all, origin)
+    epochs = entry.plan.epochs_on_all if snapshot is not None else epochs_in_time(entry.plan)
+    if epochs == 0:
+        yield Note("There is no time left to learn from the validation images, too.")
+        return network, ""
+    last = entry_of_all(entry, network, epochs)
+    trainer = last.make_trainer()
+    yield Note(f"Validation has decided: {_epochs(epochs)} more, with {images}. The test part judges what comes out.")
+    if snapshot is not None:
+        trainer.restore(snapshot)
+        yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
+    try:
+        yield from saved.train(learn_all(last, trainer), trainer, saved.run.checkpoint_of_all, origin)
+    except NonFiniteLoss as error:
+        yield Note(f"The network stays as it was before that: {error.problem}")
+        return network, ""
+    network.load_arrays(between(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
+    return network, _epochs(trainer.epochs)
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch{'s' * (number != 1)}"
 
 
 def epochs_in_time(plan: Plan) -> int:
@@ -45,14 +83,6 @@ def entry_of_all(entry: Entry, network: Network, epochs: int) -> Entry:
     other_draws = entry.seed ^ 1
     images = Together(entry.train, entry.validation)
     return replace(entry, plan=plan, train=images, start=network.arrays(), seed=other_draws)
-
-
-def digest(arrays: Arrays) -> str:
-    """Return the SHA-256 of weights: what a later training went on from."""
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        found.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
-    return found.hexdigest()
 
 
 def learn_all(entry: Entry, trainer: Trainer) -> Iterator[Event]:

@@ -145,6 +145,11 @@ class RunFolder:
         write_atomically(self.path / PLAN, json.dumps(plan, indent=1, ensure_ascii=False).encode())
         self._open(epoch=0)
 
+    def origin(self) -> dict[str, Any]:
+        """Return what files say of the device that they are for, and of the weights that training started from."""
+        content = self.read_plan()
+        return {"target": content["target"], "weights": content["start"]["weights"]}
+
     def read_start(self) -> Arrays:
         """Return the weights that training started from, as `begin` wrote them.
 
