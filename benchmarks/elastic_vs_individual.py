@@ -1,13 +1,15 @@
-"""What does one elastic training give against training each size alone? 16 sizes, Fashion-MNIST, the same images and epochs.
+"""What does one elastic training give against training each size alone? 16 sizes, the same Fashion-MNIST images.
 
-    python benchmarks/elastic_vs_individual.py                      # about 3 hours; run again, it skips what is done
+    python benchmarks/elastic_vs_individual.py                      # about 2.5 hours; run again, it skips what is done
 
-Such small networks train as fast with one thread as with two, so two processes with OMP_NUM_THREADS=1 take half as long:
-`--seeds 0 --suffix a` beside `--seeds 1 2 --suffix b`, then `--merge` with both files.
+Such small networks train as fast with one thread as with two, so two processes with OMP_NUM_THREADS=1 take half as long. First
+the times, with nothing else running: `--only-times --suffix t`; then `--no-times --seeds 0 --suffix a` beside `--no-times
+--seeds 1 2 --suffix b`; then `--merge` with all files.
 
 (a) the time of the elastic run against the sum of the 16 single trainings; (b) MobileNetV1: the cuts, before and after one
 epoch of their own, against 8 of the sizes trained alone, 3 seeds; (c) MobileNetV2, 1 seed and 4 sizes. All are judged on
-the test images; `--judge validation` is for trying things out. The sizes trained alone follow the same recipe.
+the test images; `--judge validation` is for trying things out. Both follow the recipe for as many epochs; the elastic training
+takes the smaller batches that the recipe names for it.
 """
 
 import argparse
@@ -32,6 +34,8 @@ from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.statistics import recalibrate
 from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich
 from pocketvision.events import finish
+from pocketvision.fit.contest import look_at_nothing
+from pocketvision.fit.elastic_plan import TUNE_RATE
 from pocketvision.fit.plan import chosen_augmentation
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
@@ -50,8 +54,6 @@ FAMILIES = {  # short name, seeds, sizes trained alone
 }
 IMAGES, JUDGED = 20_000, 10_000
 BLOCKS = 16  # of an epoch, timed in turn
-TUNE_RATE = 0.5  # of the recipe's
-ELASTIC_EPOCHS, ELASTIC_BATCH = 20, 32  # longer than the others, and smaller batches at the same rate: docs/log.md
 
 
 class Pictures:
@@ -162,12 +164,12 @@ class Setting:
         network.load_arrays(finish(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
         return network
 
-    def time_epochs(self, other: "Setting") -> dict[str, float]:
-        """Seconds of one epoch of each size alone, and of the other setting's elastic network, in blocks that take turns."""
+    def time_epochs(self, other: "Setting") -> dict[str, list[float]]:
+        """Seconds of the blocks of one epoch of each size alone, and of the other setting's elastic network; they take turns."""
         contestants = {name_of(graph): (self, self.trainer(build(graph), 99), graph) for graph in self.space.graphs}
         sandwich = Sandwich(other.space, other.options, other.seed)
         contestants["elastic"] = other, other.trainer(build(other.space.graph), 99, sandwich), other.space.graph
-        seconds = dict.fromkeys(contestants, 0.0)
+        seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for block in range(BLOCKS):
             for name, (setting, trainer, graph) in contestants.items():
                 first, last = (number * setting.steps // BLOCKS for number in (block, block + 1))
@@ -176,13 +178,8 @@ class Setting:
                 for _, (images, labels) in zip(range(last - first), batches, strict=False):
                     trainer.train_step(images, labels, 0.01)
                     trainer.done += 1
-                seconds[name] += time.monotonic() - began
+                seconds[name].append(time.monotonic() - began)
         return seconds
-
-
-def look_at_nothing(network: Network) -> Iterator[Any]:
-    yield from ()
-    return 0.0, 0.0
 
 
 def name_of(graph: Graph) -> str:
@@ -203,9 +200,21 @@ def summary(cells: dict[str, Any], share: float) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for short, _, _ in FAMILIES.values():
         if f"{short} epochs" in cells:
-            seconds = dict(cells[f"{short} epochs"])
-            whole = seconds.pop("elastic")
-            said[f"{short} elastic time / sum of singles"] = round(share * whole / sum(seconds.values()), 3)
+            blocks = {name: np.array(seconds) for name, seconds in cells[f"{short} epochs"].items()}
+            whole = blocks.pop("elastic")
+            ratios = share * whole / np.sum(list(blocks.values()), axis=0)
+            said[f"{short} elastic time / sum of singles"] = round(
+                share * float(whole.sum()) / float(sum(map(np.sum, blocks.values()))), 3
+            )
+            said[f"{short} the same, quartiles over blocks"] = [
+                round(float(q), 3) for q in np.quantile(ratios, (0.25, 0.75))
+            ]
+            runs = [cell for key, cell in cells.items() if key.startswith(f"{short} elastic") and cell["tuned"]]
+            more = [(run["tuning_seconds"] + run["statistics_seconds"]) / run["training_seconds"] for run in runs]
+            if more:
+                said[f"{short} the same, with statistics and fine-tunes of all"] = round(
+                    said[f"{short} elastic time / sum of singles"] * (1 + float(np.mean(more))), 3
+                )
         for kind in ("cuts", "tuned"):
             points: dict[str, list[np.ndarray]] = {}
             for key, cell in cells.items():
@@ -225,16 +234,25 @@ def summary(cells: dict[str, Any], share: float) -> dict[str, Any]:
     return said
 
 
-def merge(files: list[Path], share: float, suffix: str) -> None:
-    """Write one result of those that several processes made."""
+def merge(files: list[Path], suffix: str) -> None:
+    """Write one result of those that several processes made, with the same options."""
     contents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    same = {tuple(str(content[name]) for name in SAME) for content in contents}
-    if len(same) > 1:
-        sys.exit(f"these files do not belong together: {same}")
+    same = {json.dumps([*(content[name] for name in SAME), settings(content["options"])]) for content in contents}
+    keys = [key for content in contents for key in content["cells"]]
+    if len(same) > 1 or len(set(keys)) < len(keys):
+        sys.exit("These files do not belong together: options, commits or devices differ, or a cell is in two of them.")
     cells = {name: cell for content in contents for name, cell in content["cells"].items()}
-    result = contents[0] | {"cells": cells, "summary": summary(cells, share), "is_finished": True}
+    options = contents[0]["options"]
+    said = summary(cells, int(options["elastic_epochs"]) / int(options["epochs"]))
+    result = contents[0] | {"cells": cells, "options": settings(options), "summary": said, "is_finished": True}
     write(RESULTS / file_name(result["question"], result["date"], suffix), result)
-    print(json.dumps(result["summary"], indent=1))
+    print(json.dumps(said, indent=1))
+
+
+def settings(options: dict[str, str]) -> dict[str, str]:
+    """Return the options that results depend on, not those that say which cells are run."""
+    names = ("judge", "epochs", "elastic_epochs", "random", "labels", "weight", "lr", "batch_size")
+    return {name: options[name] for name in names}
 
 
 def main() -> None:
@@ -248,34 +266,39 @@ def main() -> None:
     parser.add_argument("--labels", type=float, nargs=2, default=ElasticOptions.labels)
     parser.add_argument("--weight", type=float, default=ElasticOptions.weight)
     parser.add_argument("--lr", type=float, default=find_recipe("modern").lr, help="of the elastic training")
-    parser.add_argument("--batch-size", type=int, default=ELASTIC_BATCH, help="of the elastic training")
-    parser.add_argument("--elastic-epochs", type=int, default=ELASTIC_EPOCHS, help="of the elastic training")
+    parser.add_argument(
+        "--batch-size", type=int, default=find_recipe("modern").elastic_batch_size, help="of the elastic training"
+    )
+    parser.add_argument("--elastic-epochs", type=int, help="of the elastic training; as many as the others have")
     parser.add_argument("--no-tune", action="store_true")
     parser.add_argument("--no-alone", action="store_true")
     parser.add_argument("--no-times", action="store_true")
+    parser.add_argument("--only-times", action="store_true")
     parser.add_argument("--suffix", default="")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--merge", type=Path, nargs="+", help="result files of one commit; nothing is run")
     asked = parser.parse_args()
-    share = asked.elastic_epochs / asked.epochs
     if asked.merge:
-        merge(asked.merge, share, asked.suffix)
+        merge(asked.merge, asked.suffix)
         return
+    asked.elastic_epochs = asked.elastic_epochs or asked.epochs
+    share = asked.elastic_epochs / asked.epochs
     keep_memory()
     options = ElasticOptions(random=asked.random, labels=tuple(asked.labels), weight=asked.weight)
     pictures = Pictures(asked.judge)
-    print_estimate(10 * asked.epochs)
+    print_estimate(10 if asked.only_times else 12 * asked.epochs)
     results = Results("elastic_vs_individual", ("torch",), asked.suffix, *([asked.folder] if asked.folder else []))
     if results.is_finished:
         return
     results.content |= {"options": {name: str(value) for name, value in vars(asked).items()}}
+    results.content |= {"threads": torch.get_num_threads()}
     for family in asked.families.split(","):
         short, seeds, sizes = FAMILIES[family]
         setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures, options=options)
         changes = {"lr": asked.lr, "batch_size": asked.batch_size, "epochs": asked.elastic_epochs}
         if not asked.no_times:
             results.cell(f"{short} epochs", partial(setting(0).time_epochs, setting(0, **changes)))
-        for seed in asked.seeds or seeds:
+        for seed in () if asked.only_times else [seed for seed in seeds if seed in (asked.seeds or seeds)]:
             results.cell(f"{short} elastic {seed}", partial(setting(seed, **changes).elastic, not asked.no_tune))
             for width, side in () if asked.no_alone else sizes:
                 results.cell(f"{short} alone {width:g}-{side} {seed}", partial(setting(seed).alone, width, side))

@@ -120,6 +120,21 @@ def test_all_sizes_from_published_weights(photos, weights, tmp_path):
     assert any(sentence.startswith("Pick of ") for sentence in said)
 
 
+@pytest.mark.parametrize(("macs", "least"), [(15_000_000, 0.5), (6_000_000, 0.375), (2_500_000, 0.1875)])
+def test_how_narrow_sub_networks_of_published_weights_are(macs, least, photos, weights):
+    """As narrow as the budget needs, with one width to spare, but for half the width, which is always there."""
+    words = ("--weights", weights, "--elastic", "--macs", macs, "--resolution", 64, "--epochs", 1)
+    outcome = pocketvision("fit", photos, *words, "--plan", "--json")
+    assert outcome.code == 0, outcome.err
+    assert f"Sub-networks have width {least:g} at least" in outcome.err
+    fitting = {
+        float(row["name"].split("_w")[1].split("_")[0])
+        for row in json.loads(outcome.out)["candidates"]
+        if not row["dropped"]
+    }
+    assert least == min(0.5, *sorted(fitting, reverse=True)[:2])
+
+
 def test_features_are_given_too(tuned, photos):
     folder, _ = tuned
     images = sorted((photos / "cat").iterdir())

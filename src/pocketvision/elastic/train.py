@@ -101,31 +101,40 @@ class Sandwich:
         return loss.item() if bool(torch.isfinite(torch.stack(losses)).all()) else float("nan")
 
     def draw(self, step: int) -> list[tuple[float, int]]:
-        """Return width and resolution of the sub-networks of a step: the narrowest first, then random ones, no two alike."""
+        """Return width and resolution of the sub-networks of a step: the narrowest first, then random ones.
+
+        No width and no resolution comes twice while there are others; instead of the largest network, which learns anyway, its
+        width comes at a smaller resolution.
+        """
         widths, sides = self.space.widths, self.space.resolutions
         rng = np.random.default_rng([self.seed, STREAM, step])
         picked = [widths[0], *spread(rng, widths[1:] or widths, self.options.random)]
-        return list(zip(picked, spread(rng, sides, len(picked)), strict=True))
+        drawn = list(zip(picked, spread(rng, sides, len(picked)), strict=True))
+        largest, smaller = (widths[-1], sides[-1]), sides[:-1]
+        if smaller:
+            return [(w, int(rng.choice(smaller))) if (w, side) == largest else (w, side) for w, side in drawn]
+        return [size for size in drawn if size != largest]
 
 
-def plain_steps(space: ElasticSpace, options: ElasticOptions) -> float:
+def relative_cost(space: ElasticSpace, options: ElasticOptions) -> float:
     """Return how many steps of the largest network alone a step takes, by multiply-adds: more where small layers wait."""
-    macs = {
-        width: float(np.mean([count(space.cut(width, side)).macs for side in space.resolutions]))
-        for width in space.widths
-    }
-    others = np.mean([macs[width] for width in space.widths[1:] or space.widths])
-    return 1 + (macs[space.widths[0]] + options.random * float(others)) / count(space.graph).macs
+
+    def mean_macs(width: float) -> float:
+        sides = space.resolutions[:-1] if width == space.widths[-1] else space.resolutions
+        return float(np.mean([count(space.cut(width, side)).macs for side in sides])) if sides else 0.0
+
+    others = float(np.mean([mean_macs(width) for width in space.widths[1:] or space.widths]))
+    return 1 + (mean_macs(space.widths[0]) + options.random * others) / count(space.graph).macs
 
 
-def spread(rng: np.random.Generator, values: Sequence[Any], count: int) -> list[Any]:
+def spread(rng: np.random.Generator, values: Sequence[Any], number: int) -> list[Any]:
     """Draw so many of the values; none comes again before all others have come.
 
     >>> sorted(spread(np.random.default_rng(0), (16, 24, 32), 3)), len(spread(np.random.default_rng(0), (16, 24), 5))
     ([16, 24, 32], 5)
     """
-    rounds = -(-count // len(values))
-    return [value for _ in range(rounds) for value in rng.permutation(values).tolist()][:count]
+    rounds = -(-number // len(values))
+    return [value for _ in range(rounds) for value in rng.permutation(values).tolist()][:number]
 
 
 class Distillation:

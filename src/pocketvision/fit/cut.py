@@ -12,7 +12,7 @@ from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
 from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import read_device_file
-from pocketvision.errors import BadOption
+from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.events import Event, Note
 from pocketvision.export.artifact import write_artifact
 from pocketvision.export.evaluate import Evaluation
@@ -21,7 +21,7 @@ from pocketvision.files import write_atomically
 from pocketvision.fit.cuts import Cuts, Judged, front_json, read_cuts
 from pocketvision.fit.judge import make_record
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, spent_of
-from pocketvision.fit.search import time_graphs
+from pocketvision.fit.search import time_graphs, warn_of
 from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import golden_images
@@ -95,8 +95,11 @@ def cut_run(
 
 def say_if_trained_further(model: Path, name: str, score: Evaluation) -> Generator[Note, None, None]:
     """Say where the run's own file is the same network, trained further on its own, and better for it."""
-    record = load(model).record if model.exists() else None
-    if record is not None and record.model["name"] == name and record.metrics[score.part]["top1"] > score.top1:
+    try:
+        record = load(model).record
+    except BadArtifact:  # `cut` needs no such file
+        return
+    if record.model["name"] == name and record.metrics[score.part]["top1"] > score.top1:
         yield Note(
             f"{model} is {name}, too, trained further on its own: {score.part} top-1 "
             f"{record.metrics[score.part]['top1']:.4f} instead of {score.top1:.4f}."
@@ -151,6 +154,8 @@ def _index_row(written: Written, cuts: Cuts) -> dict[str, Any]:
 def _timed(cuts: Cuts, budget: Budget, target: Path | None, threads: int) -> Generator[Event, None, tuple[Cuts, str]]:
     """Return the cuts with latencies for this budget: of the device file, of this machine now, or as stored."""
     stored, device = [each.cut.candidate for each in cuts.judged], ""
+    if target is not None:
+        yield from warn_of(read_device_file(target), target, threads)
     if target is not None or budget.latency_ms is not None:
         timed, device = yield from time_graphs([_untimed(one) for one in stored], target, threads)
     elif all(one.latency is not None for one in stored):

@@ -10,6 +10,7 @@ import numpy as np
 from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
+from pocketvision.data.loader import Pixels
 from pocketvision.elastic.statistics import images_needed, recalibrate
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import BadData, NoFit, NonFiniteLoss
@@ -32,22 +33,27 @@ from pocketvision.train.loop import Trainer
 
 def go_on_with_pick(
     job: Job, entry: Entry, large: Network, saved: Saved
-) -> Generator[Event, None, tuple[Entry, Trainer]]:
-    """Pick the cut of the trained elastic network that is best within the budget, and train it further."""
+) -> Generator[Event, None, tuple[Entry, Trainer, Pixels]]:
+    """Pick the cut of the trained elastic network that is best within the budget, and train it further.
+
+    Return it, its trainer, and the test images at its resolution.
+    """
     run = saved.run
     cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path, run.origin())
-    picked = yield from enter_pick(job, entry, cuts, run.path)
-    trainer, origin = picked.make_trainer(), digest(picked.network().arrays())
-    snapshot = yield from take_up(run.checkpoint_of_pick, origin)
-    if snapshot is not None:
+    picked, test = yield from enter_pick(job, entry, cuts, run.path)
+    trainer, cut_digest = picked.make_trainer(), digest(picked.network().arrays())
+    snapshot = yield from take_up(run.checkpoint_of_pick, cut_digest)
+    if snapshot is None:
+        saved.save(trainer, run.checkpoint_of_pick, cut_digest)  # with the time that judging all cuts took
+    else:
         trainer.restore(snapshot)
         yield Note(f"Going on with the pick after step {trainer.done} of {trainer.total}.")
     try:
-        yield from saved.train(tune(picked, trainer), trainer, run.checkpoint_of_pick, origin)
+        yield from saved.train(tune(picked, trainer), trainer, run.checkpoint_of_pick, cut_digest)
     except NonFiniteLoss as error:
         yield Note(f"The pick stays as it was cut: {error.problem}")
         trainer = picked.make_trainer()
-    return picked, trainer
+    return picked, trainer, test
 
 
 def find_cuts(
@@ -121,8 +127,8 @@ def _statistics(graph: Graph, arrays: Arrays) -> dict[str, Any]:
     return {p.name: arrays[p.name] for p in graph.parameters() if not p.is_trained}
 
 
-def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event, None, Entry]:
-    """Return the best cut within the budget, ready to be trained further with the largest network's answers.
+def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event, None, tuple[Entry, Pixels]]:
+    """Return the best cut within the budget, ready to be trained further with the largest network's answers; and test images.
 
     Raises:
         NoFit: no cut is within the budget, timed again after the training; `cut` writes one for a wider budget.
@@ -136,9 +142,12 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event
     teacher = build(cuts.graph)
     teacher.load_arrays(cuts.arrays(cuts.graph))
     objective = Distillation(teacher.to(entry.device), graph.image.height)
-    validation = yield from decode(job.dataset, job.parts.validation, graph, entry.plan.preprocessing, "validation")
+    preprocessing = entry.plan.preprocessing
+    validation = yield from decode(job.dataset, job.parts.validation, graph, preprocessing, "validation")
+    test = yield from decode(job.dataset, job.parts.test, graph, preprocessing, "test")
     plan = plan_of_pick(job, entry.plan, graph, objective)
-    return replace(entry, plan=plan, validation=validation, start=cuts.arrays(graph), objective=objective)
+    picked = replace(entry, plan=plan, validation=validation, start=cuts.arrays(graph), objective=objective)
+    return picked, test
 
 
 def describe_pick(cuts: Cuts, chosen: Cut) -> Iterator[Note]:

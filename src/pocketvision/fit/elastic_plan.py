@@ -7,7 +7,7 @@ from typing import Any
 from pocketvision.cost.count import count
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.statistics import images_needed
-from pocketvision.elastic.train import ElasticOptions, Sandwich, plain_steps
+from pocketvision.elastic.train import ElasticOptions, Sandwich, relative_cost
 from pocketvision.fit.job import Job
 from pocketvision.fit.seconds import PROBE_SECONDS, decode_seconds
 from pocketvision.model.graph import Graph
@@ -52,9 +52,9 @@ class ElasticPlan:
         """Return the sizes below a network, itself included."""
         return ElasticSpace.below(graph, self.widths, self.resolutions)
 
-    def plain_steps(self, graph: Graph) -> float:
+    def relative_cost(self, graph: Graph) -> float:
         """Return how many steps of the largest network alone a step with its sub-networks takes, about."""
-        return plain_steps(self.space(graph), self.options)
+        return relative_cost(self.space(graph), self.options)
 
     def keep_seconds(self, job: Job, graph: Graph, look: float, seconds_left: float) -> "ElasticPlan":
         """Return it with the time that is kept for the front and for the pick.

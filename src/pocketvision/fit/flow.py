@@ -37,7 +37,7 @@ from pocketvision.fit.report.files import write_report
 from pocketvision.fit.report.gather import gather, read_epochs
 from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import LOG, RunFolder
-from pocketvision.fit.saved import Saved, say_if_damaged
+from pocketvision.fit.saved import Saved, clear_damaged
 from pocketvision.fit.search import Found, search
 from pocketvision.fit.settle import settle
 from pocketvision.fit.space import check_space
@@ -135,8 +135,7 @@ def _fit(
     yield from plan.describe()
     yield from saved.train(entry.train_with(trainer), trainer, run.checkpoint)
     if plan.elastic is not None:
-        entry, trainer = yield from go_on_with_pick(job, entry, trainer.average.network, saved)
-        test = yield from decode(dataset, parts.test, entry.plan.graph, plan.preprocessing, "test")
+        entry, trainer, test = yield from go_on_with_pick(job, entry, trainer.average.network, saved)
     network, share = yield from settle(entry, trainer.average.network.to("cpu"))
     del trainer  # and its moments
     calibrated, on_all = calibrate(network, entry.validation), ""
@@ -180,7 +179,7 @@ def _go_on(run: RunFolder, snapshot: Snapshot | None, job: Job) -> Generator[Eve
     trainer = entry.make_trainer()
     if snapshot is not None:
         trainer.restore(snapshot)
-    yield from say_if_damaged(run.checkpoint, snapshot)
+    yield from clear_damaged(run.checkpoint, snapshot)
     yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
     return entry, trainer
 

@@ -23,10 +23,11 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.seconds import (
     CHECKED_EACH_EPOCH,
     FINISH_SECONDS,
-    LOOKS_BACK,
+    FORWARD_SHARE,
     SLACK,
     finish_seconds,
     look_seconds,
+    looks_back,
     timed_images,
 )
 from pocketvision.model.graph import Graph
@@ -177,10 +178,12 @@ def make_plan(
         step_seconds = step_seconds or measure_step_seconds(
             graph, recipe, job.device, timed_images(graph, recipe), precision, objective=objective_of(graph, elastic)
         )
-        alone = step_seconds / (elastic.plain_steps(graph) if elastic else 1)
+        alone = step_seconds / (elastic.relative_cost(graph) if elastic else 1)
         look = look_seconds(graph, recipe, job.device, precision, alone)
-        finish = finish_seconds(parts, look, looks=1 + LOOKS_BACK * (share_on_all > 0))
-        epoch_seconds = SLACK * steps * step_seconds + look * min(CHECKED_EACH_EPOCH, len(parts.validation))
+        has_start = preprocessing is not None or elastic is not None
+        finish = finish_seconds(parts, look, looks=1 + looks_back(recipe, has_start))
+        check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(parts.validation))
+        epoch_seconds = SLACK * steps * step_seconds + check
         if elastic is not None:
             elastic = elastic.keep_seconds(job, graph, look, deadline - finish - time.monotonic())
             finish += elastic.front_seconds + elastic.tune_seconds
@@ -221,7 +224,8 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Pl
     """
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
-    epochs, stop_by, step_seconds = 1, None, None
+    share = plan.elastic.tune_share
+    epochs, stop_by, step_seconds = max(1, round(plan.epochs * share / (1 - share))), None, None
     if plan.stop_by is not None:
         stop_by = plan.stop_by + plan.elastic.front_seconds + plan.elastic.tune_seconds
         timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
@@ -229,8 +233,7 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Pl
             graph, recipe, job.device, timed, plan.precision, objective=objective, resolution=side
         )
         epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * plan.steps * step_seconds)))
-        if recipe.most_epochs is not None:
-            epochs = min(epochs, recipe.most_epochs)
+    epochs = min(epochs, recipe.most_epochs or epochs)
     return replace(
         plan, graph=graph, recipe=recipe, epochs=epochs, stop_by=stop_by, step_seconds=step_seconds, elastic=None
     )
@@ -250,12 +253,11 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
     """
     graph = resolve_again(content["model"])
     elastic = ElasticPlan.from_json(content.get("elastic"))
+    recipe = chosen_recipe(job.options, len(job.labels), content["start"]["weights"] is not None, elastic is not None)
     return Plan(
         graph=graph,
         reason=content["reason"],
-        recipe=chosen_recipe(
-            job.options, len(job.labels), content["start"]["weights"] is not None, elastic is not None
-        ),
+        recipe=replace(recipe, lr=content["recipe"]["lr"], batch_size=content["recipe"]["batch_size"]),
         epochs=content["epochs"],
         steps=content["steps_per_epoch"],
         precision=content["precision"],

@@ -46,30 +46,29 @@ class Saved:
             origin: digest of the weights that it goes on from, where these are in another checkpoint.
         """
         saved = time.monotonic()
-
-        def save() -> None:
-            nonlocal saved
-            snapshot = trainer.snapshot()
-            if snapshot.is_finite:
-                self.run.save(checkpoint, trainer.done, snapshot, time.monotonic() - self.began, origin)
-                trainer.good = snapshot
-            saved = time.monotonic()
-
         with self.interrupts.held():
             for event in job:
                 yield event
                 if self.interrupts.requested:
-                    save()
+                    self.save(trainer, checkpoint, origin)
                     raise KeyboardInterrupt
                 if time.monotonic() - saved >= checkpoint_seconds():
-                    save()
-            save()
+                    self.save(trainer, checkpoint, origin)
+                    saved = time.monotonic()
+            self.save(trainer, checkpoint, origin)
+
+    def save(self, trainer: Trainer, checkpoint: Path, origin: str = "") -> None:
+        """Save a training's state, unless it holds what is no number; arguments as of `train`."""
+        snapshot = trainer.snapshot()
+        if snapshot.is_finite:
+            self.run.save(checkpoint, trainer.done, snapshot, time.monotonic() - self.began, origin)
+            trainer.good = snapshot
 
 
 def take_up(checkpoint: Path, origin: str) -> Generator[Event, None, Snapshot | None]:
     """Return where a later training was saved last; None: nowhere, or it went on from other weights than these."""
     snapshot = load_checkpoint(checkpoint)
-    yield from say_if_damaged(checkpoint, snapshot)
+    yield from clear_damaged(checkpoint, snapshot)
     if snapshot is not None and snapshot.numbers["origin"] != origin:
         yield Note(f"What {checkpoint} holds went on from other weights; these epochs begin anew.")
         shutil.rmtree(checkpoint)  # its larger steps would pass for newer ones
@@ -85,10 +84,18 @@ def digest(arrays: Arrays) -> str:
     return found.hexdigest()
 
 
-def say_if_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Note]:
-    """Say where what was loaded is not the newest that was saved."""
+def clear_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Note]:
+    """Say where what was loaded is not the newest that was saved; where nothing could be, remove it.
+
+    Damaged checkpoints of later steps would pass for newer ones than those to come.
+    """
     newest = newest_step(checkpoint)
-    if newest is not None and (snapshot is None or snapshot.numbers["done"] != newest):
+    if newest is None or (snapshot is not None and snapshot.numbers["done"] == newest):
+        return
+    if snapshot is None:
+        yield Note(f"No checkpoint in {checkpoint} is whole; this training begins anew.")
+        shutil.rmtree(checkpoint)
+    else:
         yield Note(
             f"The newest checkpoint in {checkpoint}, of step {newest}, is damaged; the one before it is taken up."
         )

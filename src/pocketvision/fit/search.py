@@ -146,9 +146,13 @@ def _find_largest(
     options = [candidate.graph.options for candidate in candidates]
     fitting = [have for one, have in zip(candidates, options, strict=True) if have is not None and not one.dropped]
     widths = sorted({o.width for o in options if o is not None})
-    if weights is not None:  # with fewer channels little of them is left
-        least = min(NARROWEST_SHARE * max(widths), max(have.width for have in fitting))
-        widths = [width for width in widths if width >= least]
+    if (
+        weights is not None
+    ):  # with fewer channels little of them is left; the budget may need it, with one more to spare
+        needed = sorted({have.width for have in fitting}, reverse=True)[:2]
+        widths = [width for width in widths if width >= min(NARROWEST_SHARE * max(widths), *needed)]
+        fitting = [have for have in fitting if have.width in widths]
+        yield Note(f"Sub-networks have width {widths[0]:g} at least; narrower ones keep little of the weights.")
     sizes = ElasticPlan(
         widths=tuple(widths),
         resolutions=tuple(sorted({o.resolution for o in options if o is not None})),
@@ -192,7 +196,6 @@ def time_graphs(
     """
     if target is not None:
         measured = read_device_file(target)
-        yield from _warn_of(measured, target, threads)
         return _read_latencies(candidates, measured, str(target)), str(measured.device)
     found = yield from probe([c.graph for c in candidates], threads, PROBE_SECONDS, footprints=False)
     latencies = {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
@@ -204,7 +207,7 @@ def _time(
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates with their latencies: read from the device file, or measured on this machine."""
     if target is not None:
-        yield from _warn_of(target, options.target, options.threads)
+        yield from warn_of(target, options.target, options.threads)
         return _read_latencies(candidates, target, str(options.target))
     limits = options.budget.without_latency()
     waiting = [candidate for candidate in candidates if not limits.missed(candidate.spent)]
@@ -224,12 +227,12 @@ def _time(
     return [candidate.time(timed[candidate.name]) if candidate.name in timed else candidate for candidate in candidates]
 
 
-def _warn_of(target: DeviceFile, path: str | Path | None, threads: int) -> Generator[Note, None, None]:
+def warn_of(target: DeviceFile, path: str | Path | None, threads: int) -> Generator[Note, None, None]:
     """Say what is doubtful about a device file."""
     for warning in target.warnings():
         yield Note(f"{path}: {warning}")
     if target.threads != threads:
-        yield Note(f"{path} was measured with {target.threads} threads; the budget is for these.")
+        yield Note(f"{path} was measured with {target.threads} threads; its latencies are of these.")
 
 
 def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) -> list[Candidate]:

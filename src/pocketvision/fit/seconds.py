@@ -22,6 +22,7 @@ SLACK = 1.03  # a step among others takes a little longer than a step measured a
 FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looked at
 FULL_PRECISION = 2.0  # times as long as in bfloat16, about: networks are judged in float32
 LOOKS_BACK = 5  # at the validation images after fine-tuning: see fit/settle.py
+LOOKS_AT_ENDS = 2  # where batch-norm statistics moved
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
 TIMED_LOOKS = 64  # images
@@ -46,6 +47,13 @@ def look_seconds(graph: Graph, recipe: Recipe, device: torch.device, precision: 
         return _measure_look(graph)
     slower = FULL_PRECISION if precision == "bfloat16" else 1.0
     return slower * FORWARD_SHARE * step_seconds / recipe.batch_size
+
+
+def looks_back(recipe: Recipe, has_start: bool) -> int:
+    """Return how many looks at the validation images decide how far a training that started from weights is followed."""
+    if not has_start:
+        return 0
+    return LOOKS_BACK if recipe.batch_norm_momentum is None else LOOKS_AT_ENDS
 
 
 def _measure_look(graph: Graph) -> float:

@@ -16,7 +16,8 @@ class Recipe:
         optimizer: "sgd" (Nesterov), "adamw" or "rmsprop".
         lr: the largest learning rate, for batches of `batch_size`.
         batch_size: images in a step.
-        elastic_batch_size: images in a step in which sub-networks learn, too, at the same rate; None: as many.
+        elastic_batch_size: images in a step in which sub-networks learn, too, at the same rate; None: as many. Other batches then
+            get a rate in proportion to this one.
         weight_decay: on filters and matrices; never on batch norm and biases.
         depthwise_decay: on depthwise filters, which are few and small.
         momentum: of SGD and RMSprop; AdamW's first beta.
