@@ -366,7 +366,7 @@ def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path
     other = tmp_path / "slow.json"
     other.write_text(json.dumps(slow))
     real = elastic_module.time_graphs
-    monkeypatch.setattr(elastic_module, "time_graphs", lambda graphs, _, threads: real(graphs, other, threads))
+    monkeypatch.setattr(elastic_module, "time_graphs", lambda graphs, _, *rest: real(graphs, other, *rest))
     run = tmp_path / "run"
     with pytest.raises(NoFit, match=rf"Try: pocketvision cut {run} --latency-ms 1\d\d -o small\.onnx"):
         fit(photos, run, target=target, budget=Budget(latency_ms=50), **ELASTIC)

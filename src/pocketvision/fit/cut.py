@@ -157,7 +157,7 @@ def _timed(cuts: Cuts, budget: Budget, target: Path | None, threads: int) -> Gen
     if target is not None:
         yield from warn_of(read_device_file(target), target, threads)
     if target is not None or budget.latency_ms is not None:
-        timed, device = yield from time_graphs([_untimed(one) for one in stored], target, threads)
+        timed, device = yield from time_graphs([_untimed(one) for one in stored], target, threads, budget.latency_ms)
     elif all(one.latency is not None for one in stored):
         return cuts, cuts.device
     else:  # of the run's target some are known: costs that cannot be compared

@@ -93,7 +93,10 @@ def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None,
     if entry.plan.recipe.batch_norm_momentum is not None:
         weights = {**weights, **statistics[graph.name]}
     target = None if job.options.target is None else Path(job.options.target)
-    timed, device = yield from time_graphs([each.cut.candidate for each in judged], target, job.options.threads)
+    options = job.options
+    timed, device = yield from time_graphs(
+        [each.cut.candidate for each in judged], target, options.threads, options.budget.latency_ms
+    )
     judged = [replace(each, cut=replace(each.cut, candidate=one)) for each, one in zip(judged, timed, strict=True)]
     record = common_record(job, entry.plan)
     return Cuts(graph, weights, statistics, judged, device, record)

@@ -71,7 +71,8 @@ class ElasticPlan:
         shares = [count(cut).macs / count(graph).macs for cut in space.graphs]
         looking = look * sum(number * share for number, share in zip(images, shares, strict=True))
         decoded = sum(images) / len(space.widths) + judged  # once for each resolution, and again for the pick
-        front_seconds = PROBE_SECONDS + looking + decoded * decode_seconds(job.dataset, graph) / len(job.dataset)
+        timing = PROBE_SECONDS * (1 if job.options.budget.latency_ms is None else 2)
+        front_seconds = timing + looking + decoded * decode_seconds(job.dataset, graph) / len(job.dataset)
         tune_seconds = self.tune_share * max(0.0, seconds_left - front_seconds)
         return replace(self, front_seconds=front_seconds, tune_seconds=tune_seconds)
 

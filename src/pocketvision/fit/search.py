@@ -34,7 +34,7 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe
 from pocketvision.fit.seconds import FINISH_SECONDS, PROBE_SECONDS, decode_seconds, timed_images
-from pocketvision.model.graph import Options
+from pocketvision.model.graph import Graph, Options
 from pocketvision.model.weights.load import Weights
 from pocketvision.train.speed import measure_step_seconds
 
@@ -187,9 +187,15 @@ def _find_largest(
 
 
 def time_graphs(
-    candidates: list[Candidate], target: Path | None, threads: int
+    candidates: list[Candidate], target: Path | None, threads: int, limit_ms: float | None = None
 ) -> Generator[Event, None, tuple[list[Candidate], str]]:
     """Return networks with their latencies, all timed alike, and the name of the device: the target, or this machine.
+
+    Args:
+        candidates: the networks.
+        target: a device file; None: they are timed here.
+        threads: of the engine.
+        limit_ms: those near it are timed again, with care.
 
     Raises:
         BadDeviceFile: the device file holds none of them.
@@ -197,9 +203,24 @@ def time_graphs(
     if target is not None:
         measured = read_device_file(target)
         return _read_latencies(candidates, measured, str(target)), str(measured.device)
-    found = yield from probe([c.graph for c in candidates], threads, PROBE_SECONDS, footprints=False)
-    latencies = {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
-    return [candidate.time(latencies[candidate.name]) for candidate in candidates], str(this_device())
+    graphs = [candidate.graph for candidate in candidates]
+    timed = yield from _measure(graphs, threads, limit_ms, (PROBE_SECONDS, PROBE_SECONDS))
+    return [candidate.time(timed[candidate.name]) for candidate in candidates], str(this_device())
+
+
+def _measure(
+    graphs: list[Graph], threads: int, limit_ms: float | None, seconds: tuple[float, float]
+) -> Generator[Event, None, dict[str, Latency]]:
+    """Return the latencies by name: of all, then again, with care, of the few that are nearest to the limit."""
+    timed: dict[str, Latency] = {}
+    for share in seconds:
+        if graphs:
+            found = yield from probe(graphs, threads, max(0.001, share), footprints=False)
+            timed |= {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
+        limit = limit_ms or 0.0
+        graphs = [graph for graph in graphs if NEAR[0] * limit < timed[graph.name].median_ms < NEAR[1] * limit]
+        graphs = sorted(graphs, key=lambda graph: abs(timed[graph.name].median_ms - limit))[:CARE]
+    return timed
 
 
 def _time(
@@ -214,16 +235,8 @@ def _time(
     seconds = PROBE_SECONDS
     if deadline is not None:
         seconds = min(seconds, PROBE_SHARE * (deadline - time.monotonic()))
-    timed: dict[str, Latency] = {}
-    limit = options.budget.latency_ms or 0.0
-    for share in (0.0, 1.0):  # all of them quickly; then with care those that the decision hangs on
-        if share:
-            near = [c for c in waiting if NEAR[0] * limit < timed[c.name].median_ms < NEAR[1] * limit]
-            waiting = near[:CARE]
-        if waiting:
-            graphs = [candidate.graph for candidate in waiting]
-            found = yield from probe(graphs, options.threads, max(0.001, share * seconds), footprints=False)
-            timed |= {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
+    graphs = [candidate.graph for candidate in waiting]
+    timed = yield from _measure(graphs, options.threads, options.budget.latency_ms, (0.0, seconds))
     return [candidate.time(timed[candidate.name]) if candidate.name in timed else candidate for candidate in candidates]
 
 
