@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from commandline import ELASTIC, SMALL, Outcome, pocketvision
+from jobs import told
 from photographs import CLASSES, write_photographs
-from pocketvision.events import Note
-from pocketvision.fit.call import fit
 from pocketvision.fit.finished import Finished
 
 
@@ -47,12 +46,6 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def elastic(photos: Path, target: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, list[str]]:
     """A finished elastic run: its folder, what came out, and what was said."""
-    folder, said = tmp_path_factory.mktemp("elastic") / "run", []
-    finished = fit(
-        photos,
-        folder,
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        target=target,
-        **ELASTIC,
-    )
+    folder = tmp_path_factory.mktemp("elastic") / "run"
+    finished, said = told(photos, folder, target=target, **ELASTIC)
     return folder, finished, said

@@ -12,9 +12,9 @@ import pytest
 
 from commandline import ELASTIC, pocketvision
 from inspection import faults
+from jobs import told
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
-from pocketvision.events import Note
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit import elastic as elastic_module
 from pocketvision.fit.call import fit
@@ -41,14 +41,7 @@ def test_one_training_gives_every_size(elastic):
 
 def test_the_pick_learns_to_the_end_of_the_time(photos, target, tmp_path):
     """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps."""
-    said = []
-    finished = fit(
-        photos,
-        tmp_path / "run",
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        target=target,
-        **{**ELASTIC, "epochs": None, "minutes": 0.75},
-    )
+    finished, said = told(photos, tmp_path / "run", target=target, **{**ELASTIC, "epochs": None, "minutes": 0.75})
     assert finished.evaluation.part == "test"
     assert sum("of the pick: loss" in sentence for sentence in said) > 5
 
@@ -264,19 +257,13 @@ def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target
 
 def test_a_pick_whose_checkpoints_are_all_damaged_begins_anew(elastic, photos, target, tmp_path):
     """Their steps are later than those to come: they must not stay."""
-    folder, said = tmp_path / "run", []
+    folder = tmp_path / "run"
     shutil.copytree(elastic[0], folder)
     for name in ("model.onnx", "report.html"):
         (folder / name).unlink()
     for path in (folder / "checkpoint_of_pick").iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    fit(
-        photos,
-        folder,
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        target=target,
-        **ELASTIC,
-    )
+    _, said = told(photos, folder, target=target, **ELASTIC)
     assert f"No checkpoint in {folder / 'checkpoint_of_pick'} is whole; this training begins anew." in said
     ours, theirs = (load(path / "model.onnx").record.digests for path in (folder, elastic[0]))
     assert ours["initializers"] == theirs["initializers"]
@@ -319,14 +306,7 @@ def test_a_damaged_front_is_made_again(elastic, photos, target, tmp_path):
     for name in ("model.onnx", "report.html"):
         (folder / name).unlink()
     (folder / "elastic" / "cuts.json").write_text("{")
-    said = []
-    fit(
-        photos,
-        folder,
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        target=target,
-        **ELASTIC,
-    )
+    _, said = told(photos, folder, target=target, **ELASTIC)
     assert any("All cuts are judged again." in sentence for sentence in said)
     ours, theirs = (load(path / "model.onnx").record.digests for path in (folder, elastic[0]))
     assert ours["initializers"] == theirs["initializers"]
@@ -375,14 +355,7 @@ def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path
 
 def test_a_loss_that_is_no_number_leaves_the_pick_as_it_was_cut(elastic, photos, target, tmp_path, monkeypatch):
     monkeypatch.setattr(elastic_module.Distillation, "__call__", lambda *_: float("nan"))
-    said = []
-    finished = fit(
-        photos,
-        tmp_path / "run",
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        target=target,
-        **ELASTIC,
-    )
+    finished, said = told(photos, tmp_path / "run", target=target, **ELASTIC)
     assert any(sentence.startswith("The pick stays as it was cut: the loss became nan") for sentence in said)
     assert finished.model.exists()
 

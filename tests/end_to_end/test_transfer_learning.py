@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load_file
 
 from commandline import pocketvision
-from jobs import watched
+from jobs import told, watched
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import Interrupted
@@ -51,14 +51,8 @@ def hub(weights, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def tuned(photos, weights, tmp_path_factory):
     """A fine-tuned run, and what was said."""
-    folder, said = tmp_path_factory.mktemp("tuned") / "run", []
-    fit(
-        photos,
-        folder,
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        weights=weights,
-        **OPTIONS | {"epochs": 2},
-    )
+    folder = tmp_path_factory.mktemp("tuned") / "run"
+    _, said = told(photos, folder, weights=weights, **OPTIONS | {"epochs": 2})
     return folder, said
 
 
@@ -97,16 +91,8 @@ def test_what_it_starts_from_is_said_and_kept(tuned):
 
 def test_all_sizes_from_published_weights(photos, weights, tmp_path):
     """Half the width at least, unless the budget allows less; each cut says where the weights are from."""
-    folder, said = tmp_path / "run", []
-    fit(
-        photos,
-        folder,
-        on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
-        weights=weights,
-        elastic=True,
-        budget=Budget(macs=15_000_000),
-        **OPTIONS,
-    )
+    folder = tmp_path / "run"
+    _, said = told(photos, folder, weights=weights, elastic=True, budget=Budget(macs=15_000_000), **OPTIONS)
     cuts = read_cuts(folder)
     sizes = {(judged.graph.options.width, judged.graph.options.resolution) for judged in cuts.judged}
     assert {width for width, _ in sizes} == {0.5, 0.75, 1.0} and max(side for _, side in sizes) == 64
@@ -187,7 +173,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
         if isinstance(event, Progress) and (event.work, event.done) == (ON_ALL, 2):
             signal.raise_signal(signal.SIGINT)
 
-    folder, steps, said = tmp_path / "run", [], []
+    folder, steps = tmp_path / "run", []
     with pytest.raises(Interrupted, match="in epoch 1 of 1, after step 2 of"):
         fit(photos, folder, on_event=stop_training, weights=ours, **options)
     assert (folder / "start.safetensors").exists()
@@ -223,9 +209,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
         file.rename(file.with_name(f"9{file.name[1:]}"))
     newest = max((folder / "checkpoint_of_all").glob("*.safetensors"))
     newest.write_bytes(newest.read_bytes()[:-1])
-    fit(
-        photos, folder, on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None, weights=ours, **options
-    )
+    _, said = told(photos, folder, weights=ours, **options)
     assert any("checkpoint_of_all, of step" in text and "is damaged" in text for text in said)
     assert not any(text.startswith("Going on after step") for text in said)
     assert any("went on from other weights; these epochs begin anew" in text for text in said)
