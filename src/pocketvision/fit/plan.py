@@ -179,17 +179,12 @@ def make_plan(
             graph, recipe, job.device, timed_images(graph, recipe), precision, objective=objective_of(graph, elastic)
         )
         alone = step_seconds / (elastic.relative_cost(graph) if elastic else 1)
-        look = look_seconds(graph, recipe, job.device, precision, alone)
-        has_start = preprocessing is not None or elastic is not None
-        finish = finish_seconds(parts, look, looks=1 + looks_back(recipe, has_start))
-        check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(parts.validation))
-        epoch_seconds = SLACK * steps * step_seconds + check
-        if elastic is not None:
-            elastic = elastic.keep_seconds(job, graph, look, deadline - finish - time.monotonic())
-            finish += elastic.front_seconds + elastic.tune_seconds
+        elastic, finish = _after_training(job, graph, recipe, precision, alone, preprocessing is not None, elastic)
         stop_by = deadline - finish
+        check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(parts.validation))
         lengthened = 1 + share_on_all * (steps_on_all / steps - 1)
-        epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / (epoch_seconds * lengthened)))
+        epoch_seconds = (SLACK * steps * step_seconds + check) * lengthened
+        epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / epoch_seconds))
         if recipe.most_epochs is not None:
             epochs = min(epochs, recipe.most_epochs)
     assert epochs is not None
@@ -211,6 +206,22 @@ def make_plan(
         steps_on_all=steps_on_all if on_all else 0,
         elastic=elastic,
     )
+
+
+def _after_training(
+    job: Job, graph: Graph, recipe: Recipe, precision: str, alone: float, has_weights: bool, elastic: ElasticPlan | None
+) -> tuple[ElasticPlan | None, float]:
+    """Return the elastic plan with its seconds, and all that is kept for what comes after training, in seconds.
+
+    `alone`: seconds of one optimizer step of the network without sub-networks.
+    """
+    assert job.deadline is not None
+    look = look_seconds(graph, recipe, job.device, precision, alone)
+    finish = finish_seconds(job.parts, look, looks=1 + looks_back(recipe, has_weights or elastic is not None))
+    if elastic is None:
+        return None, finish
+    elastic = elastic.keep_seconds(job, graph, look, job.deadline - finish - time.monotonic())
+    return elastic, finish + elastic.front_seconds + elastic.tune_seconds
 
 
 def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Plan:
