@@ -26,7 +26,7 @@ def images_needed(graph: Graph) -> int:
 
 
 def recalibrate(
-    graph: Graph, arrays: Arrays, images: Images, most: int | None = None
+    graph: Graph, arrays: Arrays, images: Images
 ) -> Generator[Progress, None, dict[str, NDArray[np.float32]]]:
     """Return the arrays with statistics that are the means over batches of training images.
 
@@ -35,8 +35,8 @@ def recalibrate(
     Args:
         graph: the cut.
         arrays: its parameters.
-        images: training images as evaluation prepares them, at the cut's resolution.
-        most: how many of them are looked at, evenly spaced; None: `images_needed`.
+        images: training images as evaluation prepares them, at the cut's resolution; so many as `images_needed` says are looked
+            at, evenly spaced.
     """
     network = build(graph)
     network.load_arrays(arrays)
@@ -45,7 +45,7 @@ def recalibrate(
             module.reset_running_stats()
             module.momentum = None  # the mean of all batches
     network.train()
-    rows = np.linspace(0, len(images) - 1, min(most or images_needed(graph), len(images))).astype(np.int64)
+    rows = np.linspace(0, len(images) - 1, min(images_needed(graph), len(images))).astype(np.int64)
     done = 0
     for some in np.array_split(rows, -(-len(rows) // BATCH)):  # all about as large: each counts as much
         with torch.no_grad():

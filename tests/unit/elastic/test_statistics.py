@@ -38,8 +38,9 @@ def test_they_are_the_means_of_all_batches(monkeypatch):
     assert all(np.array_equal(found[name], arrays[name]) for name in trained)
 
 
-def test_no_more_images_are_looked_at_than_asked_for():
-    _, events = watched(recalibrate(GRAPH, random_arrays(GRAPH), Images(40), most=7))
+def test_no_more_images_are_looked_at_than_needed(monkeypatch):
+    monkeypatch.setattr(statistics, "images_needed", lambda graph: 7)
+    _, events = watched(recalibrate(GRAPH, random_arrays(GRAPH), Images(40)))
     assert events[-1].total == 7
 
 
