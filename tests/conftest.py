@@ -4,11 +4,13 @@ import os
 import signal
 import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 import torch
 
 from graphs import FAMILY_PARAMS
+from pocketvision.data.named import NAMED, cache_folder
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs behind "&" so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,6 +24,16 @@ os.environ["TORCH_HOME"] = tempfile.mkdtemp(prefix="pocketvision-no-weights-")
 def family(request: pytest.FixtureRequest) -> str:
     """Each family in turn."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> Path:
+    """Folder of the reference data."""
+    places = (cache_folder() / "fashion-mnist", Path(NAMED["fashion-mnist"].debian_folder))
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        pytest.skip(f"Fashion-MNIST is not on this machine: neither {places[0]} nor {places[1]} exists")
+    return found
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,9 +14,11 @@ from commandline import ELASTIC, pocketvision
 from inspection import faults
 from jobs import told
 from pocketvision.cost.budget import Budget
+from pocketvision.cost.count import count
 from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit import elastic as elastic_module
+from pocketvision.fit import plan, search
 from pocketvision.fit.call import fit
 from pocketvision.fit.cut import say_if_trained_further
 from pocketvision.fit.cuts import read_cuts
@@ -276,6 +278,21 @@ def test_the_plan_of_an_elastic_run(photos):
     planned = json.loads(outcome.out)
     assert planned["network"] == "mobilenet_v1_shallow_w0.25_r32_s8"
     assert planned["reason"] == "the largest of 9 sizes that are trained together" and len(planned["candidates"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("trainable_macs", "largest"), [(0, "w0.125_r32_s8"), (2_100_000, "w0.25_r32_s8"), (10**9, "w1.00_r32_s8")]
+)
+def test_what_would_be_trained_alone_is_among_the_cuts(fashion_mnist, monkeypatch, trainable_macs, largest):
+    def measured(graph, *arguments, objective=None, **_):
+        return 1e-4 if objective is None or count(graph).macs <= trainable_macs else 100.0
+
+    monkeypatch.setattr(search, "measure_step_seconds", measured)
+    monkeypatch.setattr(plan, "measure_step_seconds", measured)
+    words = ("--elastic", "--macs", 600_000, "--minutes", 1, "--precision", "float32", "--plan", "--json")
+    outcome = pocketvision("fit", fashion_mnist, *words)
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["network"] == f"mobilenet_v1_shallow_{largest}"
 
 
 def test_the_python_face(elastic, tmp_path):

@@ -1,7 +1,6 @@
 """The reference data: in time, verified, and scored alike by `evaluate` and by a program that knows nothing of pocketvision."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -10,22 +9,12 @@ from pathlib import Path
 import pytest
 
 from commandline import pocketvision, start_program
-from pocketvision.data.named import NAMED, cache_folder
+from pocketvision.data.named import NAMED
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22); for the others see docs/log.md, less what a
 # slower machine loses.
 LEARNT = {1: 0.80, 3: 0.85, 6: 0.87}
-
-
-@pytest.fixture(scope="module")
-def fashion_mnist():
-    places = (cache_folder() / "fashion-mnist", Path(NAMED["fashion-mnist"].debian_folder))
-    found = next((place for place in places if place.is_dir()), None)
-    if found is None:
-        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        say(f"Fashion-MNIST is not on this machine: neither {places[0]} nor {places[1]} exists")
-    return found
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,10 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
 def _find_largest(
     job: Job, candidates: list[Candidate], weights: Weights | None, device: str
 ) -> Generator[Event, None, Found]:
-    """Return the network whose cuts all are trained: the likeliest best that can be trained in time, whatever the budget.
+    """Return the network whose cuts all are trained, whatever its own costs.
+
+    One of its cuts is the network that would be trained alone within budget and time; of those that hold it, it is the likeliest
+    best that can be trained in time, or else the cheapest.
 
     Args:
         job: options, images and time.
@@ -161,19 +164,22 @@ def _find_largest(
     if weights is not None:
         sizes = replace(sizes, tune_share=TUNE_SHARE_WITH_WEIGHTS, tune_rate=TUNE_RATE_WITH_WEIGHTS)
 
-    def holds_one(large: Options) -> bool:
-        """Whether a size within the budget can be cut out of it."""
-        return any(
-            small.family == large.family and small.width <= large.width and small.resolution <= large.resolution
-            for small in fitting
-        )
+    wanted = [candidate for candidate in candidates if candidate.graph.options in fitting]
+    if job.deadline is not None:
+        wanted = yield from _drop_untrainable(job, wanted, job.deadline, {}, weights is not None)
+    small = next(candidate.graph.options for candidate in wanted if not candidate.dropped)
+    assert small is not None
+    width = max(sizes.widths) if weights is not None or job.options.width is not None else small.width
+    side = job.options.resolution or small.resolution
 
-    width = max(sizes.widths) if weights is not None or job.options.width is not None else None
-    side = job.options.resolution
+    def holds_it(large: Options) -> bool:
+        """Whether the one that would be trained alone can be cut out of it."""
+        return large.family == small.family and large.width >= width and large.resolution >= side
+
     able = [
         replace(candidate, dropped="")
         for candidate, have in zip(candidates, options, strict=True)
-        if have is not None and width in (None, have.width) and side in (None, have.resolution) and holds_one(have)
+        if have is not None and holds_it(have)
     ]
     steps: dict[str, float] = {}
     if job.deadline is not None:
@@ -297,8 +303,9 @@ def _drop_untrainable(
             1.0, (seconds - PROBE_SECONDS) * (1 - elastic.tune_share)
         )  # the rest is for the front and the pick
     found = drop_untrainable(candidates, measure, steps_per_epoch(len(job.labels), recipe.batch_size), seconds, enough)
+    what = "in training" if elastic is None else "in training all sizes"
     for name, step in steps.items():
-        yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s in training.")
+        yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s {what}.")
     if not any(candidate.epochs is None or candidate.epochs >= enough for candidate in finalists(found)):
         yield Note(
             f"The time is short: no network has {enough} epochs; {finalists(found)[0].name} is the cheapest and "
