@@ -257,6 +257,20 @@ def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target
     assert ours["record"]["metrics"] == theirs["record"]["metrics"]
 
 
+def test_a_killed_pick_goes_on_in_the_time_that_is_left(photos, target, tmp_path, monkeypatch):
+    """Minutes instead of epochs: a measured pace plans it, anew when it goes on."""
+    words = ["fit", photos, "--elastic", "--minutes", 0.75, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
+    words += ["--precision", "float32", "--target", target, "-o", tmp_path / "run"]
+    monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
+    stop = [sys.executable, "-c", STOP.format(place="checkpoint_of_pick"), *map(str, words)]
+    job = subprocess.run(stop, capture_output=True, check=False)
+    assert job.returncode == -signal.SIGKILL, job.stderr
+    outcome = pocketvision(*words)
+    assert outcome.code == 0, outcome.err
+    assert "Going on with the pick after step" in outcome.err
+    assert load(tmp_path / "run" / "model.onnx").record.provenance["elastic"]
+
+
 def test_a_pick_whose_checkpoints_are_all_damaged_begins_anew(elastic, photos, target, tmp_path):
     """Their steps are later than those to come: they must not stay."""
     folder = tmp_path / "run"

@@ -20,6 +20,7 @@ from pocketvision.cost.budget import Budget
 from pocketvision.errors import Interrupted
 from pocketvision.events import Note, Progress, Step, finish
 from pocketvision.fit.call import fit
+from pocketvision.fit.contest import Entry
 from pocketvision.fit.cuts import read_cuts
 from pocketvision.fit.elastic_plan import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
 from pocketvision.fit.saved import digest
@@ -219,6 +220,38 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
         load(folder / "model.onnx").record.digests["initializers"]
         == load(whole / "model.onnx").record.digests["initializers"]
     )
+
+
+def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, weights, tmp_path, monkeypatch):
+    """It sees them as the largest network does, at whose resolution it is taught; stopped there, it goes on."""
+    monkeypatch.setattr("pocketvision.fit.settle.SHARES", (1.0,))
+    options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
+    whole, folder, shapes = tmp_path / "whole", tmp_path / "run", []
+    real = Entry.all_images.fget
+    monkeypatch.setattr(Entry, "all_images", property(lambda e: shapes.append(real(e).shape) or real(e)))
+    fit(photos, whole, **options)
+    record = load(whole / "model.onnx").record
+    assert record.provenance["on_all"] == "1 epoch" and record.metrics["data"]["trained_on"] == ["train", "validation"]
+    assert record.resolution < 64 and set(shapes) == {(64, 64, 3)}
+
+    def stop_on_all(event):
+        if isinstance(event, Progress) and (event.work, event.done) == (ON_ALL, 2):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="in the epochs on all images, after step 2 of"):
+        fit(photos, folder, on_event=stop_on_all, **options)
+    fit(photos, folder, **options)
+    assert load(folder / "model.onnx").record.digests["initializers"] == record.digests["initializers"]
+
+
+def test_a_cut_that_is_best_as_it_was_learns_nothing_more(photos, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("pocketvision.fit.settle.SHARES", (0.0,))
+    options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
+    _, said = told(photos, tmp_path / "run", **options)
+    assert any(text.startswith("Fine-tuning did not help") for text in said)
+    assert not any(text.startswith("Validation has decided") for text in said)
+    record = load(tmp_path / "run" / "model.onnx").record
+    assert record.provenance["on_all"] == "" and record.metrics["data"]["trained_on"] == ["train"]
 
 
 def test_grey_images_at_half_the_width(weights, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Images, Pixels, training_batches
+from pocketvision.data.loader import Images, Pixels, Together, training_batches
 from pocketvision.events import Epoch, Event, Note, Progress, Step
 from pocketvision.fit.plan import Plan
 from pocketvision.fit.seconds import CHECKED_EACH_EPOCH
@@ -39,6 +39,7 @@ class Entry:
         device: where training runs.
         start: weights that training starts from; None: drawn ones.
         objective: what is learnt in a step; None: the labels.
+        held_back: validation images as training takes them, where `validation` has others than `train`.
     """
 
     plan: Plan
@@ -48,6 +49,12 @@ class Entry:
     device: torch.device
     start: Arrays | None = None
     objective: Objective | None = None
+    held_back: Pixels | None = None
+
+    @property
+    def all_images(self) -> Together:
+        """Those that train, and those that validate."""
+        return Together(self.train, self.validation if self.held_back is None else self.held_back)
 
     def network(self) -> Network:
         """Return the network as training starts."""

@@ -149,8 +149,8 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event
     validation = yield from decode(job.dataset, job.parts.validation, graph, preprocessing, "validation")
     test = yield from decode(job.dataset, job.parts.test, graph, preprocessing, "test")
     plan = plan_of_pick(job, entry.plan, graph, objective)
-    picked = replace(entry, plan=plan, validation=validation, start=cuts.arrays(graph), objective=objective)
-    return picked, test
+    start, held_back = cuts.arrays(graph), entry.validation
+    return replace(entry, plan=plan, validation=validation, start=start, objective=objective, held_back=held_back), test
 
 
 def describe_pick(cuts: Cuts, chosen: Cut) -> Iterator[Note]:

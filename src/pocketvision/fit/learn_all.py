@@ -11,7 +11,6 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from pocketvision.data.loader import Together
 from pocketvision.errors import NonFiniteLoss
 from pocketvision.events import Event, Note
 from pocketvision.fit.contest import Entry, look_at_nothing, retold
@@ -30,17 +29,19 @@ def go_on_with_all(
 ) -> Generator[Event, None, tuple[Network, str]]:
     """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0.
 
-    Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before.
+    Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before. So
+    it is with a cut that validation liked best as it was.
     """
+    if share == 0 and entry.held_back is not None:
+        return network, ""
     images = f"its {len(entry.validation):,} images, too"
     if share == 0:
         yield Note(f"Validation has decided: the classifier is fitted again, with {images}. The test part judges it.")
-        whole = Together(entry.train, entry.validation)
-        network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), whole)))
+        network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), entry.all_images)))
         return network, "the classifier again"
     origin = digest(network.arrays())
     snapshot = yield from take_up(saved.run.checkpoint_of_all, origin)
-    epochs = entry.plan.epochs_on_all if snapshot is not None else epochs_in_time(entry.plan)
+    epochs = epochs_in_time(entry.plan) if snapshot is None else max(1, entry.plan.epochs_on_all)
     if epochs == 0:
         yield Note("There is no time left to learn from the validation images, too.")
         return network, ""
@@ -81,8 +82,7 @@ def entry_of_all(entry: Entry, network: Network, epochs: int) -> Entry:
         epochs_on_all=0,
     )
     other_draws = entry.seed ^ 1
-    images = Together(entry.train, entry.validation)
-    return replace(entry, plan=plan, train=images, start=network.arrays(), seed=other_draws)
+    return replace(entry, plan=plan, train=entry.all_images, start=network.arrays(), seed=other_draws)
 
 
 def learn_all(entry: Entry, trainer: Trainer) -> Iterator[Event]:

@@ -14,7 +14,6 @@ from pocketvision.choose.candidates import SMALL
 from pocketvision.cost.count import count
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.loader import steps_per_epoch
-from pocketvision.data.split import Split
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.events import Note
 from pocketvision.fit.elastic_plan import ElasticPlan, objective_of
@@ -167,12 +166,7 @@ def make_plan(
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
     recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
-    is_tuned = (
-        preprocessing is not None and recipe.batch_norm_momentum is None
-    )  # else means of weights need new statistics
-    may_learn = is_tuned and elastic is None and may_learn_from_validation(parts)
-    share_on_all = SHARE_ON_ALL if may_learn else 0.0
-    steps_on_all = steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
+    share, steps_on_all = on_all(job, recipe, has_weights=preprocessing is not None and elastic is None)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
@@ -182,18 +176,18 @@ def make_plan(
         elastic, finish = _after_training(job, graph, recipe, precision, alone, preprocessing is not None, elastic)
         stop_by = deadline - finish
         check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(parts.validation))
-        lengthened = 1 + share_on_all * (steps_on_all / steps - 1)
+        lengthened = 1 + share * (steps_on_all / steps - 1)
         epoch_seconds = (SLACK * steps * step_seconds + check) * lengthened
         epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / epoch_seconds))
         if recipe.most_epochs is not None:
             epochs = min(epochs, recipe.most_epochs)
     assert epochs is not None
-    on_all = math.ceil(share_on_all * epochs) if epochs > 1 else 0
+    epochs_on_all = math.ceil(share * epochs) if epochs > 1 else 0
     return Plan(
         graph=graph,
         reason=reason,
         recipe=recipe,
-        epochs=epochs - on_all,
+        epochs=epochs - epochs_on_all,
         steps=steps,
         precision=precision,
         augmentation=chosen_augmentation(recipe, graph, epochs),
@@ -202,8 +196,8 @@ def make_plan(
         stop_by=stop_by,
         step_seconds=step_seconds,
         finish_seconds=finish,
-        epochs_on_all=on_all,
-        steps_on_all=steps_on_all if on_all else 0,
+        epochs_on_all=epochs_on_all,
+        steps_on_all=steps_on_all if epochs_on_all else 0,
         elastic=elastic,
     )
 
@@ -235,24 +229,42 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Pl
     """
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
-    share = plan.elastic.tune_share
-    epochs, stop_by, step_seconds = max(1, round(plan.epochs * share / (1 - share))), None, None
+    tune_share = plan.elastic.tune_share
+    epochs, stop_by, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None, None
+    share, steps_on_all = on_all(job, recipe, has_weights=plan.classifier_decay is not None)
     if plan.stop_by is not None:
         stop_by = plan.stop_by + plan.elastic.front_seconds + plan.elastic.tune_seconds
         timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
         step_seconds = measure_step_seconds(
             graph, recipe, job.device, timed, plan.precision, objective=objective, resolution=side
         )
-        epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * plan.steps * step_seconds)))
+        epoch_steps = plan.steps + share * (steps_on_all - plan.steps)
+        epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * epoch_steps * step_seconds)))
     epochs = min(epochs, recipe.most_epochs or epochs)
+    epochs_on_all = math.ceil(share * epochs) if epochs > 1 else 0
     return replace(
-        plan, graph=graph, recipe=recipe, epochs=epochs, stop_by=stop_by, step_seconds=step_seconds, elastic=None
+        plan,
+        graph=graph,
+        recipe=recipe,
+        epochs=epochs - epochs_on_all,
+        stop_by=stop_by,
+        step_seconds=step_seconds,
+        epochs_on_all=epochs_on_all,
+        steps_on_all=steps_on_all,
+        elastic=None,
     )
 
 
-def may_learn_from_validation(parts: Split) -> bool:
-    """Whether, in the end, the validation images train as well: they are few, were taken from train, and others judge."""
-    return not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
+def on_all(job: Job, recipe: Recipe, has_weights: bool) -> tuple[float, int]:
+    """Return the share of the epochs that learn from validation images, too, and the steps in each of these.
+
+    They do in the end of fine-tuning, where few of them were taken from train, and others judge. Statistics must stand still:
+    those of a mean of weights would be others.
+    """
+    parts = job.parts
+    is_few = not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
+    share = SHARE_ON_ALL if has_weights and recipe.batch_norm_momentum is None and is_few else 0.0
+    return share, steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
 
 
 def read_plan(content: Mapping[str, Any], job: Job) -> Plan:

@@ -1,6 +1,7 @@
 """The plan: batches for few images, and mirroring."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -278,6 +279,20 @@ def test_the_pick_is_trained_to_the_end_of_the_time(clock):
     for epochs, further in ((1, 1), (3, 1), (12, 4)):
         timeless = replace(plan, stop_by=None, step_seconds=None, epochs=epochs)
         assert plan_module.plan_of_pick(given, timeless, pick.graph, learn_labels).epochs == further
+
+
+def test_the_last_epochs_of_a_pick_from_weights_are_on_all_images(clock):
+    given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
+    plan = replace(elastic(preprocessing=Preprocessing()), stop_by=1000.0)
+    assert plan.epochs_on_all == 0, "the largest network is not the one that is kept"
+    assert plan_module.plan_of_pick(given, plan, GRAPH, learn_labels).epochs_on_all == 0, "no classifier was fitted"
+    pick = plan_module.plan_of_pick(given, replace(plan, classifier_decay=1.0), GRAPH, learn_labels)
+    assert pick.epochs_on_all == math.ceil((pick.epochs + pick.epochs_on_all) / 4) > 0
+    assert pick.steps_on_all == 1500 // pick.recipe.batch_size
+    assert 0 < pick.training_seconds <= pick.stop_by, "they fit the time"
+    both = replace(plan, classifier_decay=1.0, stop_by=None, step_seconds=None, epochs=6)
+    pick = plan_module.plan_of_pick(given, both, GRAPH, learn_labels)
+    assert (pick.epochs, pick.epochs_on_all) == (1, 1)
 
 
 def test_the_precision_of_an_elastic_training_is_measured_with_its_own_steps(clock, monkeypatch):
