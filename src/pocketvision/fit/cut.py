@@ -22,6 +22,7 @@ from pocketvision.fit.cuts import Cuts, Judged, front_json, read_cuts
 from pocketvision.fit.judge import make_record
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, spent_of
 from pocketvision.fit.search import time_graphs, warn_of
+from pocketvision.fit.seconds import PROBE_SECONDS
 from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import golden_images
@@ -157,7 +158,9 @@ def _timed(cuts: Cuts, budget: Budget, target: Path | None, threads: int) -> Gen
     if target is not None:
         yield from warn_of(read_device_file(target), target, threads)
     if target is not None or budget.latency_ms is not None:
-        timed, device = yield from time_graphs([_untimed(one) for one in stored], target, threads, budget.latency_ms)
+        timed, device = yield from time_graphs(
+            [_untimed(one) for one in stored], target, threads, budget.latency_ms, PROBE_SECONDS
+        )
     elif all(one.latency is not None for one in stored):
         return cuts, cuts.device
     else:  # of the run's target some are known: costs that cannot be compared

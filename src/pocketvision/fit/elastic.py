@@ -24,6 +24,7 @@ from pocketvision.fit.judge import calibrate, common_record
 from pocketvision.fit.plan import plan_of_pick
 from pocketvision.fit.saved import Saved, digest, take_up
 from pocketvision.fit.search import time_graphs
+from pocketvision.fit.seconds import probe_seconds
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays, cut, leading_indices
@@ -95,7 +96,11 @@ def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None,
     target = None if job.options.target is None else Path(job.options.target)
     options = job.options
     timed, device = yield from time_graphs(
-        [each.cut.candidate for each in judged], target, options.threads, options.budget.latency_ms
+        [each.cut.candidate for each in judged],
+        target,
+        options.threads,
+        options.budget.latency_ms,
+        probe_seconds(options.minutes),
     )
     judged = [replace(each, cut=replace(each.cut, candidate=one)) for each, one in zip(judged, timed, strict=True)]
     record = common_record(job, entry.plan)

@@ -9,7 +9,7 @@ from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.statistics import images_needed
 from pocketvision.elastic.train import ElasticOptions, Sandwich, relative_cost
 from pocketvision.fit.job import Job
-from pocketvision.fit.seconds import PROBE_SECONDS, decode_seconds
+from pocketvision.fit.seconds import decode_seconds, probe_seconds
 from pocketvision.model.graph import Graph
 from pocketvision.train.loop import Objective
 
@@ -71,7 +71,7 @@ class ElasticPlan:
         shares = [count(cut).macs / count(graph).macs for cut in space.graphs]
         looking = look * sum(number * share for number, share in zip(images, shares, strict=True))
         decoded = sum(images) / len(space.widths) + judged  # once for each resolution, and again for the pick
-        timing = PROBE_SECONDS * (1 if job.options.budget.latency_ms is None else 2)
+        timing = probe_seconds(job.options.minutes) * (1 if job.options.budget.latency_ms is None else 2)
         front_seconds = timing + looking + decoded * decode_seconds(job.dataset, graph) / len(job.dataset)
         tune_seconds = self.tune_share * max(0.0, seconds_left - front_seconds)
         return replace(self, front_seconds=front_seconds, tune_seconds=tune_seconds)

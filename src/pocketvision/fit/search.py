@@ -33,7 +33,7 @@ from pocketvision.fit.elastic_plan import (
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe
-from pocketvision.fit.seconds import FINISH_SECONDS, PROBE_SECONDS, decode_seconds, timed_images
+from pocketvision.fit.seconds import FINISH_SECONDS, decode_seconds, probe_seconds, timed_images
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.weights.load import Weights
 from pocketvision.train.speed import measure_step_seconds
@@ -44,7 +44,6 @@ NOT_MEASURED = "not measured on the device"
 NARROWEST_SHARE = (
     0.5  # of the width of trained weights, that sub-networks have, unless the budget allows less: docs/log.md
 )
-PROBE_SHARE = 0.05  # of the time there is
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
     candidates = list_candidates(asked, seen.short_side_median)
     name = str(this_device() if target is None else target.device)
     if options.budget.latency_ms is not None or target is not None:
-        candidates = yield from _time(candidates, options, target, job.deadline)
+        candidates = yield from _time(candidates, options, target)
     candidates = screen(candidates, options.budget, name)
     if options.elastic:
         return (yield from _find_largest(job, candidates, weights, name))
@@ -193,7 +192,7 @@ def _find_largest(
 
 
 def time_graphs(
-    candidates: list[Candidate], target: Path | None, threads: int, limit_ms: float | None = None
+    candidates: list[Candidate], target: Path | None, threads: int, limit_ms: float | None, seconds: float
 ) -> Generator[Event, None, tuple[list[Candidate], str]]:
     """Return networks with their latencies, all timed alike, and the name of the device: the target, or this machine.
 
@@ -202,6 +201,7 @@ def time_graphs(
         target: a device file; None: they are timed here.
         threads: of the engine.
         limit_ms: those near it are timed again, with care.
+        seconds: for each of the two.
 
     Raises:
         BadDeviceFile: the device file holds none of them.
@@ -210,7 +210,7 @@ def time_graphs(
         measured = read_device_file(target)
         return _read_latencies(candidates, measured, str(target)), str(measured.device)
     graphs = [candidate.graph for candidate in candidates]
-    timed = yield from _measure(graphs, threads, limit_ms, (PROBE_SECONDS, PROBE_SECONDS))
+    timed = yield from _measure(graphs, threads, limit_ms, (seconds, seconds))
     return [candidate.time(timed[candidate.name]) for candidate in candidates], str(this_device())
 
 
@@ -230,7 +230,7 @@ def _measure(
 
 
 def _time(
-    candidates: list[Candidate], options: FitOptions, target: DeviceFile | None, deadline: float | None
+    candidates: list[Candidate], options: FitOptions, target: DeviceFile | None
 ) -> Generator[Event, None, list[Candidate]]:
     """Return the candidates with their latencies: read from the device file, or measured on this machine."""
     if target is not None:
@@ -238,10 +238,7 @@ def _time(
         return _read_latencies(candidates, target, str(options.target))
     limits = options.budget.without_latency()
     waiting = [candidate for candidate in candidates if not limits.missed(candidate.spent)]
-    seconds = PROBE_SECONDS
-    if deadline is not None:
-        seconds = min(seconds, PROBE_SHARE * (deadline - time.monotonic()))
-    graphs = [candidate.graph for candidate in waiting]
+    graphs, seconds = [candidate.graph for candidate in waiting], probe_seconds(options.minutes)
     timed = yield from _measure(graphs, options.threads, options.budget.latency_ms, (0.0, seconds))
     return [candidate.time(timed[candidate.name]) if candidate.name in timed else candidate for candidate in candidates]
 
@@ -300,7 +297,7 @@ def _drop_untrainable(
     seconds = max(1.0, deadline - time.monotonic() - FINISH_SECONDS - decode_seconds(job.dataset, largest))
     if elastic is not None:
         seconds = max(
-            1.0, (seconds - PROBE_SECONDS) * (1 - elastic.tune_share)
+            1.0, (seconds - probe_seconds(job.options.minutes)) * (1 - elastic.tune_share)
         )  # the rest is for the front and the pick
     found = drop_untrainable(candidates, measure, steps_per_epoch(len(job.labels), recipe.batch_size), seconds, enough)
     what = "in training" if elastic is None else "in training all sizes"

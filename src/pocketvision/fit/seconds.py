@@ -17,6 +17,7 @@ from pocketvision.train.recipe import Recipe
 
 CHECKED_EACH_EPOCH = 2000  # validation images; all of them at the end
 PROBE_SECONDS = 20.0  # for timing candidates, or all cuts, on the device: at most
+PROBE_SHARE = 0.05  # of the time there is, for that: at most
 FINISH_SECONDS = 10.0  # goldens, parity, measuring, writing and verifying the file
 SLACK = 1.03  # a step among others takes a little longer than a step measured alone
 FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looked at
@@ -26,6 +27,11 @@ LOOKS_AT_ENDS = 2  # where batch-norm statistics moved
 TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
 DECODED_FOR_TIMING = 32  # images
 TIMED_LOOKS = 64  # images
+
+
+def probe_seconds(minutes: float | None) -> float:
+    """Return how long networks are timed on the device; `minutes`: that the job may take, None where nothing limits it."""
+    return PROBE_SECONDS if minutes is None else min(PROBE_SECONDS, PROBE_SHARE * 60 * minutes)
 
 
 def timed_images(graph: Graph, recipe: Recipe) -> int:

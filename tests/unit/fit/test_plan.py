@@ -244,7 +244,7 @@ def elastic(**changed):
 
 def test_an_elastic_plan_keeps_time_for_the_front_and_the_pick(clock):
     plan, alone = elastic(), planned(step_seconds=0.3)
-    assert plan.elastic.front_seconds > seconds_module.PROBE_SECONDS and plan.elastic.tune_seconds > 0
+    assert plan.elastic.front_seconds > seconds_module.probe_seconds(2) == 6.0 and plan.elastic.tune_seconds > 0
     later = alone.stop_by - plan.stop_by
     kept = plan.elastic.front_seconds + plan.elastic.tune_seconds
     assert kept < later < kept + 2.0, "and for looking back at both ends of the pick's training"
