@@ -53,7 +53,7 @@ def versions(*packages: str) -> dict[str, str]:
 def environment() -> dict[str, str]:
     """Return the environment that measured processes get: this one, without what would change how Python starts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return kept | {"OMP_WAIT_POLICY": "PASSIVE"}
+    return kept | {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 
 
 def file_name(question: str, date: str, suffix: str = "") -> str:

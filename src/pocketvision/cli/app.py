@@ -37,6 +37,7 @@ EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 
 file is no pocketvision model; 5 training failed; 6 the disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130
 stopped by Ctrl-C or SIGTERM; 141 the reader of the output has gone."""
 
+SPINS = "1000"  # that a waiting thread of libgomp takes before it sleeps
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
 
 app = typer.Typer(
@@ -69,7 +70,7 @@ def common(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep, not spin: up to 10x on a busy machine
+    _let_threads_sleep()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's request is treated as Ctrl-C
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
@@ -77,6 +78,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the exit code stands while Python tears down
     sys.exit(code)
+
+
+def _let_threads_sleep() -> None:
+    """Have torch's threads spin for microseconds while they wait, then sleep: see decisions/0005-waiting-threads-sleep.md."""
+    if os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE").upper() == "PASSIVE":
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def run(arguments: list[str]) -> int:

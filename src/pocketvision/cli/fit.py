@@ -49,9 +49,7 @@ def fit(
     flip: Annotated[
         bool | None, Option("--flip/--no-flip", help="Mirror training images. [default: by class names]")
     ] = None,
-    elastic: Annotated[
-        bool | None, Option("--elastic/--no-elastic", help="Train all sizes at once, then cut. [default: no]")
-    ] = None,
+    elastic: Annotated[bool, Option("--elastic/--no-elastic", help="Train all sizes at once, then cut.")] = False,
     seed: Annotated[int, Option(help="Of weights, order and augmentation.")] = 0,
     accelerator: Annotated[str, Option(help="Where training runs: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, Option(help="auto, float32 or bfloat16.")] = "auto",

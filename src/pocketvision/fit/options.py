@@ -31,7 +31,7 @@ class FitOptions:
         batch_size: replaces the recipe's; the recipe's learning rate is scaled with it.
         class_weights: "auto", "balanced" or "none".
         flip: mirror training images; None decides by the class names: letters and digits are not mirrored.
-        elastic: train one network for all sizes and cut it to the budget; None: no.
+        elastic: train one network for all sizes and cut it to the budget.
         seed: of initial weights, order and augmentation.
         budget: what the device can spend; no limits by default.
         threads: of the engine for one call, when latency is measured.
@@ -52,7 +52,7 @@ class FitOptions:
     batch_size: int | None = None
     class_weights: str = "auto"
     flip: bool | None = None
-    elastic: bool | None = None
+    elastic: bool = False
     seed: int = 0
     budget: Budget = field(default_factory=Budget)
     threads: int = 1

@@ -106,8 +106,8 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
         width=options.width,
         resolution=options.resolution,
         output_stride=options.output_stride,
-        is_limited=bool(options.budget) or bool(options.elastic),
-        is_elastic=bool(options.elastic),
+        is_limited=bool(options.budget) or options.elastic,
+        is_elastic=options.elastic,
     )
     if weights is not None:
         have = weights.graph.options

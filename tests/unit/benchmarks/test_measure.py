@@ -122,7 +122,7 @@ def test_measured_processes_start_without_python_settings(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     given = measure.environment()
     assert not [name for name in given if name.startswith("PYTHON")]
-    assert given["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert (given["OMP_WAIT_POLICY"], given["GOMP_SPINCOUNT"]) == ("PASSIVE", "1000")
 
 
 def test_the_noise_of_a_ratio_is_both_noises_together():

@@ -1,6 +1,10 @@
 """Errors of the command line: one block on stderr, read whole; nothing on stdout; a traceback only with --debug."""
 
+import ast
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -161,3 +165,21 @@ def test_show_takes_every_option_of_resolve():
     assert json.loads(outcome.out)["options"] | {
         "width": 0.5, "resolution": 64, "classes": 7, "in_channels": 1, "output_stride": 8, "dilate": True
     } == json.loads(outcome.out)["options"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "spins"),
+    [
+        ({}, "PASSIVE", "1000"),
+        ({"OMP_WAIT_POLICY": "passive"}, "passive", "1000"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", None),
+        ({"GOMP_SPINCOUNT": "7"}, "PASSIVE", "7"),
+    ],
+)
+def test_threads_sleep_after_a_moment_unless_the_user_says_how_they_wait(given, policy, spins):
+    """In a process of its own: the environment is read when torch is loaded."""
+    code = "import os; from pocketvision.cli import app; app.run = lambda words: print(dict(os.environ)); app.main()"
+    kept = {name: value for name, value in os.environ.items() if "OMP_" not in name}
+    found = subprocess.run([sys.executable, "-c", code], env=kept | given, capture_output=True, text=True, check=True)
+    environment = ast.literal_eval(found.stdout)
+    assert (environment["OMP_WAIT_POLICY"], environment.get("GOMP_SPINCOUNT")) == (policy, spins)
