@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
+ifeq ($(OMP_WAIT_POLICY),PASSIVE)
 export GOMP_SPINCOUNT ?= 1000
+endif
 
 .PHONY: demo test test-slow torture check bench docs
 .DELETE_ON_ERROR:

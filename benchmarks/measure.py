@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pocketvision.cli.app import SPINS
 from pocketvision.cost.device import this_device
 from pocketvision.files import write_atomically
 from pocketvision.run.timing import Open, Timing, summarize, time_interleaved
@@ -53,7 +54,7 @@ def versions(*packages: str) -> dict[str, str]:
 def environment() -> dict[str, str]:
     """Return the environment that measured processes get: this one, without what would change how Python starts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return kept | {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+    return kept | {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SPINS}
 
 
 def file_name(question: str, date: str, suffix: str = "") -> str:

@@ -13,8 +13,10 @@ import pytest
 from commandline import ELASTIC, pocketvision
 from inspection import faults
 from jobs import told
+from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import count
+from pocketvision.cost.probe import probe
 from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit import elastic as elastic_module
@@ -41,10 +43,14 @@ def test_one_training_gives_every_size(elastic):
     assert faults(folder) == []
 
 
-def test_the_pick_learns_to_the_end_of_the_time(photos, target, tmp_path):
-    """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps."""
-    finished, said = told(photos, tmp_path / "run", target=target, **{**ELASTIC, "epochs": None, "minutes": 0.75})
-    assert finished.evaluation.part == "test"
+def test_the_pick_learns_to_the_end_of_the_time(photos, tmp_path, monkeypatch):
+    """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps; 5 % are for timing all cuts."""
+    asked = []
+    monkeypatch.setattr(
+        search, "probe", lambda graphs, threads, s, **k: asked.append(s) or probe(graphs, threads, s, **k)
+    )
+    finished, said = told(photos, tmp_path / "run", **{**ELASTIC, "epochs": None, "minutes": 0.75})
+    assert finished.evaluation.part == "test" and asked == [pytest.approx(0.05 * 45)]
     assert sum("of the pick: loss" in sentence for sentence in said) > 5
 
 
@@ -258,16 +264,18 @@ def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target
 
 
 def test_a_killed_pick_goes_on_in_the_time_that_is_left(photos, target, tmp_path, monkeypatch):
-    """Minutes instead of epochs: a measured pace plans it, anew when it goes on."""
+    """Minutes instead of epochs: the pace that was measured when it began plans it."""
     words = ["fit", photos, "--elastic", "--minutes", 0.75, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
     words += ["--precision", "float32", "--target", target, "-o", tmp_path / "run"]
     monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
     stop = [sys.executable, "-c", STOP.format(place="checkpoint_of_pick"), *map(str, words)]
     job = subprocess.run(stop, capture_output=True, check=False)
     assert job.returncode == -signal.SIGKILL, job.stderr
+    began = (tmp_path / "run" / "pick.json").read_bytes()
     outcome = pocketvision(*words)
     assert outcome.code == 0, outcome.err
     assert "Going on with the pick after step" in outcome.err
+    assert (tmp_path / "run" / "pick.json").read_bytes() == began, "what was measured then holds"
     assert load(tmp_path / "run" / "model.onnx").record.provenance["elastic"]
 
 
@@ -295,18 +303,32 @@ def test_the_plan_of_an_elastic_run(photos):
 
 
 @pytest.mark.parametrize(
-    ("trainable_macs", "largest"), [(0, "w0.125_r32_s8"), (2_100_000, "w0.25_r32_s8"), (10**9, "w1.00_r32_s8")]
+    ("words", "trainable_macs", "largest"),
+    [
+        (("--minutes", 1), 0, "w0.125_r32_s8"),
+        (("--minutes", 1), 2_100_000, "w0.25_r32_s8"),
+        (("--minutes", 1), 10**9, "w1.00_r32_s8"),
+        (("--epochs", 1), 0, "w1.00_r32_s8"),
+        (("--minutes", 1, "--width", 0.25), 0, "w0.25_r32_s8"),
+        (("--minutes", 1, "--resolution", 24), 0, "w0.25_r24_s8"),  # w0.25_r16 is the likeliest best for the budget
+    ],
 )
-def test_what_would_be_trained_alone_is_among_the_cuts(fashion_mnist, monkeypatch, trainable_macs, largest):
+def test_what_the_prior_would_train_alone_is_among_the_cuts(words, trainable_macs, largest, tmp_path, monkeypatch):
+    """Alone all have time; with all their sizes only those with so many multiply-adds."""
+    tiny = write_photographs(tmp_path / "tiny", CLASSES, 12, (lambda image: grey(image.resize((28, 28))),))
+
     def measured(graph, *arguments, objective=None, **_):
         return 1e-4 if objective is None or count(graph).macs <= trainable_macs else 100.0
 
     monkeypatch.setattr(search, "measure_step_seconds", measured)
     monkeypatch.setattr(plan, "measure_step_seconds", measured)
-    words = ("--elastic", "--macs", 600_000, "--minutes", 1, "--precision", "float32", "--plan", "--json")
-    outcome = pocketvision("fit", fashion_mnist, *words)
+    asked = ("--elastic", "--macs", 600_000, "--precision", "float32", "--plan", "--json")
+    outcome = pocketvision("fit", tiny, *asked, *words)
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["network"] == f"mobilenet_v1_shallow_{largest}"
+    short = f"The time is short: with all its sizes no network has 8 epochs; mobilenet_v1_shallow_{largest} trains what it can."
+    assert (short in outcome.err) is (trainable_macs == 0 and "--minutes" in words)
+    assert outcome.err.count("The time is short") <= 1
 
 
 def test_the_python_face(elastic, tmp_path):

@@ -107,6 +107,16 @@ def test_a_folder_with_another_run_in_it_is_refused(fitted, photos):
     assert fitted[0].model.read_bytes() == before
 
 
+@pytest.mark.parametrize("was", [{"elastic": None}, {}])
+def test_a_run_of_an_older_release_is_the_same_run(was, photos, tmp_path):
+    """Its options lack what came later, or say that nothing was asked for."""
+    finished = pv.fit(photos, tmp_path / "run", **OPTIONS)
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    del plan["options"]["elastic"]
+    (tmp_path / "run" / "plan.json").write_text(json.dumps(plan | {"options": plan["options"] | was}))
+    assert pv.fit(photos, tmp_path / "run", **OPTIONS).model == finished.model
+
+
 @pytest.mark.parametrize(("seed", "is_same"), [(3, True), (4, False)])
 def test_the_same_seed_gives_the_same_weights(seed, is_same, fitted, photos, tmp_path):
     again = pv.fit(photos, tmp_path / "run", seed=seed, **OPTIONS)

@@ -234,12 +234,17 @@ def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, we
     assert record.provenance["on_all"] == "1 epoch" and record.metrics["data"]["trained_on"] == ["train", "validation"]
     assert record.resolution < 64 and set(shapes) == {(64, 64, 3)}
 
-    def stop_on_all(event):
-        if isinstance(event, Progress) and (event.work, event.done) == (ON_ALL, 2):
-            signal.raise_signal(signal.SIGINT)
+    def stop_in(work, done):
+        def stop(event):
+            if isinstance(event, Progress) and (event.work, event.done) == (work, done):
+                signal.raise_signal(signal.SIGINT)
 
+        return stop
+
+    with pytest.raises(Interrupted, match=r"before the epochs on all images; the weights are in .*checkpoint_of_pick"):
+        fit(photos, folder, on_event=stop_in("looking back", 1), **options)
     with pytest.raises(Interrupted, match="in the epochs on all images, after step 2 of"):
-        fit(photos, folder, on_event=stop_on_all, **options)
+        fit(photos, folder, on_event=stop_in(ON_ALL, 2), **options)
     fit(photos, folder, **options)
     assert load(folder / "model.onnx").record.digests["initializers"] == record.digests["initializers"]
 
@@ -249,6 +254,7 @@ def test_a_cut_that_is_best_as_it_was_learns_nothing_more(photos, weights, tmp_p
     options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
     _, said = told(photos, tmp_path / "run", **options)
     assert any(text.startswith("Fine-tuning did not help") for text in said)
+    assert "Nothing is learnt from the validation images, either." in said
     assert not any(text.startswith("Validation has decided") for text in said)
     record = load(tmp_path / "run" / "model.onnx").record
     assert record.provenance["on_all"] == "" and record.metrics["data"]["trained_on"] == ["train"]

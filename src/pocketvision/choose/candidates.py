@@ -9,7 +9,7 @@ from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
 from pocketvision.cost.device_file import Latency
 from pocketvision.model.conventions import SCRATCH
-from pocketvision.model.graph import Graph
+from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import resolve
 
 SMALL = 64  # pixels; up to here images are used at their own size, with more of the strides removed
@@ -81,6 +81,12 @@ class Candidate:
     def name(self) -> str:
         """The network's full name."""
         return self.graph.name
+
+    @property
+    def options(self) -> Options:
+        """What its network was made with."""
+        assert self.graph.options is not None
+        return self.graph.options
 
     def drop(self, reason: str) -> "Candidate":
         """Return it marked as out."""

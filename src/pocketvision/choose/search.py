@@ -6,7 +6,6 @@ from dataclasses import replace
 from pocketvision.choose.candidates import Candidate
 from pocketvision.cost.budget import Budget, written
 from pocketvision.errors import NoFit
-from pocketvision.model.graph import Options
 
 ENOUGH_EPOCHS = (
     8  # from scratch; with fewer, a larger network does no better than a smaller one with these: docs/log.md
@@ -108,14 +107,9 @@ def finalists(candidates: Sequence[Candidate]) -> list[Candidate]:
     What a wider network has in more channels is known to help; what a few pixels more or less do, or another family, is not.
     """
     left = [candidate for candidate in candidates if not candidate.dropped]
-    families = {_options(candidate).family for candidate in left}
+    families = {candidate.options.family for candidate in left}
     tried: dict[object, Candidate] = {}
     for candidate in left:
-        have = _options(candidate)
+        have = candidate.options
         tried.setdefault(have.family if len(families) > 1 else have._replace(width=0.0), candidate)
     return list(tried.values())[:FINALISTS]
-
-
-def _options(candidate: Candidate) -> Options:
-    assert candidate.graph.options is not None
-    return candidate.graph.options

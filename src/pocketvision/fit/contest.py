@@ -39,7 +39,7 @@ class Entry:
         device: where training runs.
         start: weights that training starts from; None: drawn ones.
         objective: what is learnt in a step; None: the labels.
-        held_back: validation images as training takes them, where `validation` has others than `train`.
+        held_back: of a cut, the validation images at the resolution that it is taught at; `validation` has its own.
     """
 
     plan: Plan

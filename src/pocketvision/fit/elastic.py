@@ -21,7 +21,8 @@ from pocketvision.fit.cuts import Cuts, Judged, has_cuts, read_cuts, write_cuts
 from pocketvision.fit.enter import decode
 from pocketvision.fit.job import Job
 from pocketvision.fit.judge import calibrate, common_record
-from pocketvision.fit.plan import plan_of_pick
+from pocketvision.fit.plan import pick_json, plan_of_pick
+from pocketvision.fit.rundir import RunFolder
 from pocketvision.fit.saved import Saved, digest, take_up
 from pocketvision.fit.search import time_graphs
 from pocketvision.fit.seconds import probe_seconds
@@ -41,7 +42,7 @@ def go_on_with_pick(
     """
     run = saved.run
     cuts = yield from find_cuts(job, entry, large.to("cpu"), run.path, run.origin())
-    picked, test = yield from enter_pick(job, entry, cuts, run.path)
+    picked, test = yield from enter_pick(job, entry, cuts, run)
     trainer, cut_digest = picked.make_trainer(), digest(picked.network().arrays())
     snapshot = yield from take_up(run.checkpoint_of_pick, cut_digest)
     if snapshot is None:
@@ -135,7 +136,7 @@ def _statistics(graph: Graph, arrays: Arrays) -> dict[str, Any]:
     return {p.name: arrays[p.name] for p in graph.parameters() if not p.is_trained}
 
 
-def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event, None, tuple[Entry, Pixels]]:
+def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: RunFolder) -> Generator[Event, None, tuple[Entry, Pixels]]:
     """Return the best cut within the budget, ready to be trained further with the largest network's answers; and test images.
 
     Raises:
@@ -144,7 +145,7 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event
     try:
         chosen = pick([each.cut for each in cuts.judged], job.options.budget, cuts.device)
     except NoFit as error:
-        raise NoFit(error.problem, f"pocketvision cut {run} {error.attempt} -o small.onnx") from error
+        raise NoFit(error.problem, f"pocketvision cut {run.path} {error.attempt} -o small.onnx") from error
     yield from describe_pick(cuts, chosen)
     graph = chosen.candidate.graph
     teacher = build(cuts.graph)
@@ -153,7 +154,8 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: Path) -> Generator[Event
     preprocessing = entry.plan.preprocessing
     validation = yield from decode(job.dataset, job.parts.validation, graph, preprocessing, "validation")
     test = yield from decode(job.dataset, job.parts.test, graph, preprocessing, "test")
-    plan = plan_of_pick(job, entry.plan, graph, objective)
+    plan = plan_of_pick(job, entry.plan, graph, objective, made=run.read_pick(graph.name))
+    run.keep_pick(graph.name, pick_json(plan))
     start, held_back = cuts.arrays(graph), entry.validation
     return replace(entry, plan=plan, validation=validation, start=start, objective=objective, held_back=held_back), test
 

@@ -139,7 +139,7 @@ def _fit(
     network, share = yield from settle(entry, trainer.average.network.to("cpu"))
     del trainer  # and its moments
     calibrated, on_all = calibrate(network, entry.validation), ""
-    if entry.plan.epochs_on_all or run.checkpoint_of_all.exists():
+    if entry.plan.epochs_on_all:
         network, on_all = yield from go_on_with_all(entry, network, share, saved)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")

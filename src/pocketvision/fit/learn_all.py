@@ -30,9 +30,11 @@ def go_on_with_all(
     """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0.
 
     Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before. So
-    it is with a cut that validation liked best as it was.
+    it is with a cut that validation liked best as it was: images to fit its classifier on would have to be decoded again, at
+    its resolution.
     """
     if share == 0 and entry.held_back is not None:
+        yield Note("Nothing is learnt from the validation images, either.")
         return network, ""
     images = f"its {len(entry.validation):,} images, too"
     if share == 0:
@@ -41,15 +43,17 @@ def go_on_with_all(
         return network, "the classifier again"
     origin = digest(network.arrays())
     snapshot = yield from take_up(saved.run.checkpoint_of_all, origin)
-    epochs = epochs_in_time(entry.plan) if snapshot is None else max(1, entry.plan.epochs_on_all)
+    epochs = epochs_in_time(entry.plan) if snapshot is None else entry.plan.epochs_on_all
     if epochs == 0:
         yield Note("There is no time left to learn from the validation images, too.")
         return network, ""
     last = entry_of_all(entry, network, epochs)
     trainer = last.make_trainer()
-    yield Note(f"Validation has decided: {_epochs(epochs)} more, with {images}. The test part judges what comes out.")
     if snapshot is not None:
         trainer.restore(snapshot)
+    more = _epochs(trainer.epochs)
+    yield Note(f"Validation has decided: {more} more, with {images}. The test part judges what comes out.")
+    if snapshot is not None:
         yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
     try:
         yield from saved.train(learn_all(last, trainer), trainer, saved.run.checkpoint_of_all, origin)

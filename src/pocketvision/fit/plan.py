@@ -166,7 +166,8 @@ def make_plan(
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
     recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
-    share, steps_on_all = on_all(job, recipe, has_weights=preprocessing is not None and elastic is None)
+    share = share_on_all(job, recipe, has_weights=preprocessing is not None and elastic is None)
+    steps_on_all = steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
@@ -182,15 +183,15 @@ def make_plan(
         if recipe.most_epochs is not None:
             epochs = min(epochs, recipe.most_epochs)
     assert epochs is not None
-    epochs_on_all = math.ceil(share * epochs) if epochs > 1 else 0
+    epochs, epochs_on_all = shared_out(epochs, share)
     return Plan(
         graph=graph,
         reason=reason,
         recipe=recipe,
-        epochs=epochs - epochs_on_all,
+        epochs=epochs,
         steps=steps,
         precision=precision,
-        augmentation=chosen_augmentation(recipe, graph, epochs),
+        augmentation=chosen_augmentation(recipe, graph, epochs + epochs_on_all),
         weights=class_weights(labels, graph.options.classes, options.class_weights),
         preprocessing=preprocessing or Preprocessing(),
         stop_by=stop_by,
@@ -218,53 +219,71 @@ def _after_training(
     return elastic, finish + elastic.front_seconds + elastic.tune_seconds
 
 
-def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective) -> Plan:
-    """Return how a cut of an elastic network is trained further: at a smaller rate, to the end of the time.
+def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective, made: Mapping[str, Any]) -> Plan:
+    """Return how a cut of an elastic network is trained further: at the rate of the elastic plan, to the end of the time.
 
     Args:
         job: images, options, and the time there is.
         plan: of the elastic training.
         graph: the cut.
         objective: what it learns.
+        made: what `pick_json` made of the plan, where the run goes on; else empty, and the pace is measured.
     """
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
     tune_share = plan.elastic.tune_share
-    epochs, stop_by, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None, None
-    share, steps_on_all = on_all(job, recipe, has_weights=plan.classifier_decay is not None)
-    if plan.stop_by is not None:
-        stop_by = plan.stop_by + plan.elastic.front_seconds + plan.elastic.tune_seconds
+    share = share_on_all(job, recipe, has_weights=plan.classifier_decay is not None)
+    steps_on_all = steps_per_epoch(len(job.parts.train) + len(job.parts.validation), recipe.batch_size)
+    epochs, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None
+    stop_by = plan.stop_by
+    if stop_by is not None:
+        stop_by += plan.elastic.front_seconds + plan.elastic.tune_seconds
+    if stop_by is not None and not made:
         timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
         step_seconds = measure_step_seconds(
             graph, recipe, job.device, timed, plan.precision, objective=objective, resolution=side
         )
         epoch_steps = plan.steps + share * (steps_on_all - plan.steps)
         epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * epoch_steps * step_seconds)))
-    epochs = min(epochs, recipe.most_epochs or epochs)
-    epochs_on_all = math.ceil(share * epochs) if epochs > 1 else 0
-    return replace(
+    epochs, epochs_on_all = shared_out(min(epochs, recipe.most_epochs or epochs), share)
+    pick = replace(
         plan,
         graph=graph,
         recipe=recipe,
-        epochs=epochs - epochs_on_all,
+        epochs=epochs,
         stop_by=stop_by,
         step_seconds=step_seconds,
         epochs_on_all=epochs_on_all,
-        steps_on_all=steps_on_all,
+        steps_on_all=steps_on_all if epochs_on_all else 0,
         elastic=None,
     )
+    return replace(pick, **made)
 
 
-def on_all(job: Job, recipe: Recipe, has_weights: bool) -> tuple[float, int]:
-    """Return the share of the epochs that learn from validation images, too, and the steps in each of these.
+def pick_json(pick: Plan) -> dict[str, Any]:
+    """Return, as JSON values, what was decided of a pick's training when it began."""
+    return {name: getattr(pick, name) for name in ("epochs", "epochs_on_all", "steps_on_all", "step_seconds")}
+
+
+def shared_out(epochs: int, share: float) -> tuple[int, int]:
+    """Return how many epochs learn from the training images, and how many more from all; a single one is not parted.
+
+    >>> shared_out(8, 0.25), shared_out(2, 0.25), shared_out(1, 0.25), shared_out(8, 0.0)
+    ((6, 2), (1, 1), (1, 0), (8, 0))
+    """
+    on_all = math.ceil(share * epochs) if epochs > 1 else 0
+    return epochs - on_all, on_all
+
+
+def share_on_all(job: Job, recipe: Recipe, has_weights: bool) -> float:
+    """Return the share of the epochs that learn from validation images, too.
 
     They do in the end of fine-tuning, where few of them were taken from train, and others judge. Statistics must stand still:
     those of a mean of weights would be others.
     """
     parts = job.parts
     is_few = not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
-    share = SHARE_ON_ALL if has_weights and recipe.batch_norm_momentum is None and is_few else 0.0
-    return share, steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
+    return SHARE_ON_ALL if has_weights and recipe.batch_norm_momentum is None and is_few else 0.0
 
 
 def read_plan(content: Mapping[str, Any], job: Job) -> Plan:

@@ -14,7 +14,7 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, decide_precision, make_plan
 from pocketvision.fit.search import Found, search
-from pocketvision.fit.space import disk_bytes, goes_on, training_bytes
+from pocketvision.fit.space import disk_bytes, later_trainings, training_bytes
 from pocketvision.fit.start import choose_start
 from pocketvision.run.footprint import peak_memory_mb
 from pocketvision.train.speed import find_device, measure_step_seconds
@@ -82,4 +82,4 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (parts.train, parts.validation, parts.test)))
     memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6
-    return Preview(found, plan, training / 60, disk_bytes(first.graph, goes_on(plan)) / 1e6, memory_mb)
+    return Preview(found, plan, training / 60, disk_bytes(first.graph, later_trainings(plan)) / 1e6, memory_mb)

@@ -16,6 +16,7 @@ NEEDED = (
     "augmentation",
     "preprocessing",
 )  # of plan.json
+NEWER = {"elastic": False}  # options that runs begun by an older release may lack, with what they did
 
 
 def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> None:
@@ -23,7 +24,7 @@ def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> Non
     plan, asked = run.read_plan(), options.to_json()
     if missing := [name for name in NEEDED if name not in plan]:
         raise run.damaged(f"it has no {missing[0]!r}")
-    was = plan["options"]
+    was = NEWER | {name: value for name, value in plan["options"].items() if value is not None or name not in NEWER}
     differing = [f"{name} {was.get(name)}, not {asked[name]}" for name in asked if was.get(name) != asked[name]]
     if differing:
         raise run.refuse(f"with other options: {'; '.join(differing)}")
@@ -62,16 +63,18 @@ def _reached(run: RunFolder) -> str:
             f"in the pick's training, after step {pick.numbers['done']} of {pick.numbers['total']}; "
             f"saved in {run.checkpoint_of_pick}"
         )
+    trained = run.checkpoint if pick is None else run.checkpoint_of_pick
+    on_all = (run.read_pick() or content).get("epochs_on_all", 0)
     last = load_checkpoint(run.checkpoint_of_all)
     if last is not None and last.numbers["done"] < last.numbers["total"]:
         return (
             f"in the epochs on all images, after step {last.numbers['done']} of {last.numbers['total']}; "
             f"saved in {run.checkpoint_of_all}"
         )
-    if numbers["done"] >= numbers["total"] and content.get("epochs_on_all", 0) and last is None:
-        return f"after training, before the epochs on all images; the weights are in {run.checkpoint}"
+    if numbers["done"] >= numbers["total"] and on_all and last is None:
+        return f"after training, before the epochs on all images; the weights are in {trained}"
     if numbers["done"] >= numbers["total"]:
-        where = run.checkpoint if last is None else run.checkpoint_of_all
+        where = trained if last is None else run.checkpoint_of_all
         return f"after training, before the file was written; the weights are in {where}"
     epochs = -(-numbers["total"] // steps)
     return (

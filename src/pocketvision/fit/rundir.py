@@ -20,13 +20,13 @@ from pocketvision.events import Epoch, Event, Measured, Note
 from pocketvision.files import read_json_lines, write_atomically
 from pocketvision.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 
-PLAN, LOG, REPORT, START = "plan.json", "log.jsonl", "report.html", "start.safetensors"
+PLAN, LOG, REPORT, START, PICK = "plan.json", "log.jsonl", "report.html", "start.safetensors", "pick.json"
 Arrays = Mapping[str, NDArray[Any]]
 CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second")
 
 
 class RunFolder:
-    """model.onnx, plan.json, start.safetensors, log.jsonl, checkpoint/ (and more of them), elastic/, tensorboard/ of one job.
+    """model.onnx, plan.json, pick.json, start.safetensors, log.jsonl, checkpoint/ and more of them, elastic/, tensorboard/.
 
     Nothing is touched before the plan is made.
 
@@ -112,6 +112,18 @@ class RunFolder:
         except ValueError as error:
             raise self.damaged(str(error)) from error
         return content
+
+    def keep_pick(self, network: str, plan: Mapping[str, Any]) -> None:
+        """Write pick.json: which cut of an elastic network is trained further, and what was decided of that."""
+        write_atomically(self.path / PICK, json.dumps({"network": network, "plan": plan}, indent=1).encode())
+
+    def read_pick(self, network: str | None = None) -> dict[str, Any]:
+        """Return the plan in pick.json; nothing where it is not there, damaged, or of another network than that one."""
+        try:
+            content = json.loads((self.path / PICK).read_bytes())
+            return dict(content["plan"]) if network in (None, content["network"]) else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def damaged(self, why: str) -> BadData:
         """Return the error for a plan.json that cannot be gone on with."""

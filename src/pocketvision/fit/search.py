@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -136,8 +136,8 @@ def _find_largest(
 ) -> Generator[Event, None, Found]:
     """Return the network whose cuts all are trained, whatever its own costs.
 
-    One of its cuts is the network that would be trained alone within budget and time; of those that hold it, it is the likeliest
-    best that can be trained in time, or else the cheapest.
+    One of its cuts is what the prior would train alone within budget and time; of those that hold it, it is the likeliest best
+    that can be trained in time, or else the cheapest.
 
     Args:
         job: options, images and time.
@@ -145,41 +145,22 @@ def _find_largest(
         weights: that training starts from, so that the largest has their width.
         device: name of the device that the budget is for.
     """
-    options = [candidate.graph.options for candidate in candidates]
-    fitting = [have for one, have in zip(candidates, options, strict=True) if have is not None and not one.dropped]
-    widths = sorted({o.width for o in options if o is not None})
-    if (
-        weights is not None
-    ):  # with fewer channels little of them is left; the budget may need it, with one more to spare
-        needed = sorted({have.width for have in fitting}, reverse=True)[:2]
-        widths = [width for width in widths if width >= min(NARROWEST_SHARE * max(widths), *needed)]
-        fitting = [have for have in fitting if have.width in widths]
-        yield Note(f"Sub-networks have width {widths[0]:g} at least; narrower ones keep little of the weights.")
-    sizes = ElasticPlan(
-        widths=tuple(widths),
-        resolutions=tuple(sorted({o.resolution for o in options if o is not None})),
-        options=ElasticOptions(),
-    )
-    if weights is not None:
-        sizes = replace(sizes, tune_share=TUNE_SHARE_WITH_WEIGHTS, tune_rate=TUNE_RATE_WITH_WEIGHTS)
-
-    wanted = [candidate for candidate in candidates if candidate.graph.options in fitting]
+    sizes = yield from _choose_sizes(candidates, weights is not None)
+    fitting = [
+        candidate for candidate in candidates if not candidate.dropped and candidate.options.width in sizes.widths
+    ]
     if job.deadline is not None:
-        wanted = yield from _drop_untrainable(job, wanted, job.deadline, {}, weights is not None)
-    small = next(candidate.graph.options for candidate in wanted if not candidate.dropped)
-    assert small is not None
-    width = max(sizes.widths) if weights is not None or job.options.width is not None else small.width
-    side = job.options.resolution or small.resolution
+        fitting = yield from _drop_untrainable(job, fitting, job.deadline, {}, weights is not None)
+    alone = next(candidate for candidate in fitting if not candidate.dropped).options
+    is_fixed = weights is not None or job.options.width is not None
+    least_width = max(sizes.widths) if is_fixed else alone.width
+    least_resolution = job.options.resolution or alone.resolution
 
     def holds_it(large: Options) -> bool:
-        """Whether the one that would be trained alone can be cut out of it."""
-        return large.family == small.family and large.width >= width and large.resolution >= side
+        """Whether it can be cut out of that network, which is as large as was asked for."""
+        return large.family == alone.family and large.width >= least_width and large.resolution >= least_resolution
 
-    able = [
-        replace(candidate, dropped="")
-        for candidate, have in zip(candidates, options, strict=True)
-        if have is not None and holds_it(have)
-    ]
+    able = [replace(candidate, dropped="") for candidate in candidates if holds_it(candidate.options)]
     steps: dict[str, float] = {}
     if job.deadline is not None:
         able = yield from _drop_untrainable(job, able, job.deadline, steps, weights is not None, sizes)
@@ -189,6 +170,28 @@ def _find_largest(
     reason = f"the largest of {len(below.graphs)} sizes that are trained together"
     yield from _describe(candidates, [chosen], reason)
     return Found(tuple(candidates), (chosen,), reason, device, job.options.target is None, steps, sizes)
+
+
+def _choose_sizes(candidates: list[Candidate], has_weights: bool) -> Generator[Event, None, ElasticPlan]:
+    """Return all widths and resolutions of the candidates, and how they are trained.
+
+    Of trained weights little is left with fewer channels: widths are half of theirs at least, or what the budget needs, with one
+    more to spare.
+    """
+    resolutions = tuple(sorted({candidate.options.resolution for candidate in candidates}))
+    widths = sorted({candidate.options.width for candidate in candidates})
+    if not has_weights:
+        return ElasticPlan(tuple(widths), resolutions, ElasticOptions())
+    needed = sorted({c.options.width for c in candidates if not c.dropped}, reverse=True)[:2]
+    widths = [width for width in widths if width >= min(NARROWEST_SHARE * max(widths), *needed)]
+    yield Note(f"Sub-networks have width {widths[0]:g} at least; narrower ones keep little of the weights.")
+    return ElasticPlan(
+        tuple(widths),
+        resolutions,
+        ElasticOptions(),
+        tune_share=TUNE_SHARE_WITH_WEIGHTS,
+        tune_rate=TUNE_RATE_WITH_WEIGHTS,
+    )
 
 
 def time_graphs(
@@ -201,7 +204,7 @@ def time_graphs(
         target: a device file; None: they are timed here.
         threads: of the engine.
         limit_ms: those near it are timed again, with care.
-        seconds: for each of the two.
+        seconds: for timing all, and once more for those near the limit.
 
     Raises:
         BadDeviceFile: the device file holds none of them.
@@ -254,9 +257,8 @@ def warn_of(target: DeviceFile, path: str | Path | None, threads: int) -> Genera
 def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) -> list[Candidate]:
     latencies = [(candidate, target.latency_of(candidate.graph)) for candidate in candidates]
     if all(latency is None for _, latency in latencies):
-        options = candidates[0].graph.options
-        assert options is not None
-        same = [c.graph.options for c in candidates if c.graph.options is not None]
+        options = candidates[0].options
+        same = [candidate.options for candidate in candidates]
         alike = [o for o in same if o.output_stride == options.output_stride]
         widths, resolutions = ({getattr(o, what) for o in alike} for what in ("width", "resolution"))
         raise BadDeviceFile(
@@ -303,12 +305,20 @@ def _drop_untrainable(
     what = "in training" if elastic is None else "in training all sizes"
     for name, step in steps.items():
         yield Note(f"{name}: {recipe.batch_size / step:,.0f} images/s {what}.")
-    if not any(candidate.epochs is None or candidate.epochs >= enough for candidate in finalists(found)):
-        yield Note(
-            f"The time is short: no network has {enough} epochs; {finalists(found)[0].name} is the cheapest and "
-            "trains what it can. More --minutes will give a better one."
-        )
+    if not job.options.elastic or elastic is not None:
+        yield from _say_if_short(found, enough, elastic is not None)
     return found
+
+
+def _say_if_short(found: list[Candidate], enough: int, is_elastic: bool) -> Iterator[Note]:
+    """Say where no network has time for enough epochs."""
+    first = finalists(found)[0]
+    if any(candidate.epochs is None or candidate.epochs >= enough for candidate in finalists(found)):
+        return
+    none = f"with all its sizes no network has {enough} epochs; {first.name}"
+    if not is_elastic:
+        none = f"no network has {enough} epochs; {first.name} is the cheapest and"
+    yield Note(f"The time is short: {none} trains what it can. More --minutes will give a better one.")
 
 
 def _choose(job: Job, candidates: list[Candidate]) -> tuple[list[Candidate], str]:

@@ -15,7 +15,7 @@ from pocketvision.model.graph import Graph
 
 COPIES_ON_DISK = 10  # of the weights: three checkpoints of network, averages and momentum, one under way; the file
 COPIES_LATER = (
-    13  # more where a second training follows: such checkpoints again, with two moments; the start, or the cuts
+    13  # more for each training that follows: such checkpoints again, with two moments; the start, or the cuts
 )
 LOG_BYTES = 1_000_000  # log, plan and curves
 KEPT_ACTIVATIONS = 2.5  # times the forward pass's outputs: inputs and outputs of each op, kept for the gradients
@@ -28,7 +28,7 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
     Raises:
         DiskFailed: the disk has no room for checkpoints and the file.
     """
-    needed = max(disk_bytes(entry.plan.graph, goes_on(entry.plan)) for entry in entries)
+    needed = max(disk_bytes(entry.plan.graph, later_trainings(entry.plan)) for entry in entries)
     home = next(folder for folder in (run.path.absolute(), *run.path.absolute().parents) if folder.exists())
     free = shutil.disk_usage(home).free
     if free < needed:
@@ -46,14 +46,15 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
         )
 
 
-def goes_on(plan: Plan) -> bool:
-    """Whether a second training follows, with checkpoints of its own."""
-    return plan.epochs_on_all > 0 or plan.elastic is not None
+def later_trainings(plan: Plan) -> int:
+    """Return how many trainings may follow, with checkpoints of their own: of a pick, and on all images."""
+    is_elastic = plan.elastic is not None
+    return is_elastic + (plan.epochs_on_all > 0 or (is_elastic and plan.recipe.batch_norm_momentum is None))
 
 
-def disk_bytes(graph: Graph, goes_on: bool = False) -> int:
-    """Return what the run folder takes at most; `goes_on`: a second training follows."""
-    return (COPIES_ON_DISK + goes_on * COPIES_LATER) * 4 * count(graph).params + LOG_BYTES
+def disk_bytes(graph: Graph, later: int = 0) -> int:
+    """Return what the run folder takes at most; `later`: trainings that follow the first."""
+    return (COPIES_ON_DISK + later * COPIES_LATER) * 4 * count(graph).params + LOG_BYTES
 
 
 def training_bytes(graph: Graph, batch_size: int, images: int = 0) -> float:

@@ -175,7 +175,10 @@ class Trainer:
             )
             if here >= min(STEPS_TO_JUDGE, self.steps):
                 yield from self._keep_to_the_clock(seconds / here)
-            if self.steps_left == self.steps // 2:  # of the last epoch: at its end it is too late to plan more
+            middle = self.steps // 2
+            if self.steps_left == middle and here >= min(
+                STEPS_TO_JUDGE, middle
+            ):  # at the end it is too late to plan more
                 yield from self._use_spare_time(self.steps * seconds / here + self._validation_seconds)
             if self.step >= self.steps or self.steps_left == 0:
                 break

@@ -10,7 +10,7 @@ from graphs import small
 from pocketvision.errors import DiskFailed
 from pocketvision.fit import space
 from pocketvision.fit.rundir import RunFolder
-from pocketvision.fit.space import check_space, disk_bytes, training_bytes
+from pocketvision.fit.space import check_space, disk_bytes, later_trainings, training_bytes
 from pocketvision.train.recipe import RECIPES
 
 Usage = namedtuple("Usage", "free")
@@ -21,7 +21,7 @@ class Plan:
     graph: object
     recipe: object = RECIPES["modern"]
     epochs_on_all: int = 0
-    elastic: None = None
+    elastic: object = None
 
 
 @dataclass
@@ -66,4 +66,12 @@ def test_what_is_needed_grows_with_network_batch_and_images():
     graph, wider = ENTRIES[0].plan.graph, LARGEST
     assert training_bytes(graph, 32) < training_bytes(graph, 64) < training_bytes(graph, 64, 1000)
     assert training_bytes(graph, 32) < training_bytes(wider, 32) and disk_bytes(graph) < disk_bytes(wider)
-    assert disk_bytes(graph) < disk_bytes(graph, goes_on=True)
+    assert disk_bytes(graph) < disk_bytes(graph, 1) < disk_bytes(graph, 2)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epochs_on_all", "elastic", "later"),
+    [("modern", 0, None, 0), ("finetune", 3, None, 1), ("modern", 0, "sizes", 1), ("finetune", 0, "sizes", 2)],
+)
+def test_trainings_that_follow_need_checkpoints_of_their_own(recipe, epochs_on_all, elastic, later):
+    assert later_trainings(Plan(LARGEST, RECIPES[recipe], epochs_on_all, elastic)) == later
