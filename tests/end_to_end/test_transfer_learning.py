@@ -122,6 +122,26 @@ def test_how_narrow_sub_networks_of_published_weights_are(macs, least, photos, w
     assert least == min(0.5, *sorted(fitting, reverse=True)[:2])
 
 
+@pytest.mark.parametrize(
+    ("macs", "words", "network"),
+    [
+        (5_000_000, (), "mobilenet_v1_w0.1875_r96"),
+        (5_000_000, ("--weights", NAME), "mobilenet_v2_w0.125_r96"),
+        (40_000_000, (), "mobilenet_v2_w0.75_r96"),
+        (5_000_000, ("--elastic",), "mobilenet_v2_w1.00_r96"),
+    ],
+)
+def test_a_tight_budget_that_leaves_little_of_the_weights_starts_without_them(macs, words, network, photos, hub):
+    asked = ("--macs", macs, "--epochs", 1, "--plan", "--json")
+    outcome = pocketvision("fit", photos, *asked, *words)
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["network"] == network
+    said = (
+        f"Training starts from scratch: the budget leaves width 0.125 of {NAME}, which keeps little of what that knows."
+    )
+    assert (said in outcome.err) is network.startswith("mobilenet_v1")
+
+
 def test_features_are_given_too(tuned, photos):
     folder, _ = tuned
     images = sorted((photos / "cat").iterdir())

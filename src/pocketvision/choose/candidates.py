@@ -25,7 +25,7 @@ SMALL_FAMILY = "mobilenet_v1_shallow"  # 27 layers on a few pixels learn slowly:
 REACH_WITH_WEIGHTS = (
     1.25  # times their own size, up to which enlarged images are better recognised in the time: docs/log.md
 )
-LOST_BY_A_CUT = 10.0  # points of the prior: narrower networks start from what a cut leaves of the weights: docs/log.md
+LOST_BY_CUTS = 40.0  # points of the prior, times the share of the width that is cut off trained weights: docs/log.md
 ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
 
 
@@ -208,9 +208,10 @@ def default_output_stride(resolution: int) -> int:
 def _describe(graph: Graph, asked: Asked, short_side: int) -> Candidate:
     assert graph.options is not None
     found = describe_candidate(graph, asked.labels, round(own_resolution(short_side) * _reach(asked)))
-    if asked.trained_width is not None and graph.options.width < asked.trained_width:
-        return replace(found, expected_top1=found.expected_top1 - LOST_BY_A_CUT)
-    return found
+    if asked.trained_width is None:
+        return found
+    lost = LOST_BY_CUTS * (1 - graph.options.width / asked.trained_width)
+    return replace(found, expected_top1=found.expected_top1 - lost)
 
 
 def describe_candidate(graph: Graph, labels: Sequence[str], side: int) -> Candidate:

@@ -38,10 +38,10 @@ from pocketvision.fit.report.gather import gather, read_epochs
 from pocketvision.fit.resume import disk_failed, interrupted, require_same
 from pocketvision.fit.rundir import LOG, RunFolder
 from pocketvision.fit.saved import Saved, clear_damaged
-from pocketvision.fit.search import Found, search
+from pocketvision.fit.search import Found
 from pocketvision.fit.settle import settle
 from pocketvision.fit.space import check_space
-from pocketvision.fit.start import Start, choose_start
+from pocketvision.fit.start import Start, decide
 from pocketvision.model.network import Network
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import Record
@@ -159,9 +159,8 @@ def _fit(
 
 def _decide(run: RunFolder, job: Job) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
     """Decide where training starts, which network it is, and how it is trained; return that, and what plan.json says of it."""
-    start = yield from choose_start(job.options, job.seen)
+    start, found = yield from decide(job)
     weights = start.weights
-    found = yield from search(job, weights)
     entries = yield from enter(job, found, weights)
     yield from check_space(run, entries)
     outcome = yield from hold_contest(entries)

@@ -13,9 +13,9 @@ from pocketvision.fit.flow import read
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import Plan, decide_precision, make_plan
-from pocketvision.fit.search import Found, search
+from pocketvision.fit.search import Found
 from pocketvision.fit.space import disk_bytes, later_trainings, training_bytes
-from pocketvision.fit.start import choose_start
+from pocketvision.fit.start import decide
 from pocketvision.run.footprint import peak_memory_mb
 from pocketvision.train.speed import find_device, measure_step_seconds
 
@@ -68,8 +68,8 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     dataset, parts, seen, _ = yield from read(data)
     job = Job(dataset, parts, seen, options, find_device(options.accelerator), deadline)
-    weights = (yield from choose_start(options, seen)).weights
-    found = yield from search(job, weights)
+    start, found = yield from decide(job)
+    weights = start.weights
     first = found.finalists[0]
     known = found.step_seconds.get(first.name)
     precision, seconds = decide_precision(job, first.graph, known, weights is not None, found.elastic)

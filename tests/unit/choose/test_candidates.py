@@ -121,3 +121,13 @@ def test_the_middle_one_is_of_medium_cost():
     macs = sorted(candidate.spent.macs for candidate in found)
     assert middle(found).spent.macs == macs[2] == middle(found[::-1]).spent.macs
     assert middle(found[:1]) is found[0] and middle(found[-2:]) is found[-1]
+
+
+@pytest.mark.parametrize(
+    ("macs", "likeliest"),
+    [(60e6, "mobilenet_v2_w1.00_r96"), (50e6, "mobilenet_v2_w0.75_r96"), (16e6, "mobilenet_v2_w0.375_r96")],
+)
+def test_the_fewer_channels_of_trained_weights_the_less_is_left(macs, likeliest):
+    """50M: w0.50_r160 would be as good from scratch, and 20 points worse from the weights: docs/log.md."""
+    asked = Asked(("a", "b"), 3, ("mobilenet_v2",), is_limited=True, conventions="torchvision", trained_width=1.0)
+    assert next(one.name for one in list_candidates(asked, 128) if one.spent.macs <= macs) == likeliest
