@@ -1,5 +1,6 @@
 """fit --elastic, cut and front: one training, every size, another file for another budget."""
 
+import errno
 import json
 import shutil
 import signal
@@ -17,13 +18,14 @@ from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import count
 from pocketvision.cost.probe import probe
-from pocketvision.errors import BadArtifact, BadData, BadOption, NoFit
+from pocketvision.errors import BadArtifact, BadData, BadOption, DiskFailed, NoFit
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit import elastic as elastic_module
 from pocketvision.fit import plan, search
 from pocketvision.fit.call import fit
 from pocketvision.fit.cut import say_if_trained_further
 from pocketvision.fit.cuts import read_cuts
+from pocketvision.fit.rundir import RunFolder
 from pocketvision.model.network import build
 from pocketvision.run import shelf
 from pocketvision.run.predictor import Predictor, load
@@ -290,6 +292,24 @@ def test_a_pick_whose_checkpoints_are_all_damaged_begins_anew(elastic, photos, t
     _, said = told(photos, folder, target=target, **ELASTIC)
     assert f"No checkpoint in {folder / 'checkpoint_of_pick'} is whole; this training begins anew." in said
     ours, theirs = (load(path / "model.onnx").record.digests for path in (folder, elastic[0]))
+    assert ours["initializers"] == theirs["initializers"]
+
+
+@pytest.mark.parametrize(("owner", "name"), [(elastic_module, "write_cuts"), (RunFolder, "keep_pick")])
+def test_a_full_disk_after_the_elastic_training_loses_nothing(
+    owner, name, elastic, photos, target, tmp_path, monkeypatch
+):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(DiskFailed, match="No space left on device; stopped after training"),
+    ):
+        patch.setattr(owner, name, full)
+        fit(photos, tmp_path / "run", target=target, **ELASTIC)
+    fit(photos, tmp_path / "run", target=target, **ELASTIC)
+    ours, theirs = (load(folder / "model.onnx").record.digests for folder in (tmp_path / "run", elastic[0]))
     assert ours["initializers"] == theirs["initializers"]
 
 

@@ -14,6 +14,7 @@ from pocketvision.choose.candidates import SMALL
 from pocketvision.cost.count import count
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.loader import steps_per_epoch
+from pocketvision.data.split import Split
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.events import Note
 from pocketvision.fit.elastic_plan import ElasticPlan, objective_of
@@ -167,7 +168,7 @@ def make_plan(
     recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
     share = share_on_all(job, recipe, has_weights=preprocessing is not None and elastic is None)
-    steps_on_all = steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
+    steps_on_all = steps_of_all(parts, recipe)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
@@ -233,7 +234,7 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective, made:
     recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
     tune_share = plan.elastic.tune_share
     share = share_on_all(job, recipe, has_weights=plan.classifier_decay is not None)
-    steps_on_all = steps_per_epoch(len(job.parts.train) + len(job.parts.validation), recipe.batch_size)
+    steps_on_all = steps_of_all(job.parts, recipe)
     epochs, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None
     stop_by = plan.stop_by
     if stop_by is not None:
@@ -273,6 +274,11 @@ def shared_out(epochs: int, share: float) -> tuple[int, int]:
     """
     on_all = math.ceil(share * epochs) if epochs > 1 else 0
     return epochs - on_all, on_all
+
+
+def steps_of_all(parts: Split, recipe: Recipe) -> int:
+    """Return the optimizer steps of an epoch on training and validation images."""
+    return steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
 
 
 def share_on_all(job: Job, recipe: Recipe, has_weights: bool) -> float:
