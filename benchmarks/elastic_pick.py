@@ -86,7 +86,7 @@ def run_cell(way: str, fold: int, minutes: float, budget: dict[str, Any], size: 
             "size": {key: model.record.model[key] for key in ("width", "resolution")},
             "minutes": round(taken, 2),
             "is_within_budget": is_within,
-            "latency_ms": model.record.latencies[0]["latency"]["median_ms"],
+            "latency_ms": model.record.latencies[0]["latency_ms"],
             "right": {dataset.samples[i].key: bool(hit) for i, hit in zip(test, right, strict=True)},
         }
 
