@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.cli.app import SPINS
-from pocketvision.cost.device import this_device
 from pocketvision.files import write_atomically
+from pocketvision.run.device import this_device
 from pocketvision.run.timing import Open, Timing, summarize, time_interleaved
 
 ROOT = Path(__file__).parent.parent

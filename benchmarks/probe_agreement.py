@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -26,9 +25,8 @@ import measure
 import numpy as np
 import onnxruntime
 import torch
-from timm.models.efficientnet import _gen_mobilenet_v1
+from networks import export_timm, timm_v1
 
-from pocketvision.cost.count import count
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
@@ -42,7 +40,6 @@ WIDTHS = "0.25,0.5,0.75,1"
 RESOLUTIONS = "128,160,192,224"
 SHARED = ((0.25, 128), (0.5, 160), (1.0, 224))  # width and resolution of the networks that timm has, too
 SECONDS = 60.0  # for timing those
-OPSET = 17
 LONGEST_S = 90  # a probe, from start to end
 MOST_NOISE = 0.15  # of the median
 FEWEST_AGREE = 14  # of the sixteen
@@ -89,7 +86,7 @@ def time_shared(seconds: float) -> dict[str, Any]:
         for width, resolution in SHARED:
             name, theirs = f"w{width:.2f}_r{resolution}", Path(folder, f"{width}.onnx")
             ours = write_ours(width, resolution)
-            export_timm(width, resolution, theirs)
+            export_timm(timm_v1(width, resolution), theirs, is_fixed=True)
             contestants |= {f"ours {name}": partial(open_ours, ours), f"timm {name}": partial(open_plain, theirs)}
         contestants[f"ours {name}, again"] = partial(open_ours, ours)
         return measure.time_calls(contestants, seconds)
@@ -99,18 +96,6 @@ def write_ours(width: float, resolution: int) -> bytes:
     """Return our file of the untrained network."""
     graph = resolve("mobilenet_v1", width, resolution)
     return write_onnx(graph, initial_arrays(graph, seed=0))
-
-
-def export_timm(width: float, resolution: int, path: Path) -> None:
-    """Export timm's untrained network; check that it is the same one."""
-    model = _gen_mobilenet_v1("mobilenetv1_100", channel_multiplier=width).eval()
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    expected = count(resolve("mobilenet_v1", width, resolution)).params
-    assert parameters == expected, f"timm's network has {parameters:,} parameters, ours {expected:,}"
-    image = torch.zeros(1, 3, resolution, resolution)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter that needs no further package
-        torch.onnx.export(model, (image,), str(path), input_names=["image"], opset_version=OPSET, dynamo=False)
 
 
 def open_ours(model: bytes) -> Call:

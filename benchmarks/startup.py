@@ -1,11 +1,13 @@
 """How long from the start of the process to the first label, and how large is the install?
 
     python benchmarks/startup.py
-    python benchmarks/startup.py --base-env PATH    # an environment with `pip install <this repository>`, no extras
+    python benchmarks/startup.py --base-env PATH --engines-env PATH    # environments with `pip install <this repository>` without
+                                                                       # extras and with [openvino], else made anew
 
 Ours: mobilenet_v1 1.0, 224 pixels, 1000 classes, in a base environment (made in a temporary folder). Beside it what timm
 (the same network) and torchvision (mobilenet_v2: it has no V1) need in this environment. All networks are untrained, so
-that nothing is downloaded; the peers are thereby spared reading their weights from a file, which ours does.
+that nothing is downloaded; the peers are thereby spared reading their weights from a file, which ours does. Where OpenVINO is
+installed, too, ours chooses between two engines: the first time by measuring, after that from its cache.
 A time is that of the whole process, from its start to its end: what a person at a shell waits for.
 Writes benchmarks/results/startup_<device>_<date>.json.
 """
@@ -24,48 +26,18 @@ from typing import Any
 
 import measure
 import skimage.data
+from networks import untrained_model
 from PIL import Image
 
-from pocketvision.export.seal import seal
-from pocketvision.export.verify import verify_file
-from pocketvision.model.init import initial_arrays
-from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
-from pocketvision.run.artifact import Record, golden_images, make_goldens
-from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.preprocessing import Preprocessing
 
 PACKAGES = ("numpy", "pillow", "onnxruntime", "timm", "torch", "torchvision", "scikit-image")
 PEERS = ("timm", "torchvision")
-MOST_MS = {"help": 400, "import": 400, "first label": 500}
+TWO_ENGINES, MEASURING = "first label, two engines", "first label, two engines, the first time"
+MOST_MS = {"help": 400, "import": 400, "first label": 500, TWO_ENGINES: 500, MEASURING: 2500}
 MOST_MB = 300  # of the base environment
 LEAST_RATIO = 8  # peer over ours, to the first label
 SHOWN = 10  # costliest imports, largest packages
-SEED = 0
-
-
-def write_model(path: Path) -> None:
-    """Write the file of an untrained network, with a record as `fit` writes it, and verify it."""
-    graph = resolve("mobilenet_v1")
-    assert graph.options is not None
-    model = write_onnx(graph, initial_arrays(graph, SEED))
-    side, channels = graph.image.height, graph.image.channels
-    record = Record(
-        task="classification",
-        labels=tuple(f"class {number}" for number in range(graph.options.classes)),
-        resolution=side,
-        channels=channels,
-        preprocessing=Preprocessing(),
-        model={"name": graph.name, **graph.options._asdict()},
-        metrics={},
-        temperature=1.0,
-        unknown_threshold=0.0,
-        provenance={"seed": SEED},
-        goldens=make_goldens(OnnxRuntime(model).run(golden_images(4, side, channels))["logits"]),
-    )
-    sealed = seal(model, record)
-    verify_file(sealed)
-    path.write_bytes(sealed)
 
 
 def write_photograph(path: Path) -> None:
@@ -73,24 +45,31 @@ def write_photograph(path: Path) -> None:
     Image.fromarray(skimage.data.chelsea()).save(path, "JPEG", quality=90)
 
 
-def make_base(folder: Path) -> None:
-    """Make an environment that has pocketvision without extras."""
-    print("installing the base environment ...", flush=True)
+def make_environment(folder: Path, extras: str = "") -> None:
+    """Make an environment that has pocketvision, without extras or with some."""
+    print(f"installing an environment{f' with {extras}' * bool(extras)} ...", flush=True)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     quietly = ("--quiet", "--quiet", "--disable-pip-version-check")
-    subprocess.run([folder / "bin" / "pip", "install", *quietly, measure.ROOT], check=True)
+    subprocess.run([folder / "bin" / "pip", "install", *quietly, f"{measure.ROOT}{extras}"], check=True)
 
 
-def commands(base: Path) -> dict[str, list[str | Path]]:
-    """Return what is started; `first label, again` is the A/A pair, which shows what a difference of nothing looks like."""
+def commands(base: Path, engines: Path) -> dict[str, list[str | Path]]:
+    """Return what is started; `first label, again` is the A/A pair, which shows what a difference of nothing looks like.
+
+    A cache folder below a file cannot be written, so that the choice of an engine is measured at every start.
+    """
     python, peers = base / "bin" / "python", Path(__file__).parent / "peers"
-    label = [python, "-m", "pocketvision.run", "model.onnx", "photo.jpg"]
+    words = ["-m", "pocketvision.run", "model.onnx", "photo.jpg"]
+    label = [python, *words]
+    choosing = [engines / "bin" / "python", *words]
     return {
         "python": [python, "-c", "pass"],
         "import": [python, "-c", "import pocketvision"],
         "help": [base / "bin" / "pocketvision", "--help"],
         "first label": label,
         "first label, again": label,
+        TWO_ENGINES: ["env", "POCKETVISION_CACHE=cache", *choosing],
+        MEASURING: ["env", "POCKETVISION_CACHE=photo.jpg/none", *choosing],
         **{peer: [sys.executable, peers / f"first_label_{peer}.py", "photo.jpg"] for peer in PEERS},
     }
 
@@ -118,7 +97,7 @@ def _size_mb(found: Distribution) -> float:
 def imports(base: Path, folder: Path) -> dict[str, Any]:
     """Return the costliest imports of our three commands."""
     return {
-        name: costliest_imports(base / "bin" / "python", commands(base)[name], folder)
+        name: costliest_imports(base / "bin" / "python", commands(base, base)[name], folder)
         for name in ("import", "help", "first label")
     }
 
@@ -172,6 +151,7 @@ def summarize(times: Mapping[str, Any], install: Mapping[str, Any]) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base-env", type=Path, help="an environment to reuse")
+    parser.add_argument("--engines-env", type=Path, help="one with the extra openvino")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--suffix", default="", help="of the result's name, for a second one today")
     options = parser.parse_args()
@@ -182,12 +162,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         base = options.base_env.resolve() if options.base_env else here / "base"
+        engines = options.engines_env.resolve() if options.engines_env else here / "engines"
         if not options.base_env:
-            make_base(base)
-        write_model(here / "model.onnx")
+            make_environment(base)
+        if not options.engines_env:
+            make_environment(engines, "[openvino]")
+        (here / "model.onnx").write_bytes(untrained_model(resolve("mobilenet_v1")))
         write_photograph(here / "photo.jpg")
         install = results.cell("install", partial(installed, base))
-        times = results.cell("times", partial(measure.time_processes, commands(base), options.rounds, here))
+        times = results.cell("times", partial(measure.time_processes, commands(base, engines), options.rounds, here))
         results.cell("imports", partial(imports, base, here))
         results.finish(summarize(times, install))
 

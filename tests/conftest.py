@@ -17,6 +17,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what run
 
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test fetches weights; those that need some say which file
+os.environ["POCKETVISION_ENGINE"] = "onnxruntime"  # choosing takes time; tests of the choice ask for it
 os.environ["TORCH_HOME"] = tempfile.mkdtemp(prefix="pocketvision-no-weights-")
 
 

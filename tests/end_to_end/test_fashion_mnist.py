@@ -10,6 +10,9 @@ import pytest
 
 from commandline import pocketvision, start_program
 from pocketvision.data.named import NAMED
+from pocketvision.data.read import read_dataset
+from pocketvision.run.engines import ENGINES
+from pocketvision.run.predictor import Predictor
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22); for the others see docs/log.md, less what a
@@ -20,7 +23,8 @@ LEARNT = {1: 0.80, 3: 0.85, 6: 0.87}
 @pytest.mark.parametrize(
     "minutes", [pytest.param(1, marks=pytest.mark.alone), *(pytest.param(m, marks=pytest.mark.slow) for m in (3, 6))]
 )
-def test_fit_in_minutes(minutes, fashion_mnist, tmp_path):
+def test_fit_in_minutes(minutes, fashion_mnist, tmp_path, monkeypatch):
+    monkeypatch.delenv("POCKETVISION_ENGINE")  # auto means auto
     model = tmp_path / "run" / "model.onnx"
     began = time.monotonic()
     job = start_program("fit", "fashion-mnist", "--minutes", minutes, "-o", model.parent, env=None)
@@ -40,6 +44,20 @@ def test_fit_in_minutes(minutes, fashion_mnist, tmp_path):
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert plain.stdout == f"top-1 on 10,000 test images: {score['top1']:.4f}\n"
+    require_the_same_labels(model)
+
+
+def require_the_same_labels(file):
+    """Every engine, and the chosen one, say of 1,000 real images what the default says."""
+    dataset = read_dataset("fashion-mnist")
+    test = [i for i, sample in enumerate(dataset.samples) if sample.part == "test"][:1000]
+    images = [dataset.image(i) for i in test]
+    default, *others = (
+        [labels.top.name for labels in Predictor.open(file, engine=name).predict(images)] for name in (*ENGINES, "auto")
+    )
+    assert len(default) == 1000 and len(set(default)) == 10
+    for labels in others:
+        assert labels == default
 
 
 def test_saved_test_images(fashion_mnist, tmp_path):

@@ -121,7 +121,9 @@ def test_bad_images_in_a_folder(model, photos, tmp_path):
     assert outcome.code == 3
     names = [tmp_path / f"{number}.jpg" for number in range(3)]
     assert [json.loads(line)["source"] for line in outcome.out.splitlines()] == list(map(str, names))
-    assert [line.split(": ")[1] for line in outcome.err.splitlines()] == [
+    *lines, summary = outcome.err.splitlines()
+    assert summary == "3 of 6 images could not be read."
+    assert [line.split(": ")[1] for line in lines] == [
         str(tmp_path / name) for name in ("cut.jpg", "empty.jpg", "text.png")
     ]
 

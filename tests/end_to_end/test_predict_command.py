@@ -67,7 +67,8 @@ def test_a_broken_image_among_good_ones(batch, model, photos, tmp_path):
     outcome = pocketvision("predict", model, good[0], broken, good[1], missing, good[2], "--batch", batch, "--json")
     assert outcome.code == 3
     assert [json.loads(line)["source"] for line in outcome.out.splitlines()] == list(map(str, good))
-    first, second = outcome.err.splitlines()
+    first, second, summary = outcome.err.splitlines()
+    assert summary == "2 of 5 images could not be read."
     assert first.startswith("BadImage: ")
     assert str(broken) in first
     assert str(missing) in second

@@ -14,6 +14,7 @@ import typer
 
 from pocketvision import __version__
 from pocketvision.cli import (
+    bench,
     cut,
     data,
     evaluate,
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, cut, front, predict, evaluate, verify, report, export, probe, info, show, models):
+for verb in (fit, cut, front, predict, evaluate, verify, report, export, probe, bench, info, show, models):
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
 app.add_typer(data.data, name="data")

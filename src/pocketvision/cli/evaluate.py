@@ -13,6 +13,7 @@ def evaluate(
         str, Option(help="auto, train, validation, test or all. auto: test, if the file's own data.")
     ] = "auto",
     threads: Annotated[int | None, Option(help="Threads for one call. [default: all cores]", min=1)] = None,
+    engine: Annotated[str, Option(help="onnxruntime, openvino, or auto: the fastest of those installed.")] = "auto",
     json: Annotated[bool, Option("--json", help="Write the figures as JSON.")] = False,
 ) -> None:
     """Measure the file on labelled images, from their original bytes."""
@@ -22,7 +23,7 @@ def evaluate(
     from pocketvision.export.evaluate import evaluate_file, select_part
     from pocketvision.run.predictor import Predictor
 
-    model = Predictor.open(file, threads)
+    model = Predictor.open(file, threads, engine=engine)
     dataset = watch(check(data)).dataset  # without what `fit` would leave out
     indices, chosen = select_part(model.record, dataset, part)
 

@@ -53,6 +53,9 @@ def fit(
     seed: Annotated[int, Option(help="Of weights, order and augmentation.")] = 0,
     accelerator: Annotated[str, Option(help="Where training runs: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, Option(help="auto, float32 or bfloat16.")] = "auto",
+    cache_gb: Annotated[
+        float, Option(help="How large the folder of decoded images may become, in GB; 0: none.")
+    ] = 10.0,
     restart: Annotated[bool, Option("--restart", help="Move an old run folder aside and start over.")] = False,
     json: Annotated[bool, Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
@@ -88,6 +91,7 @@ def fit(
         target=target,
         accelerator=accelerator,
         precision=precision,
+        cache_gb=cache_gb,
     )
     if out is None or plan:
         planned = watch(preview(data, options))

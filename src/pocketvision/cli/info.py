@@ -14,13 +14,19 @@ def info(
     import json as json_module
 
     from pocketvision.cli.output import print_json, print_table
-    from pocketvision.run.predictor import Predictor
+    from pocketvision.run.artifact import record_of
+    from pocketvision.run.fastest import known_choice
+    from pocketvision.run.predictor import read_bytes
 
-    record = Predictor.open(file, threads=1).record
+    model = read_bytes(file)
+    record = record_of(model)
     if json:
         print_json(json_module.loads(record.to_json()))
         return
-    print_table(("what", "value"), _rows(record, file.stat().st_size), left=2)
+    rows = _rows(record, len(model))
+    if choice := known_choice(model):
+        rows.append(("engine here", _engine(choice)))
+    print_table(("what", "value"), rows, left=2)
 
 
 def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
@@ -67,3 +73,10 @@ def _measured(latency: dict[str, Any]) -> str:
         f"{latency['latency_ms']:.3f} +- {latency['noise_ms']:.3f} ms, with decoding {latency['label_ms']:.3f}{memory}; "
         f"{latency['device']}, {threads}, {latency['engine']} {latency['engine_version']}"
     )
+
+
+def _engine(choice: Any) -> str:
+    """Say which engine was the fastest for this file on this machine, with all cores."""
+    told = [f"{name} {median:.3f} +- {noise:.3f} ms" for name, (median, noise) in choice.timings.items()]
+    told += [f"{name} refused: {why}" for name, why in choice.refused.items()]
+    return f"{choice.engine}, measured {choice.date}: {', '.join(told)}"

@@ -1,6 +1,6 @@
 """pocketvision predict: labels for images, videos, and what a camera sees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ def predict(
     threads: Annotated[int | None, Option(help="Threads for one call. [default: all cores]", min=1)] = None,
     json: Annotated[bool, Option("--json", help="One JSON document per line.")] = False,
     csv: Annotated[bool, Option("--csv", help="Comma-separated, with a header.")] = False,
+    engine: Annotated[str, Option(help="onnxruntime, openvino, or auto: the fastest of those installed.")] = "auto",
     embed: Annotated[
         bool,
         Option("--embed", help="Write each image's pooled features instead of labels, one JSON document per line."),
@@ -34,10 +35,10 @@ def predict(
     from pocketvision.run.video import import_av, is_video
 
     _check(sources, camera, json, csv)
-    model = Predictor.open(file, threads)
+    model = Predictor.open(file, threads, engine=engine)
     found, code = _expand(sources or [])
     if embed:
-        if code := _embed_all(found, model, batch) or code:
+        if code := _answer_images(found, model, 1, batch, _features) or code:
             raise Exit(code)
         return
     top = min(top, len(model.record.labels))
@@ -77,39 +78,52 @@ def _answer_all(found: list[Any], model: Any, top: int, batch: int, write: Write
 
     from pocketvision.run.video import is_video
 
+    def write_labels(answer: Any) -> None:
+        write(_name(answer.source), answer.labels)
+
     codes = [
-        _answer_videos(some, model, top, write_frame) if are_videos else _answer_images(some, model, top, batch, write)
+        _answer_videos(some, model, top, write_frame)
+        if are_videos
+        else _answer_images(list(some), model, top, batch, write_labels)
         for are_videos, some in groupby(found, is_video)
     ]
     return next((code for code in reversed(codes) if code), 0)
 
 
-def _answer_images(images: Any, model: Any, top: int, batch: int, write: Write) -> int:
-    code = 0
-    for answer in model.stream(images, top, batch):
-        if answer.error is not None:
-            code = _report(answer.error)
+def _answer_images(images: list[Any], model: Any, top: int, batch: int, write: Callable[[Any], None]) -> int:
+    """Write what comes of each image; name on stderr, at the end, those that could not be read. Return the exit code."""
+    import sys
+
+    unread: list[Any] = []
+    work = _stream(images, model, top, batch, write, unread)
+    try:
+        if len(images) > batch and not sys.stdout.isatty():  # else there are lines to look at, or it is over at once
+            from pocketvision.cli.progress import watch
+
+            watch(work)
         else:
-            write(_name(answer.source), answer.labels)
-    return code
+            from pocketvision.events import finish
+
+            finish(work)
+    finally:
+        codes = [_report(error) for error in unread]
+        if len(unread) > 1:
+            sys.stderr.write(f"{len(unread):,} of {len(images):,} images could not be read.\n")
+    return max(codes, default=0)
 
 
-def _embed_all(sources: list[Any], model: Any, batch: int) -> int:
-    """Write the features of each image; return the exit code."""
-    from pocketvision.cli.output import print_json
-    from pocketvision.errors import BadImage
-    from pocketvision.run.predictor import batched
+def _stream(
+    images: list[Any], model: Any, top: int, batch: int, write: Callable[[Any], None], unread: list[Any]
+) -> Generator[Any, None, None]:
+    from pocketvision.events import Progress
 
-    def embed(some: list[Any]) -> int:
-        try:
-            rows = model.embed(some)
-        except BadImage as error:
-            return _report(error) if len(some) == 1 else max(embed([source]) for source in some)
-        for source, row in zip(some, rows, strict=True):
-            print_json({"source": _name(source), "features": [float(f"{value:.6g}") for value in row]}, indent=None)
-        return 0
-
-    return max((embed(some) for some in batched(sources, batch)), default=0)
+    for number, answer in enumerate(model.stream(images, top, batch), start=1):
+        if answer.error is None:
+            write(answer)
+        else:
+            unread.append(answer.error)
+        if number % batch == 0:
+            yield Progress("answering", number, len(images))
 
 
 def _answer_videos(paths: Any, model: Any, top: int, write_frame: Write | None) -> int:
@@ -166,6 +180,15 @@ def _json(name: str, labels: Any, frame: Any = None) -> None:
 
     place = {} if frame is None else {"frame": frame.index, "seconds": round(frame.seconds, 3)}
     print_json({"source": name} | place | labels.to_json(), indent=None)
+
+
+def _features(answer: Any) -> None:
+    """Write one image's features as a line of JSON."""
+    from pocketvision.cli.output import print_json
+    from pocketvision.run.predictor import features_of
+
+    row = features_of(answer.outputs)
+    print_json({"source": _name(answer.source), "features": [float(f"{value:.6g}") for value in row]}, indent=None)
 
 
 def _csv(top: int) -> Write:

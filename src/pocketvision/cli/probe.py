@@ -23,6 +23,7 @@ def probe(
     json: Annotated[bool, Option("--json", help="Write what was measured as JSON.")] = False,
 ) -> None:
     """Measure latency, load time and memory of untrained networks on this device, before anything is trained."""
+    from pocketvision.cli.numbers import numbers
     from pocketvision.cli.output import print_line
     from pocketvision.cli.progress import watch
     from pocketvision.cost.probe import probe as probe_graphs
@@ -37,8 +38,8 @@ def probe(
     graphs = [
         resolve(name, width, resolution, classes, in_channels, output_stride)
         for name in ([] if files else names)
-        for width in _numbers("widths", widths, float)
-        for resolution in _numbers("resolutions", resolutions, int)
+        for width in numbers("widths", widths, float, "0.25,0.5")
+        for resolution in numbers("resolutions", resolutions, int, "128,224")
     ]
     if out is not None and out.is_dir():
         raise BadOption(f"{str(out)!r} is a folder; the device file needs a name of its own.", f"-o {out / 'pi.json'}")
@@ -53,18 +54,6 @@ def probe(
     _print_table(measured)
     if out is not None:
         print_line(f"Next: pocketvision fit IMAGES --target {out} --latency-ms MS -o run")
-
-
-def _numbers(option: str, text: str, kind: Any) -> list[Any]:
-    from pocketvision.errors import BadOption
-
-    try:
-        return sorted({kind(part) for part in text.split(",") if part.strip()})
-    except ValueError:
-        example = "0.25,0.5" if kind is float else "128,224"
-        raise BadOption(
-            f"{option} must be numbers separated by commas; got {text!r}.", f"--{option} {example}"
-        ) from None
 
 
 def _print_table(measured: Any) -> None:

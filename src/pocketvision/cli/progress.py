@@ -64,7 +64,7 @@ class Bars:
         )
         self._timed: dict[str, Timed] = {}
         self._task: Any = None
-        self._work = ""
+        self._work, self._began, self._begun_at = "", 0.0, 0  # since when it is under way, and where the bar stood then
         self._live = Live(get_renderable=self._render, console=self._console, transient=True)
         self._live.start()
 
@@ -79,20 +79,27 @@ class Bars:
                 )
                 self._move(f"epoch {event.epoch}/{event.epochs}", event.step, event.steps, detail)
             case Counted():
-                self._move(event.work, event.done, event.total, "")
+                self._move(event.work, event.done, event.total, self._left(event))
             case Timed():
                 self._timed[event.name] = event
                 self._move("timing, rounds", event.rounds, max(event.rounds, FEWEST_ROUNDS), event.name)
             case _:
                 self._console.print(describe(event), markup=False)
 
-    def _move(self, work: str, done: int, total: int, detail: str) -> None:
+    def _move(self, work: str, completed: int, total: int, detail: str) -> None:
         if work != self._work:
             if self._task is not None:
                 self._bars.remove_task(self._task)
             self._task = self._bars.add_task(work, total=total, detail=detail)
-            self._work = work
-        self._bars.update(self._task, completed=done, total=total, detail=detail)
+            self._work, self._began, self._begun_at = work, time.monotonic(), completed
+        self._bars.update(self._task, completed=completed, total=total, detail=detail)
+
+    def _left(self, event: Counted) -> str:
+        """Say how long counted work will go on at its pace so far."""
+        if event.work != self._work or not event.done:
+            return ""
+        seconds = (time.monotonic() - self._began) * (event.total - event.done) / max(1, event.done - self._begun_at)
+        return f"{clock(seconds)} left"
 
     def _render(self) -> Group:
         if not self._timed:

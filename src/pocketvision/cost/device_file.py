@@ -7,12 +7,12 @@ import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pocketvision.cost.count import count
-from pocketvision.cost.device import Device
 from pocketvision.errors import BadDeviceFile
 from pocketvision.files import write_atomically
 from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import resolve
+from pocketvision.run.device import Device
 
 VERSION = 1
 NOISY = 0.15  # of the median: above, a file is worth a warning

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from pocketvision.cost.count import count
-from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import DeviceFile, Row
 from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.events import Event, Progress, Timed
@@ -19,9 +18,10 @@ from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.artifact import golden_images
-from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.predictor import Predictor, read_bytes
+from pocketvision.run.artifact import golden_images, record_of
+from pocketvision.run.device import this_device
+from pocketvision.run.engines import DEFAULT, OnnxRuntime
+from pocketvision.run.predictor import read_bytes
 from pocketvision.run.timing import Call, Timing, time_interleaved
 
 SECONDS = 60.0  # at most, for all networks together
@@ -83,7 +83,7 @@ def probe_files(
     files, paths = {}, list(paths)
     _check(paths, threads, seconds)
     for path in paths:
-        model = Predictor.open(path).record.model
+        model = record_of(read_bytes(path)).model
         try:
             files[str(path)] = Probed(path, resolve_again(model))
         except KeyError as error:
@@ -156,9 +156,9 @@ def _open(path: Path, threads: int) -> Call:
     return partial(engine.run, golden_images(1, side, channels))
 
 
-def measure_footprint(path: Path, threads: int) -> dict[str, float]:
-    """Return load_ms, rss_mb and process_mb of a process that has only this network; empty where none can be started."""
-    model, words = read_bytes(path), [sys.executable, "-m", "pocketvision.run.footprint", str(threads)]
+def measure_footprint(path: Path, threads: int, engine: str = DEFAULT) -> dict[str, float]:
+    """Return load_ms, first_ms, rss_mb and process_mb of a process that has only this network; empty: none can be started."""
+    model, words = read_bytes(path), [sys.executable, "-m", "pocketvision.run.footprint", str(threads), engine]
     try:
         done = subprocess.run(words, input=model, capture_output=True)
     except OSError:

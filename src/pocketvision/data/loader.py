@@ -3,8 +3,6 @@
 import os
 import re
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,9 @@ from torch import Tensor
 
 from pocketvision.data.augment import Augmentation, augment, draws, order
 from pocketvision.data.dataset import Dataset
-from pocketvision.events import Progress
+from pocketvision.data.pixel_cache import PixelFile
+from pocketvision.events import Event, Note, Progress
+from pocketvision.run.ahead import ahead
 from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 
@@ -24,7 +24,7 @@ CHUNK = 256  # images between two progress events
 
 
 class Pixels:
-    """The prepared images of one part: decoded once where memory allows it, else each time they are asked for.
+    """The prepared images of one part: decoded once where memory or the disk allows it, else each time they are asked for.
 
     Args:
         dataset: where the images come from.
@@ -54,21 +54,45 @@ class Pixels:
         resolution, _, channels = self.shape
         return load_images(sources, resolution, channels, self._preprocessing)
 
-    def decode(self, work: str) -> Generator[Progress]:
-        """Decode all images now, in threads, if they fit into memory; yield how far it got."""
-        if len(self) * int(np.prod(self.shape)) > CACHE_SHARE * free_memory_bytes():
-            return
-        cache = np.empty((len(self), *self.shape), np.uint8)
-        starts = range(0, len(self), CHUNK)
-        threads = ThreadPoolExecutor(os.cpu_count())
-        try:
-            parts = threads.map(self._decode, (slice(start, start + CHUNK) for start in starts))
-            for start, part in zip(starts, parts, strict=True):
+    def decode(self, work: str, cache_bytes: int = 0) -> Generator[Event]:
+        """Decode all images now, in threads, if they fit into memory or the cache folder; yield how far it got.
+
+        `cache_bytes` is how large the cache folder may become.
+        """
+        if len(self) * int(np.prod(self.shape)) <= CACHE_SHARE * free_memory_bytes():
+            cache, start = np.empty((len(self), *self.shape), np.uint8), 0
+            for part in self._decode_all():
                 cache[start : start + len(part)] = part
-                yield Progress(work, start + len(part), len(self))
-        finally:
-            threads.shutdown(cancel_futures=True)  # who stops early waits only for what has begun
-        self._cache = cache
+                start += len(part)
+                yield Progress(work, start, len(self))
+            self._cache = cache
+        elif cache_bytes > 0:
+            yield from self._decode_to_disk(work, cache_bytes)
+
+    def _decode_to_disk(self, work: str, cache_bytes: int) -> Generator[Event]:
+        """Decode all images into a file of the cache folder, where they are not there yet."""
+        file = PixelFile(self.dataset, self.indices, self.shape, self._preprocessing)
+        self._cache = file.read()
+        if self._cache is not None:
+            return
+        size, where = f"{file.size_bytes / 1e9:.1f} GB", str(file.path.parent)
+        try:
+            if not file.make_room(cache_bytes):
+                yield Note(f"Decoded, the images take {size}, which neither memory nor {where} has room for: "
+                           "each epoch decodes them anew. --cache-gb sets how much the folder may hold.")  # fmt: skip
+                return
+            yield Note(f"Decoded, the images take {size}, more than memory has room for: they are kept in {where}.")
+            for written in file.write(self._decode_all()):
+                yield Progress(work, written, len(self))
+        except OSError as error:
+            yield Note(f"{where} refuses ({error.strerror}): each epoch decodes the images anew.")
+        self._cache = file.read()
+
+    def _decode_all(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield all images, some at a time, in order."""
+        chunks = [slice(start, start + CHUNK) for start in range(0, len(self), CHUNK)]
+        cores = os.cpu_count() or 1
+        return ahead(self._decode, chunks, cores, 2 * cores)
 
 
 class Together:
@@ -119,12 +143,8 @@ def training_batches(
         images = augment(pixels[rows], draw[rows], augmentation)
         return to_tensor(images), torch.from_numpy(pixels.labels[rows])
 
-    starts = iter(range(first * batch_size, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size))
-    with ThreadPoolExecutor(READ_AHEAD) as threads:
-        waiting = [threads.submit(batch, start) for start in islice(starts, READ_AHEAD)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [threads.submit(batch, start) for start in islice(starts, 1)]
+    starts = range(first * batch_size, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size)
+    yield from ahead(batch, starts, READ_AHEAD, READ_AHEAD)
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:

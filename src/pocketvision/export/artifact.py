@@ -15,6 +15,7 @@ from pocketvision.files import write_atomically
 from pocketvision.model.graph import Graph
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import Record
+from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor
 
 PARITY_TOLERANCE = 1e-4  # of the largest |logit|
@@ -58,7 +59,7 @@ def require_parity(model: bytes, images: NDArray[np.uint8], reference: Logits) -
     Raises:
         ExportMismatch: it does not agree.
     """
-    predictor = Predictor.open(model)
+    predictor = Predictor.open(model, engine=DEFAULT)
     ours = [predictor.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     parity = compare(np.concatenate(ours), reference(images))
     if not parity.difference <= PARITY_TOLERANCE or parity.same_top1 < parity.images:

@@ -13,9 +13,9 @@ from pocketvision.errors import BadData, BadOption
 from pocketvision.events import Event, Note, Progress
 from pocketvision.run.artifact import Record
 from pocketvision.run.metrics import expected_calibration_error, softmax, standard_error, top1
-from pocketvision.run.predictor import Predictor, batched
+from pocketvision.run.predictor import Predictor
 
-BATCH = 64
+TOLD_EACH = 64  # images
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,13 @@ def file_logits(
         indices: which of them.
     """
     found = []
-    for batch in batched(indices.tolist(), BATCH):
-        found.append(predictor.logits(predictor.prepare(dataset.image(i) for i in batch)))
-        yield Progress("evaluating", min(len(found) * BATCH, len(indices)), len(indices))
-    return np.concatenate(found)
+    for answer in predictor.stream((dataset.image(int(i)) for i in indices), top=1):
+        if answer.error is not None:
+            raise answer.error
+        found.append(answer.outputs["logits"])
+        if len(found) % TOLD_EACH == 0 or len(found) == len(indices):
+            yield Progress("evaluating", len(found), len(indices))
+    return np.stack(found)
 
 
 def labels_for(predictor: Predictor, dataset: Dataset) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import onnx
 from pocketvision.errors import VerificationFailed
 from pocketvision.export.seal import digests
 from pocketvision.run.artifact import golden_difference, golden_images
+from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor, read_bytes
 
 ALLOWED_OPS = frozenset(
@@ -60,7 +61,7 @@ def verify_file(file: str | Path | bytes) -> list[Check]:
         VerificationFailed: something differs; the message names it.
     """
     content = file if isinstance(file, bytes) else read_bytes(file)
-    predictor = Predictor.open(content)
+    predictor = Predictor.open(content, engine=DEFAULT)
     proto = onnx.load_model_from_string(content)
     checks = [_ops_check(proto), *_digest_checks(predictor.record.digests, digests(proto, predictor.record))]
     if not any(check.problem for check in checks):  # what was changed may not even run

@@ -10,7 +10,6 @@ from typing import Any
 from pocketvision.choose.candidates import Candidate
 from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
-from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.events import Event, Note
@@ -26,6 +25,7 @@ from pocketvision.fit.seconds import PROBE_SECONDS
 from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import golden_images
+from pocketvision.run.device import this_device
 from pocketvision.run.predictor import load
 from pocketvision.run.shelf import INDEX, VERSION
 from pocketvision.train.evaluate import compute_logits

@@ -116,7 +116,7 @@ def _images(job: Job, entry: Entry, side: int) -> Generator[Event, None, dict[st
     some = train[np.linspace(0, len(train) - 1, min(images_needed(graph), len(train))).astype(int)]
     found = {}
     for part, indices in (("train", some), ("validation", job.parts.validation), ("test", job.parts.test)):
-        found[part] = yield from decode(job.dataset, indices, graph, plan.preprocessing, f"{part} at {side} pixels")
+        found[part] = yield from decode(job, indices, graph, plan.preprocessing, f"{part} at {side} pixels")
     return found
 
 
@@ -152,8 +152,8 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: RunFolder) -> Generator[
     teacher.load_arrays(cuts.arrays(cuts.graph))
     objective = Distillation(teacher.to(entry.device), graph.image.height)
     preprocessing = entry.plan.preprocessing
-    validation = yield from decode(job.dataset, job.parts.validation, graph, preprocessing, "validation")
-    test = yield from decode(job.dataset, job.parts.test, graph, preprocessing, "test")
+    validation = yield from decode(job, job.parts.validation, graph, preprocessing, "validation")
+    test = yield from decode(job, job.parts.test, graph, preprocessing, "test")
     plan = plan_of_pick(job, entry.plan, graph, objective, made=run.read_pick(graph.name))
     run.keep_pick(graph.name, pick_json(plan))
     start, held_back = cuts.arrays(graph), entry.validation

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
 from pocketvision.elastic.statistics import recalibrate
 from pocketvision.events import Event, Note
@@ -23,7 +22,7 @@ from pocketvision.model.graph import Graph
 from pocketvision.model.rewrite import Arrays, sort_by_importance
 from pocketvision.model.transfer import transfer
 from pocketvision.model.weights.load import Weights
-from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
 
 
 def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, None, list[Entry]]:
@@ -40,7 +39,7 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
     for candidate in found.finalists:
         if candidate.graph.image.height not in images:
             images[candidate.graph.image.height] = yield from _decode_both(
-                job, candidate.graph, preprocessing or Preprocessing()
+                job, candidate.graph, preprocessing or FROM_SCRATCH
             )
     entries = []
     for candidate in found.finalists:
@@ -93,15 +92,15 @@ def begin_with(
 
 
 def _decode_both(job: Job, graph: Graph, preprocessing: Preprocessing) -> Generator[Event, None, tuple[Pixels, Pixels]]:
-    train = yield from decode(job.dataset, job.parts.train, graph, preprocessing, "training")
-    validation = yield from decode(job.dataset, job.parts.validation, graph, preprocessing, "validation")
+    train = yield from decode(job, job.parts.train, graph, preprocessing, "training")
+    validation = yield from decode(job, job.parts.validation, graph, preprocessing, "validation")
     return train, validation
 
 
 def decode(
-    dataset: Dataset, indices: NDArray[np.int64], graph: Graph, preprocessing: Preprocessing, part: str
+    job: Job, indices: NDArray[np.int64], graph: Graph, preprocessing: Preprocessing, part: str
 ) -> Generator[Event, None, Pixels]:
     """Return a part's images at the network's resolution."""
-    pixels = Pixels(dataset, indices, graph.image.height, graph.image.channels, preprocessing)
-    yield from pixels.decode(f"decoding {part} images")
+    pixels = Pixels(job.dataset, indices, graph.image.height, graph.image.channels, preprocessing)
+    yield from pixels.decode(f"decoding {part} images", round(1e9 * job.options.cache_gb))
     return pixels

@@ -13,7 +13,8 @@ from pocketvision.fit.options import FitOptions
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.predictor import Predictor
+from pocketvision.run.artifact import record_of
+from pocketvision.run.predictor import read_bytes
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Finished:
 
 def read_finished(run: RunFolder, options: FitOptions) -> Finished:
     """Return what came out of a run that is finished, from its file and log."""
-    record = Predictor.open(run.model, options.threads).record
+    record = record_of(read_bytes(run.model))
     part = "test" if "test" in record.metrics else "validation"
     evaluation, measurement = Evaluation(**record.metrics[part]), Measurement.from_json(record.latencies[0])
     graph = resolve_again(record.model)

@@ -131,7 +131,7 @@ def _fit(
         trainer = entry.make_trainer()
     plan, saved = entry.plan, Saved(run, interrupts, began)
     if plan.elastic is None:
-        test = yield from decode(dataset, parts.test, plan.graph, plan.preprocessing, "test")
+        test = yield from decode(job, parts.test, plan.graph, plan.preprocessing, "test")
     yield from plan.describe()
     yield from saved.train(entry.train_with(trainer), trainer, run.checkpoint)
     if plan.elastic is not None:

@@ -10,12 +10,12 @@ from typing import Any
 
 from pocketvision.cost.budget import Budget, Spent, written
 from pocketvision.cost.count import count
-from pocketvision.cost.device import this_device
 from pocketvision.cost.probe import measure_footprint, measure_latencies
 from pocketvision.errors import BudgetMissed
 from pocketvision.events import Event, Measured, finish
 from pocketvision.model.graph import Graph
-from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.device import this_device
+from pocketvision.run.engines import DEFAULT, OnnxRuntime
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.timing import Timing, time_interleaved
 
@@ -84,7 +84,7 @@ def measure_file(model: bytes, image: Any, threads: int, limit_ms: float | None)
             found = yield from measure_latencies({"model.onnx": path}, threads, CAREFUL_SECONDS)
             latency = found["model.onnx"]
         footprint = measure_footprint(path, threads)
-    label = _time_label(Predictor.open(model, threads), image)
+    label = _time_label(Predictor.open(model, threads, engine=DEFAULT), image)
     return Measurement(latency, label, footprint.get("load_ms"), footprint.get("rss_mb"), threads)
 
 

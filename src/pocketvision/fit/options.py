@@ -38,6 +38,7 @@ class FitOptions:
         target: a device file, where the budget is for another device than this one.
         accelerator: where training runs: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "float32" or "bfloat16".
+        cache_gb: how large the cache folder for decoded images may become, in 10^9 bytes; 0: none are kept on disk.
     """
 
     minutes: float | None = None
@@ -59,6 +60,7 @@ class FitOptions:
     target: str | Path | None = None
     accelerator: str = "auto"
     precision: str = "auto"
+    cache_gb: float = 10.0
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.epochs is None:
@@ -73,6 +75,8 @@ class FitOptions:
             value, option = getattr(self, name), name.replace("_", "-")
             if value is not None and not (math.isfinite(value) and value > lowest):
                 raise BadOption(f"{option} must be above {lowest}; got {value}.", f"--{option} {good}")
+        if not 0 <= self.cache_gb < math.inf:
+            raise BadOption(f"cache-gb must be 0 or more; got {self.cache_gb:g}.", "--cache-gb 10")
         if not 0 <= self.seed < SEEDS:
             raise BadOption(f"seed must be from 0 to {SEEDS - 1}; got {self.seed}.", "--seed 0")
         for name, known in CHOICES.items():
@@ -89,9 +93,9 @@ class FitOptions:
         return () if self.family == "auto" else tuple(name.strip() for name in self.family.split(","))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options as JSON values, without the paths of device file and weights."""
+        """Return the options as JSON values, without the paths of device file and weights, and what changes no result."""
         content = asdict(self)
-        del content["target"]
+        del content["target"], content["cache_gb"]
         weights = Path(self.weights).name if Path(self.weights).exists() else str(self.weights)
         return content | {"budget": dict(self.budget.limits()), "weights": weights}
 

@@ -32,7 +32,7 @@ from pocketvision.fit.seconds import (
 )
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
 from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe, find_recipe
@@ -194,7 +194,7 @@ def make_plan(
         precision=precision,
         augmentation=chosen_augmentation(recipe, graph, epochs + epochs_on_all),
         weights=class_weights(labels, graph.options.classes, options.class_weights),
-        preprocessing=preprocessing or Preprocessing(),
+        preprocessing=preprocessing or FROM_SCRATCH,
         stop_by=stop_by,
         step_seconds=step_seconds,
         finish_seconds=finish,

@@ -16,7 +16,6 @@ from pocketvision.choose.search import (
     finalists,
     screen,
 )
-from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import DeviceFile, Latency, read_device_file
 from pocketvision.cost.probe import probe
 from pocketvision.data.loader import steps_per_epoch
@@ -36,6 +35,7 @@ from pocketvision.fit.plan import chosen_recipe
 from pocketvision.fit.seconds import FINISH_SECONDS, decode_seconds, probe_seconds, timed_images
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.weights.load import Weights
+from pocketvision.run.device import this_device
 from pocketvision.train.speed import measure_step_seconds
 
 NEAR = (0.5, 1.2)  # of the budget: candidates whose first timing lies there are timed with care

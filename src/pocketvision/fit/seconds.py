@@ -11,7 +11,7 @@ from pocketvision.data.split import Split
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
 from pocketvision.run.images import load_images
-from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.recipe import Recipe
 
@@ -81,5 +81,5 @@ def decode_seconds(dataset: Dataset, graph: Graph) -> float:
     """Estimate how long decoding all images once will take, from a few of them."""
     some = np.linspace(0, len(dataset) - 1, min(DECODED_FOR_TIMING, len(dataset))).astype(int)
     began = time.perf_counter()
-    load_images([dataset.image(int(i)) for i in some], graph.image.height, graph.image.channels, Preprocessing())
+    load_images([dataset.image(int(i)) for i in some], graph.image.height, graph.image.channels, FROM_SCRATCH)
     return (time.perf_counter() - began) / len(some) * len(dataset) / max(1, torch.get_num_threads())

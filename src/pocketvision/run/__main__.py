@@ -16,13 +16,16 @@ def main() -> int:
     parser.add_argument("images", nargs="+", help="image files")
     parser.add_argument("--top", type=int, default=1, help="labels per image (default: 1)")
     parser.add_argument("--threads", type=int, default=None, help="threads for one call (default: all cores)")
+    parser.add_argument("--engine", default="auto", help="onnxruntime, openvino or auto (default: the fastest)")
     parser.add_argument("--json", action="store_true", help="one JSON document per line")
     options = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     code = 0
     try:
-        for answer in Predictor.open(options.file, options.threads).stream(options.images, options.top):
+        for answer in Predictor.open(options.file, options.threads, engine=options.engine).stream(
+            options.images, options.top
+        ):
             if answer.labels is None:
                 print(f"{type(answer.error).__name__}: {answer.error}", file=sys.stderr)
                 code = answer.error.exit_code if answer.error else 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pocketvision.errors import BadArtifact
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.wire import metadata
 
 METADATA_KEY = "pocketvision"
 VERSION = 1
@@ -114,18 +115,27 @@ class Record:
             ) from error
 
 
-def read_record(metadata: Mapping[str, str]) -> Record:
+def record_of(model: bytes) -> Record:
+    """Return the record of a model file; no engine is needed for that.
+
+    Raises:
+        BadArtifact: the bytes are no ONNX file, or there is no record in it.
+    """
+    return read_record(metadata(model))
+
+
+def read_record(entries: Mapping[str, str]) -> Record:
     """Return the record from an ONNX file's metadata.
 
     Raises:
         BadArtifact: there is none, or it cannot be read.
     """
-    if METADATA_KEY not in metadata:
+    if METADATA_KEY not in entries:
         raise BadArtifact(
             "the file is an ONNX model without a pocketvision record, so its labels and preprocessing are unknown.",
             "a file that pocketvision fit wrote",
         )
-    return Record.from_json(metadata[METADATA_KEY])
+    return Record.from_json(entries[METADATA_KEY])
 
 
 def golden_images(count: int, resolution: int, channels: int) -> NDArray[np.uint8]:

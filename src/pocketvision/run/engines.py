@@ -1,15 +1,19 @@
-"""Engines: what runs the network, behind one small protocol."""
+"""Engines: what runs the network, behind one small protocol. Which is the fastest for a file: run/fastest.py."""
 
+import importlib.metadata
+import threading
 from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pocketvision.errors import BadArtifact
+from pocketvision.errors import BadArtifact, BadOption, missing_extra
 from pocketvision.run.wire import external_tensors
 
 SILENT = 4  # onnxruntime's log level "fatal": errors reach the user as exceptions, not as lines on stderr
+
+Outputs = dict[str, NDArray[np.float32]]
 
 
 class Engine(Protocol):
@@ -17,10 +21,9 @@ class Engine(Protocol):
 
     name: str
     version: str
-    metadata: dict[str, str]
     image_shape: tuple[int, ...]  # of one image: (1, R, R, C)
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Return the outputs by name for images (N, R, R, C)."""
         ...
 
@@ -31,6 +34,7 @@ class OnnxRuntime:
     Args:
         model: the bytes of the file; what it needs must all be in them.
         threads: for one call; None leaves it to the engine (all cores).
+        callers: threads of the program that call `run` at once; any number may.
 
     Raises:
         BadArtifact: the engine cannot load it, or it refers to other files.
@@ -39,14 +43,8 @@ class OnnxRuntime:
     name = "onnxruntime"
     version: str = onnxruntime.__version__
 
-    def __init__(self, model: bytes, threads: int | None = None) -> None:
-        outside = external_tensors(model)
-        if outside:
-            raise BadArtifact(
-                f"the file keeps {len(outside)} of its tensors in other files, first {outside[0]!r}; "
-                "a pocketvision model is one file, and nothing else is opened for it.",
-                "a file that pocketvision fit wrote",
-            )
+    def __init__(self, model: bytes, threads: int | None = None, callers: int = 1) -> None:
+        _refuse_external(model)
         options: Any = onnxruntime.SessionOptions()
         options.log_severity_level = SILENT
         if threads is not None:
@@ -54,16 +52,17 @@ class OnnxRuntime:
         try:
             self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions have no common base
-            raise BadArtifact(
-                f"onnxruntime {self.version} cannot load the file: {_first_line(error)}",
-                "copy the file again, or pip install --upgrade onnxruntime",
-            ) from error
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+            raise _cannot_load(self, error, "copy the file again, or pip install --upgrade onnxruntime") from error
         shape = self._session.get_inputs()[0].shape if self._session.get_inputs() else []
         self.image_shape: tuple[int, ...] = (1, *(side for side in shape[1:] if isinstance(side, int)))
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    @classmethod
+    def installed(cls) -> str | None:
+        """Return the version."""
+        return cls.version
+
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Return the outputs by name for images (N, R, R, C).
 
         Raises:
@@ -72,12 +71,142 @@ class OnnxRuntime:
         try:
             outputs = self._session.run(None, {"image": images})
         except Exception as error:  # as above
-            raise BadArtifact(
-                f"onnxruntime {self.version} cannot run the file on images {images.shape} {images.dtype}: "
-                f"{_first_line(error)}",
-                "pocketvision verify FILE",
-            ) from error
+            raise _cannot_run(self, images, error) from error
         return dict(zip(self._outputs, outputs, strict=True))
+
+
+class OpenVino:
+    """OpenVINO on the CPU, forced to float32, whatever the processor could do with less.
+
+    It compiles a network for one number of images, which is faster, or for any: for single images and for batches when the
+    first of them comes.
+
+    Args:
+        model: the bytes of the file; what it needs must all be in them.
+        threads: for one call; None: all cores.
+        callers: threads of the program that call `run` at once; more would wait for each other.
+
+    Raises:
+        MissingExtra: it is not installed.
+        BadArtifact: the engine cannot load it, or it refers to other files.
+    """
+
+    name = "openvino"
+
+    def __init__(self, model: bytes, threads: int | None = None, callers: int = 1) -> None:
+        _refuse_external(model)
+        try:
+            import openvino
+        except ModuleNotFoundError as error:
+            raise missing_extra(error, "openvino") from error
+        self.version: str = self.installed() or openvino.__version__
+        self._settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(callers)}
+        if threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = str(threads * callers)
+        self._core: Any = openvino.Core()
+        self._compiled: dict[bool, Any] = {}  # by: for one image at a time?
+        self._compiling = threading.Lock()
+        self._requests = threading.local()  # a request serves one thread
+        try:
+            self._network: Any = self._core.read_model(model, b"")
+            _, *sides = self._network.inputs[0].partial_shape
+            self.image_shape: tuple[int, ...] = (1, *(side.get_length() for side in sides))
+            self._outputs = [sorted(output.get_names())[0] for output in self._network.outputs]
+            self._compile(is_single=callers == 1)
+        except Exception as error:  # RuntimeError mostly; nothing is promised
+            raise _cannot_load(self, error, "engine='onnxruntime', or pip install --upgrade openvino") from error
+
+    @staticmethod
+    def installed() -> str | None:
+        """Return the version; None where it is not installed. Does not import it."""
+        try:
+            return importlib.metadata.version("openvino")
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """Return the outputs by name for images (N, R, R, C).
+
+        Raises:
+            BadArtifact: the network does not take such images.
+        """
+        if images.dtype != np.uint8:  # it would be converted without a word
+            raise _cannot_run(self, images, TypeError("the input is uint8"))
+        try:
+            request = self._request(len(images) == 1)
+            request.infer({"image": np.ascontiguousarray(images)}, share_inputs=True)
+            found = [request.get_output_tensor(i).data.copy() for i in range(len(self._outputs))]
+        except Exception as error:  # as above
+            raise _cannot_run(self, images, error) from error
+        return dict(zip(self._outputs, found, strict=True))
+
+    def _request(self, is_single: bool) -> Any:
+        """Return this thread's request."""
+        name = "single" if is_single else "batch"
+        if not hasattr(self._requests, name):
+            setattr(self._requests, name, self._compile(is_single).create_infer_request())
+        return getattr(self._requests, name)
+
+    def _compile(self, is_single: bool) -> Any:
+        with self._compiling:
+            if is_single not in self._compiled:
+                network = self._network.clone()
+                if is_single:
+                    network.reshape({"image": list(self.image_shape)})
+                self._compiled[is_single] = self._core.compile_model(network, "CPU", self._settings)
+            return self._compiled[is_single]
+
+
+DEFAULT = OnnxRuntime.name
+ENGINES: dict[str, Any] = {engine.name: engine for engine in (OnnxRuntime, OpenVino)}
+
+
+def installed_engines() -> dict[str, str]:
+    """Return the versions of the engines that are installed, by name; the default is always one of them."""
+    found = {name: engine.installed() for name, engine in ENGINES.items()}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def open_engine(model: bytes, name: str = DEFAULT, threads: int | None = None, callers: int = 1) -> Engine:
+    """Load a model file into an engine.
+
+    Args:
+        model: the bytes of the file.
+        name: of the engine.
+        threads: for one call; None: all cores.
+        callers: threads of the program that will call `run` at once.
+
+    Raises:
+        BadOption: there is no such engine.
+        MissingExtra: it is not installed.
+        BadArtifact: it cannot load the file.
+    """
+    if name not in ENGINES:
+        raise BadOption(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}.", "engine='auto'")
+    engine: Engine = ENGINES[name](model, threads, callers)
+    return engine
+
+
+def _refuse_external(model: bytes) -> None:
+    outside = external_tensors(model)
+    if outside:
+        raise BadArtifact(
+            f"the file keeps {len(outside)} of its tensors in other files, first {outside[0]!r}; "
+            "a pocketvision model is one file, and nothing else is opened for it.",
+            "a file that pocketvision fit wrote",
+        )
+
+
+def _cannot_load(engine: Engine, error: Exception, attempt: str) -> BadArtifact:
+    return BadArtifact(f"{engine.name} {engine.version} cannot load the file: {_first_line(error)}", attempt)
+
+
+def _cannot_run(engine: Engine, images: NDArray[np.uint8], error: Exception) -> BadArtifact:
+    return BadArtifact(
+        f"{engine.name} {engine.version} cannot run the file on images {images.shape} {images.dtype}: "
+        f"{_first_line(error)}",
+        "pocketvision verify FILE",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,9 @@ these functions, so that they cannot drift apart.
 
 What `read_image` settles, whatever the file: EXIF orientation is applied; of several frames the first counts; 16-bit grey
 becomes 8-bit; transparency is laid on white; CMYK and palettes become RGB; colour profiles are not applied.
+
+Where the preprocessing record allows `draft`, a large JPEG is decoded at a half, a quarter or an eighth of its size, with sides
+that are still four times those needed or more.
 """
 
 import io
@@ -91,16 +94,46 @@ def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     >>> read_image(np.zeros((2, 3, 4), np.uint8)).getpixel((0, 0))  # transparent black lies on white
     (255, 255, 255)
     """
+    image = decode(source, max_pixels)[0].copy()  # what was read may be the source itself
+    image.info = {}  # its EXIF has been obeyed: read again, the image must not turn again
+    return image
+
+
+def decode(
+    source: Source, max_pixels: int = MAX_PIXELS, draft_side: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode one image and turn it upright, as `read_image` does, with no copy that can be spared.
+
+    Args:
+        source: as `read_image` takes it.
+        max_pixels: width x height above which nothing is decoded.
+        draft_side: a JPEG file may be decoded at a fraction of its size, with both sides of at least so many pixels; None: not.
+
+    Returns:
+        The image, perhaps the source itself; and width and height of the whole picture, upright.
+
+    Raises:
+        BadImage: see `read_image`.
+    """
     with _opened(source, max_pixels) as image:
+        width, height = image.size
+        if draft_side is not None and image is not source and isinstance(image, JpegImageFile):
+            image.draft(image.mode, (draft_side, draft_side))
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
+        orientation = _orientation(image)
         plain = _to_grey_or_rgb(image, _name(source))
+    turn = _UPRIGHT.get(orientation)
     upright = plain if turn is None else plain.transpose(turn)
-    upright.info = {}  # its EXIF has been obeyed: read again, the image must not turn again
-    return upright
+    return upright, (height, width) if orientation >= 5 else (width, height)
 
 
-def prepare(image: Image.Image, resolution: int, channels: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def prepare(
+    image: Image.Image,
+    resolution: int,
+    channels: int,
+    preprocessing: Preprocessing,
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
     """Bring an upright image to the square that a network reads.
 
     Colours are converted first (grey by ITU-R 601 luma, Pillow's "L"), then the image is resized once.
@@ -110,6 +143,7 @@ def prepare(image: Image.Image, resolution: int, channels: int, preprocessing: P
         resolution: side R of the square, in pixels.
         channels: C, 3 for RGB or 1 for grey.
         preprocessing: how the square is filled.
+        size: width and height of the whole picture, where the image was decoded at a fraction of it.
 
     Returns:
         (R, R, C) uint8, writable, sharing no memory with the image.
@@ -128,18 +162,31 @@ def prepare(image: Image.Image, resolution: int, channels: int, preprocessing: P
         )
     mode = "RGB" if channels == 3 else "L"
     image = image if image.mode == mode else image.convert(mode)
-    square = (resolution, resolution)
+    square, size = (resolution, resolution), size or image.size
     interpolation = _INTERPOLATION[preprocessing.interpolation]
     if preprocessing.mode == "squash":
         image = image.resize(square, interpolation)
     elif preprocessing.mode == "crop":
-        image = image.resize(square, interpolation, _crop_box(image.size, resolution, preprocessing.crop_fraction))
+        box = _crop_box(size, resolution, preprocessing.crop_fraction)
+        across, down = (is_now / was for is_now, was in zip(image.size, size, strict=True))
+        here = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+        image = image.resize(square, interpolation, here)
     else:
-        width, height = (max(1, round(resolution * side / max(image.size))) for side in image.size)
+        width, height = (max(1, round(resolution * side / max(size))) for side in size)
         inner = image.resize((width, height), interpolation)
         image = Image.new(mode, square, (preprocessing.fill,) * channels)
         image.paste(inner, ((resolution - width) // 2, (resolution - height) // 2))
     return np.array(image, dtype=np.uint8).reshape(resolution, resolution, channels)
+
+
+def load_image(source: Source, resolution: int, channels: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Read and prepare one image: (R, R, C) uint8. Arguments and errors are those of `read_image` and `prepare`.
+
+    >>> load_image(np.zeros((28, 28), np.uint8), 32, 1, Preprocessing()).shape
+    (32, 32, 1)
+    """
+    image, size = decode(source, MAX_PIXELS, preprocessing.draft_side(resolution))
+    return prepare(image, resolution, channels, preprocessing, size)
 
 
 def load_images(
@@ -169,7 +216,7 @@ def load_images(
     images = np.empty((len(sources), resolution, resolution, channels), np.uint8)
     for index, source in enumerate(sources):
         try:
-            images[index] = prepare(read_image(source), resolution, channels, preprocessing)
+            images[index] = load_image(source, resolution, channels, preprocessing)
         except BadImage as error:
             where = f"image {index + 1} of {len(sources)}: " if len(sources) > 1 else ""
             raise BadImage(f"{where}{error.problem}", error.attempt) from error
@@ -367,7 +414,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Return a new image of mode "L" or "RGB"; transparency is laid on white."""
+    """Return the image in mode "L" or "RGB", itself where it is; transparency is laid on white."""
     if image.mode.startswith("I"):
         return _to_8_bit(image, name)
     if image.mode == "F":
@@ -377,7 +424,7 @@ def _to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
         )
     mode, white = ("L", 255) if image.mode in ("1", "L", "LA", "La") else ("RGB", (255, 255, 255))
     if not image.has_transparency_data:
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     rgba = image.convert("RGBA")
     flat = Image.new(mode, image.size, white)
     flat.paste(rgba.getchannel("R") if mode == "L" else rgba.convert("RGB"), mask=rgba.getchannel("A"))

@@ -1,8 +1,9 @@
 """Predictor: a file and a photograph in, labels out. The four steps are on one screen."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.errors import BadArtifact, BadImage, BadOption, PocketvisionError
-from pocketvision.run.artifact import Record, read_record
+from pocketvision.run.ahead import ahead
+from pocketvision.run.artifact import Record, record_of
 from pocketvision.run.decode import decode_labels
-from pocketvision.run.engines import Engine, OnnxRuntime
-from pocketvision.run.images import IMAGE_SUFFIXES, load_images
+from pocketvision.run.device import count_cores
+from pocketvision.run.engines import Engine, Outputs, open_engine
+from pocketvision.run.fastest import fastest_engine
+from pocketvision.run.images import IMAGE_SUFFIXES, load_image, load_images
 from pocketvision.run.results import Labels
 
 BATCH = 32
+FEW = 8  # sources that are answered one by one, by the engine that is open already
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """What came of one source: labels, or the error that it met."""
+    """What came of one source: labels, or the error that it met.
+
+    Attributes:
+        source: as it was given.
+        labels: the likeliest first; None where there is an error.
+        error: why it could not be read.
+        outputs: what the network gave for it, by name, one row each.
+    """
 
     source: Any
     labels: Labels | None = None
     error: PocketvisionError | None = None
+    outputs: Outputs = field(default_factory=dict)
 
 
 class Predictor:
@@ -34,36 +47,63 @@ class Predictor:
 
     model = Predictor.open("run/model.onnx")
     model.predict("cat.jpg")  # -> [Label(name='cat', probability=0.93), Label(name='dog', probability=0.05)]
+
+    Args:
+        engine: for one image at a time, with all threads.
+        record: what the file says about itself.
+        crew: opens the engine for batches: one thread a call, as many calls at once as there are workers.
+        workers: threads that each decode and run a batch, in `stream`.
     """
 
-    def __init__(self, engine: Engine, record: Record) -> None:
+    def __init__(
+        self, engine: Engine, record: Record, crew: Callable[[], Engine] | None = None, workers: int = 1
+    ) -> None:
         self.engine = engine
         self.record = record
+        self.workers = workers
+        self._open_crew = crew
 
     @classmethod
-    def open(cls, file: str | Path | bytes, threads: int | None = None, latency_ms: float | None = None) -> "Predictor":
+    def open(
+        cls,
+        file: str | Path | bytes,
+        threads: int | None = None,
+        latency_ms: float | None = None,
+        engine: str = "auto",
+    ) -> "Predictor":
         """Open a file that pocketvision wrote.
 
         Args:
             file: its path, or its bytes; or the folder that `pocketvision cut --all` wrote.
-            threads: for one call; None uses all cores.
+            threads: for one call, or for a folder's images; None uses all cores.
             latency_ms: of a folder's files take the best that is as fast, measured here and now; None: the best.
+            engine: "onnxruntime", "openvino", or "auto": the fastest installed one that gives the file's goldens. Where there
+                are several, that is measured once for this file on this machine, in about a second.
 
         Raises:
             BadArtifact: it cannot be read, or is no pocketvision model.
             NoFit: no file of the folder is as fast.
-            BadOption: a limit was given for one file.
+            BadOption: a limit was given for one file, or there is no such engine.
+            MissingExtra: the engine is not installed.
         """
         if is_folder(file):
             from pocketvision.run.shelf import open_within
 
-            return open_within(Path(str(file)), latency_ms, threads)
+            return open_within(Path(str(file)), latency_ms, threads, engine)
         if latency_ms is not None:
             raise BadOption(
                 "latency_ms chooses among the files of a folder; this is one file.", "the folder that cut --all wrote"
             )
-        engine = OnnxRuntime(file if isinstance(file, bytes) else read_bytes(file), threads)
-        return cls(engine, read_record(engine.metadata))
+        content = file if isinstance(file, bytes) else read_bytes(file)
+        record = record_of(content)
+        opened = open_engine(content, _choose(content, record, engine, threads, 1), threads)
+        workers = threads or count_cores()
+
+        def open_crew() -> Engine:
+            name = _choose(content, record, engine, 1, BATCH)
+            return opened if (name, workers) == (opened.name, 1) else open_engine(content, name, 1, workers)
+
+        return cls(opened, record, open_crew, workers)
 
     def predict(self, image: Any, top: int = 5) -> Any:
         """Return what is in the image.
@@ -82,22 +122,27 @@ class Predictor:
         if is_folder(image):
             files = image_files(image)
             return dict(zip([str(file.relative_to(image)) for file in files], self.predict(files, top), strict=True))
-        if not isinstance(image, list | tuple):
-            return self._answer([image], top)[0]
-        labels: list[Labels | None] = []
-        for number, answer in enumerate(self.stream(image, top, BATCH), start=1):
-            if answer.error is not None:
-                raise _in_list(answer.error, number, len(image))
-            labels.append(answer.labels)
-        return labels
+        if isinstance(image, list | tuple):
+            return [answer.labels for answer in self._whole_list(image, top)]
+        images = self.prepare([image])  # 1. decode, orient, resize
+        outputs = self.engine.run(images)  # 2. run the network
+        names, threshold = self.record.labels, self.record.unknown_threshold  # 3. what the record says
+        return decode_labels(outputs["probabilities"][0], names, threshold, top)  # 4. interpret
 
     def stream(self, sources: Iterable[Any], top: int = 5, batch: int = BATCH) -> Iterator[Answer]:
-        """Answer one source after the other, batch by batch; a source that cannot be read does not stop the rest."""
-        for some in batched(sources, batch):
-            try:
-                yield from map(Answer, some, self._answer(some, top))
-            except BadImage:
-                yield from (self._answer_alone(source, top) for source in some)
+        """Answer one source after the other; one that cannot be read does not stop the rest.
+
+        All cores are kept busy: each decodes a batch and runs the network on it, so some batches are read ahead; with one
+        thread none is. Memory does not grow with the number of sources.
+        """
+        engine, workers = self.engine, 1
+        if isinstance(sources, Sized) and len(sources) <= FEW:
+            batch = 1
+        else:
+            engine, workers = self._crew, self.workers
+        answer = partial(self._answer_batch, engine=engine, top=top)
+        for answers in ahead(answer, batched(sources, batch), workers, 2 * workers if workers > 1 else 1):
+            yield from answers
 
     def embed(self, image: Any) -> NDArray[np.float32]:
         """Return the pooled features: what the network sees in an image, for search and for finding near-duplicates.
@@ -117,8 +162,8 @@ class Predictor:
         if not isinstance(image, list | tuple):
             one: NDArray[np.float32] = self.features(self.prepare([image]))[0]
             return one
-        parts = [self.features(self.prepare(some)) for some in batched(image, BATCH)]
-        return np.concatenate(parts) if parts else self.features(self.prepare([]))
+        rows = [features_of(answer.outputs) for answer in self._whole_list(image, top=1)]
+        return np.stack(rows) if rows else self.features(self.prepare([]))
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the pooled features (N, D) for prepared images (N, R, R, C).
@@ -126,13 +171,7 @@ class Predictor:
         Raises:
             BadArtifact: the file has none.
         """
-        outputs = self.engine.run(images)
-        if "features" not in outputs:
-            raise BadArtifact(
-                f"the file has no output 'features'; it has {', '.join(outputs)}.",
-                "a file of this release: fit it again",
-            )
-        return outputs["features"]
+        return features_of(self.engine.run(images))
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits (N, classes) for prepared images (N, R, R, C)."""
@@ -143,22 +182,62 @@ class Predictor:
         record = self.record
         return load_images(list(sources), record.resolution, record.channels, record.preprocessing)
 
-    def _answer(self, sources: list[Any], top: int) -> list[Labels]:
-        images = self.prepare(sources)  # 1. decode, orient, resize
-        outputs = self.engine.run(images)  # 2. run the network
-        names, threshold = self.record.labels, self.record.unknown_threshold  # 3. what the record says
-        return [decode_labels(row, names, threshold, top) for row in outputs["probabilities"]]  # 4. interpret
+    @cached_property
+    def _crew(self) -> Engine:
+        """The engine for batches."""
+        return self.engine if self._open_crew is None else self._open_crew()
 
-    def _answer_alone(self, source: Any, top: int) -> Answer:
-        try:
-            return Answer(source, self._answer([source], top)[0])
-        except BadImage as error:
-            return Answer(source, error=error)
+    def _answer_batch(self, sources: list[Any], engine: Engine, top: int) -> list[Answer]:
+        """Decode a batch, run the network once on what could be read, and interpret."""
+        record = self.record
+        images: list[NDArray[np.uint8] | BadImage] = []
+        for source in sources:
+            try:
+                images.append(load_image(source, record.resolution, record.channels, record.preprocessing))
+            except BadImage as error:
+                images.append(error)
+        good = [image for image in images if not isinstance(image, BadImage)]
+        outputs = engine.run(np.stack(good)) if good else {}
+        rows = ({name: found[i] for name, found in outputs.items()} for i in range(len(good)))
+        return [
+            Answer(source, error=image) if isinstance(image, BadImage) else self._interpret(source, next(rows), top)
+            for source, image in zip(sources, images, strict=True)
+        ]
+
+    def _interpret(self, source: Any, outputs: Outputs, top: int) -> Answer:
+        labels = decode_labels(outputs["probabilities"], self.record.labels, self.record.unknown_threshold, top)
+        return Answer(source, labels, outputs=outputs)
+
+    def _whole_list(self, sources: Sequence[Any], top: int) -> Iterator[Answer]:
+        """Answer a list, of which every image must be readable."""
+        for number, answer in enumerate(self.stream(sources, top), start=1):
+            if answer.error is not None:
+                raise _in_list(answer.error, number, len(sources))
+            yield answer
 
 
-def load(file: str | Path | bytes, threads: int | None = None) -> Predictor:
+def _choose(model: bytes, record: Record, asked: str, threads: int | None, batch: int) -> str:
+    """Return the engine's name; $POCKETVISION_ENGINE says what "auto" is, where a service or a test wants always the same."""
+    name = os.environ.get("POCKETVISION_ENGINE", asked) if asked == "auto" else asked
+    return fastest_engine(model, record, threads, batch).engine if name == "auto" else name
+
+
+def features_of(outputs: Outputs) -> NDArray[np.float32]:
+    """Return the pooled features among a network's outputs.
+
+    Raises:
+        BadArtifact: there are none.
+    """
+    if "features" not in outputs:
+        raise BadArtifact(
+            f"the file has no output 'features'; it has {', '.join(outputs)}.", "a file of this release: fit it again"
+        )
+    return outputs["features"]
+
+
+def load(file: str | Path | bytes, threads: int | None = None, engine: str = "auto") -> Predictor:
     """Open a model file; see `Predictor.open`."""
-    return Predictor.open(file, threads)
+    return Predictor.open(file, threads, engine=engine)
 
 
 def read_bytes(file: str | Path) -> bytes:

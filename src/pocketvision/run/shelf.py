@@ -9,7 +9,7 @@ from pocketvision.errors import BadArtifact, NoFit
 from pocketvision.events import finish
 from pocketvision.run.artifact import golden_images
 from pocketvision.run.predictor import Predictor
-from pocketvision.run.timing import Timing, time_interleaved
+from pocketvision.run.timing import Timing, always, time_interleaved
 
 INDEX = "index.json"
 VERSION = 1
@@ -58,7 +58,7 @@ def read_shelf(folder: Path) -> list[Book]:
     return sorted(books, key=lambda book: -book.validation_top1)
 
 
-def open_within(folder: Path, latency_ms: float | None, threads: int | None = None) -> Predictor:
+def open_within(folder: Path, latency_ms: float | None, threads: int | None = None, engine: str = "auto") -> Predictor:
     """Open the best file whose median latency plus noise is within a limit, measured here and now; None: the best.
 
     Raises:
@@ -66,9 +66,9 @@ def open_within(folder: Path, latency_ms: float | None, threads: int | None = No
         NoFit: no file is fast enough.
     """
     books = read_shelf(folder)
-    models = {book.network: Predictor.open(book.file, threads) for book in books}
     if latency_ms is None:
-        return models[books[0].network]
+        return Predictor.open(books[0].file, threads, engine=engine)
+    models = {book.network: Predictor.open(book.file, threads, engine=engine) for book in books}
     found = _time(models)
     for book in books:
         timing = found[book.network]
@@ -86,9 +86,7 @@ def open_within(folder: Path, latency_ms: float | None, threads: int | None = No
 def _time(models: dict[str, Predictor]) -> dict[str, Timing]:
     """Time one call of each on a ready image, in rounds that take turns."""
     calls = {
-        name: partial(
-            partial, partial(model.engine.run, golden_images(1, model.record.resolution, model.record.channels))
-        )
+        name: always(partial(model.engine.run, golden_images(1, model.record.resolution, model.record.channels)))
         for name, model in models.items()
     }
     return finish(time_interleaved(calls, SECONDS))

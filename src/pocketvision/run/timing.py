@@ -77,6 +77,11 @@ def time_interleaved(
     return known
 
 
+def always(call: Call) -> Open:
+    """Return the contestant that is the same instance in every round, for what takes long to make."""
+    return lambda: call
+
+
 def _burst(call: Call) -> list[float]:
     """Return the milliseconds of each of several calls in a row."""
     for _ in range(WARM_UP_CALLS):

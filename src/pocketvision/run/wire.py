@@ -1,4 +1,4 @@
-"""Just enough of the protobuf wire format to see, before an engine does, whether an ONNX file reaches outside itself."""
+"""Just enough of the protobuf wire format to read an ONNX file's metadata, and to see whether it reaches outside itself."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,25 @@ _INSIDE = {
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Tensor": {},
 }
+_MODEL_GRAPH, _MODEL_METADATA, _ENTRY_KEY, _ENTRY_VALUE = 7, 14, 1, 2
 _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+
+
+def metadata(model: bytes) -> dict[str, str]:
+    """Return the metadata of an ONNX file: texts by key.
+
+    Raises:
+        BadArtifact: the bytes are no protobuf message with a graph, for instance cut short.
+    """
+    _check_is_model(model)
+    found: dict[str, str] = {}
+    for field, entry in _fields(memoryview(model)):
+        if field == _MODEL_METADATA and isinstance(entry, memoryview):
+            texts = {number: bytes(text) for number, text in _fields(entry) if isinstance(text, memoryview)}
+            key, value = (texts.get(number, b"").decode("utf-8", "replace") for number in (_ENTRY_KEY, _ENTRY_VALUE))
+            found[key] = value
+    return found
 
 
 def external_tensors(model: bytes) -> list[str]:
@@ -27,8 +44,7 @@ def external_tensors(model: bytes) -> list[str]:
     Raises:
         BadArtifact: the bytes are no protobuf message with a graph, for instance cut short.
     """
-    if not any(field == 7 for field, _ in _fields(memoryview(model))):
-        raise BadArtifact("the file is not an ONNX model: it holds no graph.", "a file that pocketvision fit wrote")
+    _check_is_model(model)
     try:
         return list(_external_in("Model", memoryview(model)))
     except RecursionError as error:
@@ -36,6 +52,11 @@ def external_tensors(model: bytes) -> list[str]:
             "the file is not an ONNX model: its graphs lie in each other hundreds deep.",
             "a file that pocketvision fit wrote",
         ) from error
+
+
+def _check_is_model(model: bytes) -> None:
+    if not any(field == _MODEL_GRAPH for field, _ in _fields(memoryview(model))):
+        raise BadArtifact("the file is not an ONNX model: it holds no graph.", "a file that pocketvision fit wrote")
 
 
 def _external_in(message: str, content: memoryview) -> Iterator[str]:

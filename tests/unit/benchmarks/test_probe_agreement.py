@@ -15,7 +15,7 @@ def test_two_probes_agree_within_the_larger_of_their_noises():
 
 
 def test_timms_network_is_ours(tmp_path):
-    probe_agreement.export_timm(0.25, 32, tmp_path / "timm.onnx")
+    probe_agreement.export_timm(probe_agreement.timm_v1(0.25, 32), tmp_path / "timm.onnx", is_fixed=True)
     (logits,) = probe_agreement.open_plain(tmp_path / "timm.onnx")()
     ours = probe_agreement.open_ours(probe_agreement.write_ours(0.25, 32))()["logits"]
     assert logits.shape == ours.shape == (1, 1000)

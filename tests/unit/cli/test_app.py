@@ -11,7 +11,7 @@ import pytest
 from commandline import pocketvision
 from pocketvision.model.families import FAMILIES
 
-VERBS = "fit, cut, front, predict, evaluate, verify, report, export, probe, info, show, models, data, weights"
+VERBS = "fit, cut, front, predict, evaluate, verify, report, export, probe, bench, info, show, models, data, weights"
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,7 @@ VERBS = "fit, cut, front, predict, evaluate, verify, report, export, probe, info
         (
             "info empty",
             4,
-            "BadArtifact: 'empty' is a folder, and holds no index.json of cuts. Try: the path of a file that pocketvision fit "
-            "wrote, or the folder that pocketvision cut --all wrote",
+            "BadArtifact: cannot read 'empty': Is a directory. Try: the path of a file that pocketvision fit wrote",
         ),
         (
             "fit empty -o empty/text",

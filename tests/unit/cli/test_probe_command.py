@@ -6,9 +6,9 @@ import re
 import pytest
 
 from commandline import pocketvision
-from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.model.families import FAMILIES
+from pocketvision.run.device import this_device
 
 QUICK = ("--resolutions", "32", "--classes", "10", "--seconds", "0.001")
 
@@ -87,12 +87,12 @@ def test_without_memory_the_table_has_gaps(monkeypatch):
         (
             "--resolutions 96;128",
             2,
-            "BadOption: resolutions must be numbers separated by commas; got '96;128'. Try: --resolutions 128,224",
+            "BadOption: resolutions must be whole numbers separated by commas; got '96;128'. Try: --resolutions 128,224",
         ),
         (
             "--resolutions 128.5",
             2,
-            "BadOption: resolutions must be numbers separated by commas; got '128.5'. Try: --resolutions 128,224",
+            "BadOption: resolutions must be whole numbers separated by commas; got '128.5'. Try: --resolutions 128,224",
         ),
         ("--widths ,", 2, "BadOption: there is no network to probe. Try: pocketvision probe mobilenet_v1"),
         ("--threads 0", 2, "BadOption: threads must be 1 or more; got 0. Try: --threads 1"),

@@ -6,10 +6,10 @@ import onnxruntime
 import pytest
 
 from pocketvision.cost.count import count
-from pocketvision.cost.device import Device
 from pocketvision.cost.device_file import INTERPOLATION_NOISE, DeviceFile, Latency, Row, read_device_file
 from pocketvision.errors import BadDeviceFile
 from pocketvision.model.resolve import resolve
+from pocketvision.run.device import Device
 
 TRY = "Try: pocketvision probe -o FILE on the device"
 

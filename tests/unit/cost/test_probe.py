@@ -10,13 +10,13 @@ from artifacts import make_record
 from graphs import small
 from pocketvision.cost import probe as module
 from pocketvision.cost.count import count
-from pocketvision.cost.device import this_device
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.cost.probe import measure_footprint, measure_latencies, probe, probe_files
 from pocketvision.errors import BadArtifact, BadOption, UnknownFamily
 from pocketvision.events import Progress, Timed
 from pocketvision.export.seal import seal
 from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.run.device import this_device
 from pocketvision.run.timing import NOISE_ROUNDS, Timing
 
 TINY = (small("mobilenet_v1_shallow", 0.25), small("mobilenet_v1_shallow", 0.125, in_channels=1))

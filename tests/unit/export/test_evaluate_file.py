@@ -96,7 +96,7 @@ def test_a_class_that_the_file_does_not_know(exported, model):
 
 
 def test_the_files_logits_batch_by_batch(exported, model, monkeypatch):
-    monkeypatch.setattr(evaluate, "BATCH", 3)
+    monkeypatch.setattr(evaluate, "TOLD_EACH", 3)
     indices = np.array([7, 1, 0, 5, 2])
     data = dataset(exported, exported.record.labels, range(8))
     events, logits = result(file_logits(model, data, indices))

@@ -1,3 +1,6 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -5,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from pocketvision.errors import BadArtifact
-from pocketvision.run.engines import OnnxRuntime
+from pocketvision.errors import BadArtifact, MissingExtra
+from pocketvision.run.engines import ENGINES, OnnxRuntime, OpenVino, open_engine
 
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 
@@ -19,7 +22,6 @@ def test_gives_outputs_by_name(exported):
         "logits": (8, 10),
         "features": (8, exported.graph.shape_of("pool").channels),
     }
-    assert set(engine.metadata) == {"pocketvision"}
     assert (engine.name, engine.version) == ("onnxruntime", onnxruntime.__version__)
 
 
@@ -95,3 +97,67 @@ def test_a_model_without_an_input_called_image():
     engine = OnnxRuntime(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
     with pytest.raises(BadArtifact, match="cannot run the file on images"):
         engine.run(np.zeros((1, 2, 2, 3), np.uint8))
+
+
+@pytest.mark.parametrize("callers", [1, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 8])
+def test_openvino_agrees(exported, callers, count):
+    images = exported.images[:count]
+    engine, plain = OpenVino(exported.content, 1, callers), OnnxRuntime(exported.content, 1)
+    assert engine.image_shape == plain.image_shape
+    ours, theirs = engine.run(images), plain.run(images)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert ours[name].shape == theirs[name].shape and ours[name].dtype == np.float32
+        if count:
+            assert np.abs(ours[name] - theirs[name]).max() <= 1e-4 * np.abs(theirs[name]).max()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_many_callers(exported, name):
+    engine = open_engine(exported.content, name, 1, callers=2)
+    alone = [engine.run(exported.images[i : i + 2])["logits"] for i in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(lambda i: engine.run(exported.images[i % 4 : i % 4 + 2])["logits"], range(40)))
+    for i, found in enumerate(rows):
+        np.testing.assert_array_equal(found, alone[i % 4])
+
+
+def test_openvino_keeps_to_float32(exported):
+    engine = OpenVino(exported.content, 1)
+    engine.run(exported.images[:2])
+    assert engine._compiled.keys() == {True, False}
+    for compiled in engine._compiled.values():
+        assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+        assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+
+
+@pytest.mark.parametrize("change", [lambda images: images.astype(np.float32), lambda images: images[:, :5]])
+def test_openvino_refuses_other_images(exported, change):
+    images = change(exported.images)
+    with pytest.raises(BadArtifact) as caught:
+        OpenVino(exported.content).run(images)
+    assert f"cannot run the file on images {images.shape} {images.dtype}: " in str(caught.value)
+
+
+def test_openvino_is_not_installed(exported, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtra) as caught:
+        OpenVino(exported.content)
+    assert str(caught.value) == (
+        "this needs the module 'openvino', which is not installed. Try: pip install 'pocketvision[openvino]'"
+    )
+
+
+def test_openvino_cannot_load_it():
+    graph = helper.make_graph(
+        [helper.make_node("Unheard", ["image"], ["logits"], domain="of")],
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 2, 2, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 2])],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("of", 1)]
+    with pytest.raises(BadArtifact) as caught:
+        OpenVino(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    assert str(caught.value).startswith("openvino ") and " cannot load the file: " in str(caught.value)
+    assert str(caught.value).endswith("Try: engine='onnxruntime', or pip install --upgrade openvino")

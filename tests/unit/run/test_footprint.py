@@ -15,16 +15,17 @@ def python(*words, stdin=b""):
     return subprocess.run([sys.executable, "-W", "error", *words], input=stdin, capture_output=True, timeout=120)
 
 
-def measure(model):
-    return python("-m", "pocketvision.run.footprint", "1", stdin=model)
+def measure(model, engine="onnxruntime"):
+    return python("-m", "pocketvision.run.footprint", "1", engine, stdin=model)
 
 
-def test_a_network_takes_time_to_load_and_memory_beyond_the_process(exported):
-    done = measure(exported.content)
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_network_takes_time_to_load_and_memory_beyond_the_process(exported, engine):
+    done = measure(exported.content, engine)
     assert (done.returncode, done.stderr) == (0, b"")
     found = json.loads(done.stdout)
-    assert list(found) == ["load_ms", "process_mb", "rss_mb"]
-    assert found["load_ms"] > 0
+    assert list(found) == ["load_ms", "first_ms", "process_mb", "rss_mb"]
+    assert found["load_ms"] > 0 and found["first_ms"] > 0
     assert found["rss_mb"] > found["process_mb"] > 10  # the interpreter, numpy and the engine
 
 

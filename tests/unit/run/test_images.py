@@ -2,6 +2,7 @@ import io
 import re
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from pocketvision.run.images import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
     examine_image,
+    load_image,
     load_images,
     prepare,
     read_image,
 )
-from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
 
 SQUASH = Preprocessing()
 ORIENTATION = 0x0112
@@ -70,6 +72,65 @@ def problem_of(function, *arguments, error=BadImage):
     with pytest.raises(error) as caught:
         function(*arguments)
     return str(caught.value)
+
+
+# --- JPEG at a fraction of its size
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The sizes at which files were decoded."""
+    sizes = []
+    real = ImageFile.ImageFile.load
+
+    def load(image):
+        sizes.append(image.size)
+        return real(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    return sizes
+
+
+@pytest.mark.parametrize("mode", ["squash", "crop", "letterbox"])
+@pytest.mark.parametrize(
+    ("size", "resolution", "size_decoded"),
+    [
+        ((640, 480), 30, (160, 120)),  # four times 30: an eighth would leave 60
+        ((640, 480), 60, (320, 240)),
+        ((640, 480), 61, (640, 480)),
+        ((640, 90), 16, (640, 90)),  # the short side decides
+        ((1001, 999), 62, (251, 250)),
+    ],
+)
+def test_draft_decodes_at_a_fraction_and_means_the_same(decoded, mode, size, resolution, size_decoded):
+    record = replace(FROM_SCRATCH, mode=mode, crop_fraction=1.0)
+    file = encoded(smooth(*size[::-1]), "JPEG", quality=95)
+    draft = load_image(file, resolution, 3, record)
+    assert decoded[0] == size_decoded
+    plain = load_image(file, resolution, 3, replace(record, draft=False))
+    assert decoded[-1] == size
+    assert np.abs(draft.astype(int) - plain).mean() < 1.5
+
+
+@pytest.mark.parametrize("orientation", BY_HAND)
+def test_draft_of_a_turned_photograph(decoded, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    file = encoded(smooth(480, 600), "JPEG", exif=exif)
+    for mode in ("squash", "crop", "letterbox"):
+        draft = load_image(file, 32, 3, replace(FROM_SCRATCH, mode=mode))
+        plain = load_image(file, 32, 3, Preprocessing(mode=mode))
+        assert np.abs(draft.astype(int) - plain).mean() < 1.5
+    assert set(decoded) >= {(600, 480), (300, 240)}
+
+
+def test_draft_of_other_sources_changes_nothing(decoded):
+    image = smooth(480, 640)
+    opened = Image.open(io.BytesIO(encoded(image, "JPEG")))
+    for source in (encoded(image, "PNG"), image, np.asarray(image), opened):
+        ours, plain = (load_image(source, 16, 3, record) for record in (FROM_SCRATCH, Preprocessing()))
+        np.testing.assert_array_equal(ours, plain)
+    assert opened.size == (640, 480) and set(decoded) == {(640, 480)}
 
 
 # --- formats and modes
@@ -658,8 +719,8 @@ def test_record_round_trip_and_default():
         ("interpolation", "nearest", "bilinear or bicubic"),
         ("fill", 256, "a whole number from 0 to 255"),
         ("fill", 0.5, "a whole number from 0 to 255"),
-        ("draft", True, "false; true is reserved"),
-        ("draft", 0, "false; true is reserved"),
+        ("draft", 1, "true or false"),
+        ("draft", "yes", "true or false"),
     ],
 )
 def test_record_names_the_wrong_value(key, value, right):

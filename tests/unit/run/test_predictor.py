@@ -184,3 +184,27 @@ def test_an_onnx_file_of_somebody_else(exported):
     del proto.metadata_props[:]
     with pytest.raises(BadArtifact, match=r"^the file is an ONNX model without a pocketvision record"):
         Predictor.open(proto.SerializeToString())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("count", [1, 8, 9, 100])
+def test_a_stream_keeps_the_order_whatever_the_threads(exported, expected, threads, count):
+    model = Predictor.open(exported.path, threads=threads)
+    sources = [exported.images[i % 8] for i in range(count)]
+    answers = list(model.stream(sources, top=10, batch=4))
+    assert [answer.source is source for answer, source in zip(answers, sources, strict=True)] == [True] * count
+    for i, answer in enumerate(answers):
+        check(answer.labels, expected[i % 8])
+        assert answer.outputs.keys() == {"logits", "probabilities", "features"}
+        assert answer.outputs["logits"].shape == (10,)
+
+
+def test_few_sources_open_no_second_engine(exported):
+    model = Predictor.open(exported.path, threads=2)
+    assert len(list(model.stream(list(exported.images)))) == 8
+    assert "_crew" not in vars(model)
+    assert len(list(model.stream(list(exported.images) * 2))) == 16
+    assert model._crew is not model.engine and model._crew.name == "onnxruntime"
+    alone = Predictor.open(exported.path, threads=1)
+    list(alone.stream(list(exported.images) * 2))
+    assert alone._crew is alone.engine

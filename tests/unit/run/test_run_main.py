@@ -64,8 +64,8 @@ def test_json(exported, image, call):
 def test_unknown_is_said(exported, image, call, monkeypatch):
     real = Predictor.open
 
-    def doubting(*arguments):
-        model = real(*arguments)
+    def doubting(*arguments, **options):
+        model = real(*arguments, **options)
         object.__setattr__(model.record, "unknown_threshold", 1.0)
         return model
 

@@ -10,7 +10,7 @@ from onnx.external_data_helper import set_external_data
 from graphs import random_arrays, residual
 from pocketvision.errors import BadArtifact
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.wire import external_tensors
+from pocketvision.run.wire import external_tensors, metadata
 
 HERE = write_onnx(residual(2), random_arrays(residual(2)))
 
@@ -208,3 +208,16 @@ def test_random_bytes_never_end_in_anything_but_a_message():
                 assert isinstance(external_tensors(content), list)
             except BadArtifact as error:
                 assert "not an ONNX model" in str(error)
+
+
+def test_metadata():
+    proto = onnx.load_model_from_string(HERE)
+    helper.set_model_props(proto, {"pocketvision": '{"labels": ["käse"]}', "empty": ""})
+    content = proto.SerializeToString()
+    assert metadata(content) == {"pocketvision": '{"labels": ["käse"]}', "empty": ""}
+    assert metadata(HERE) == {}
+    for cut in (1, len(content) // 2):
+        with pytest.raises(BadArtifact, match="cut short"):
+            metadata(content[:-cut])
+    with pytest.raises(BadArtifact, match="holds no graph"):
+        metadata(b"")

@@ -39,11 +39,15 @@ def this_device() -> Device:
     """Describe the machine this runs on."""
     information = Path("/proc/cpuinfo")
     text = information.read_text(encoding="utf-8", errors="replace") if information.exists() else ""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Device(
-        _cpu_name(text), _flags(text), cores, round(memory / 1e6), f"{platform.system()} {platform.machine()}"
+        _cpu_name(text), _flags(text), count_cores(), round(memory / 1e6), f"{platform.system()} {platform.machine()}"
     )
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_name(text: str) -> str:

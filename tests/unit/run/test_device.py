@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pocketvision.cost import device
-from pocketvision.cost.device import Device, this_device
+from pocketvision.run import device
+from pocketvision.run.device import Device, this_device
 
 X86 = """\
 processor\t: 0

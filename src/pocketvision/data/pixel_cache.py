@@ -1,0 +1,97 @@
+"""Prepared images on disk, for more of them than memory holds: found again by what they were made from.
+
+A file is named by the digest of its images' contents, their size and their preprocessing, so that it serves every run on the same
+images and can never serve others. The least recently used are deleted where room is needed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.data.dataset import Dataset
+from pocketvision.files import cache_folder
+from pocketvision.run.preprocessing import Preprocessing
+
+VERSION = 1
+SUFFIX = ".pixels"
+LEFT_FREE = 10**9  # bytes of the disk that are not filled
+
+
+class PixelFile:
+    """The place of some prepared images.
+
+    Args:
+        dataset: where the images come from.
+        indices: which of its images.
+        shape: (R, R, C) of one.
+        preprocessing: how they are made.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        indices: NDArray[np.int64],
+        shape: tuple[int, int, int],
+        preprocessing: Preprocessing,
+    ) -> None:
+        self.shape = (len(indices), *shape)
+        made_from = [VERSION, shape, preprocessing.to_json(), [dataset.content_hash(int(i)) for i in indices]]
+        name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+        self.path = cache_folder() / "pixels" / f"{name}{SUFFIX}"
+
+    @property
+    def size_bytes(self) -> int:
+        """How large it is when it is whole."""
+        return int(np.prod(self.shape))
+
+    def read(self) -> NDArray[np.uint8] | None:
+        """Return the images (N, R, R, C), read from the disk as they are asked for; None: they are not there."""
+        try:
+            if self.path.stat().st_size != self.size_bytes:
+                return None
+            os.utime(self.path)
+            return np.memmap(self.path, np.uint8, "r", shape=self.shape)
+        except OSError:
+            return None
+
+    def make_room(self, limit_bytes: int) -> bool:
+        """Delete what was used longest ago until this fits under the limit; say whether there is room then, on the disk, too."""
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.size_bytes > limit_bytes:
+            return False
+        others = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        taken = sum(path.stat().st_size for path in others)
+        while others and (taken + self.size_bytes > limit_bytes or _free(folder) < self.size_bytes + LEFT_FREE):
+            oldest = others.pop(0)
+            taken -= oldest.stat().st_size
+            oldest.unlink()
+        return _free(folder) >= self.size_bytes + LEFT_FREE
+
+    def write(self, parts: Iterable[NDArray[np.uint8]]) -> Iterator[int]:
+        """Write the images, which come in parts; yield how many are written. A file that is not whole never carries the name.
+
+        Raises:
+            OSError: the disk is full, or refuses.
+        """
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                written = 0
+                for images in parts:
+                    file.write(images.tobytes())
+                    written += len(images)
+                    yield written
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
