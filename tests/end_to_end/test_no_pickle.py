@@ -117,6 +117,7 @@ VERBS = {
     "front": ("{elastic}",),
     "report": ("{run}", "-o", "{out}/report.html"),
     "probe": ("--seconds", "0.5", "--widths", "0.25", "--resolutions", "96", "-o", "{out}/device.json"),
+    "bench": ("{model}", "--seconds", "0.5", "--batch", "1", "--plot", "{out}/bench.svg"),
     "info": ("{model}",),
     "show": ("mobilenet_v1",),
     "models": (),
