@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import threading
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,15 +96,11 @@ class OpenVino:
 
     def __init__(self, model: bytes, threads: int | None = None, callers: int = 1) -> None:
         _refuse_external(model)
-        try:
-            import openvino
-        except ModuleNotFoundError as error:
-            raise missing_extra(error, "openvino") from error
-        self.version: str = self.installed() or openvino.__version__
+        self._core = _openvino_core()
+        self.version: str = self.installed() or "of unknown version"
         self._settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(callers)}
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = str(threads * callers)
-        self._core: Any = openvino.Core()
         self._compiled: dict[bool, Any] = {}  # by: for one image at a time?
         self._compiling = threading.Lock()
         self._requests = threading.local()  # a request serves one thread
@@ -155,6 +152,23 @@ class OpenVino:
                     network.reshape({"image": list(self.image_shape)})
                 self._compiled[is_single] = self._core.compile_model(network, "CPU", self._settings)
             return self._compiled[is_single]
+
+
+@cache
+def _openvino_core() -> Any:
+    """Return OpenVINO's core: one for the whole program.
+
+    Each core gives this thread a signal stack of its own, and the one before it back when it is gone (2026.4): with two that go
+    in the order in which they came, that one is gone as well, and the next signal ends the program.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, "openvino") from error
+    return openvino.Core()
 
 
 DEFAULT = OnnxRuntime.name

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 from pocketvision.errors import BadArtifact, MissingExtra
+from pocketvision.run import engines
 from pocketvision.run.engines import ENGINES, OnnxRuntime, OpenVino, open_engine
 
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
@@ -140,7 +142,27 @@ def test_openvino_refuses_other_images(exported, change):
     assert f"cannot run the file on images {images.shape} {images.dtype}: " in str(caught.value)
 
 
+def test_a_signal_after_two_engines_are_gone(exported):
+    """In a process of its own: a signal stack that is gone ends it without a word."""
+    program = """
+import signal, sys
+from pocketvision.run.engines import OpenVino
+model = sys.stdin.buffer.read()
+one, two = OpenVino(model, 1), OpenVino(model, 1, callers=2)
+del one
+del two
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("as usual")
+"""
+    words = [sys.executable, "-X", "faulthandler", "-W", "error", "-c", program]
+    done = subprocess.run(words, input=exported.content, capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, b"as usual\n"), done.stderr
+
+
 def test_openvino_is_not_installed(exported, monkeypatch):
+    monkeypatch.setattr(engines, "_openvino_core", engines._openvino_core.__wrapped__)
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtra) as caught:
         OpenVino(exported.content)
