@@ -14,6 +14,8 @@ from pocketvision.run.wire import external_tensors
 
 SILENT = 4  # onnxruntime's log level "fatal": errors reach the user as exceptions, not as lines on stderr
 
+PIXELS_PER_CALL = 200_000  # of all images together: what lies between two layers then stays in the processor's caches
+
 Outputs = dict[str, NDArray[np.float32]]
 
 
@@ -70,10 +72,10 @@ class OnnxRuntime:
             BadArtifact: the network does not take such images.
         """
         try:
-            outputs = self._session.run(None, {"image": images})
+            parts = [self._session.run(None, {"image": some}) for some in in_parts(images)]
         except Exception as error:  # as above
             raise _cannot_run(self, images, error) from error
-        return dict(zip(self._outputs, outputs, strict=True))
+        return _together(self._outputs, parts)
 
 
 class OpenVino:
@@ -130,12 +132,15 @@ class OpenVino:
         if images.dtype != np.uint8:  # it would be converted without a word
             raise _cannot_run(self, images, TypeError("the input is uint8"))
         try:
-            request = self._request(len(images) == 1)
-            request.infer({"image": np.ascontiguousarray(images)}, share_inputs=True)
-            found = [request.get_output_tensor(i).data.copy() for i in range(len(self._outputs))]
+            parts = [self._run(some) for some in in_parts(images)]
         except Exception as error:  # as above
             raise _cannot_run(self, images, error) from error
-        return dict(zip(self._outputs, found, strict=True))
+        return _together(self._outputs, parts)
+
+    def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        request = self._request(len(images) == 1)
+        request.infer({"image": np.ascontiguousarray(images)}, share_inputs=True)
+        return [request.get_output_tensor(i).data.copy() for i in range(len(self._outputs))]
 
     def _request(self, is_single: bool) -> Any:
         """Return this thread's request."""
@@ -199,6 +204,29 @@ def open_engine(model: bytes, name: str = DEFAULT, threads: int | None = None, c
         raise BadOption(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}.", "engine='auto'")
     engine: Engine = ENGINES[name](model, threads, callers)
     return engine
+
+
+def images_per_call(resolution: int) -> int:
+    """Return how many images of so many pixels a side go through the network at once; larger batches are slower.
+
+    >>> images_per_call(224), images_per_call(128), images_per_call(32), images_per_call(999)
+    (4, 12, 195, 1)
+    """
+    return max(1, round(PIXELS_PER_CALL / resolution**2))
+
+
+def in_parts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return a batch in parts of a size that is fast; what is no batch of images is left as it is."""
+    if images.ndim != 4 or len(images) < 2:
+        return [images]
+    size = images_per_call(images.shape[1])
+    return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def _together(names: list[str], parts: list[list[NDArray[np.float32]]]) -> Outputs:
+    """Return the outputs of all parts by name."""
+    whole = parts[0] if len(parts) == 1 else [np.concatenate(found) for found in zip(*parts, strict=True)]
+    return dict(zip(names, whole, strict=True))
 
 
 def _refuse_external(model: bytes) -> None:

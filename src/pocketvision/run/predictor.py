@@ -16,7 +16,7 @@ from pocketvision.run.ahead import ahead
 from pocketvision.run.artifact import Record, record_of
 from pocketvision.run.decode import decode_labels
 from pocketvision.run.device import count_cores
-from pocketvision.run.engines import Engine, Outputs, open_engine
+from pocketvision.run.engines import Engine, Outputs, images_per_call, open_engine
 from pocketvision.run.fastest import fastest_engine
 from pocketvision.run.images import IMAGE_SUFFIXES, load_image, load_images
 from pocketvision.run.results import Labels
@@ -100,7 +100,7 @@ class Predictor:
         workers = threads or count_cores()
 
         def open_crew() -> Engine:
-            name = _choose(content, record, engine, 1, BATCH)
+            name = _choose(content, record, engine, 1, images_per_call(record.resolution))
             return opened if (name, workers) == (opened.name, 1) else open_engine(content, name, 1, workers)
 
         return cls(opened, record, open_crew, workers)

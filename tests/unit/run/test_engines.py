@@ -11,7 +11,7 @@ from onnx.external_data_helper import set_external_data
 
 from pocketvision.errors import BadArtifact, MissingExtra
 from pocketvision.run import engines
-from pocketvision.run.engines import ENGINES, OnnxRuntime, OpenVino, open_engine
+from pocketvision.run.engines import ENGINES, OnnxRuntime, OpenVino, in_parts, open_engine
 
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 
@@ -183,3 +183,17 @@ def test_openvino_cannot_load_it():
         OpenVino(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
     assert str(caught.value).startswith("openvino ") and " cannot load the file: " in str(caught.value)
     assert str(caught.value).endswith("Try: engine='onnxruntime', or pip install --upgrade openvino")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_large_batches_go_in_parts(exported, monkeypatch, name):
+    engine = open_engine(exported.content, name, 1)
+    whole = engine.run(exported.images)
+    assert [len(part) for part in in_parts(exported.images)] == [8]
+    monkeypatch.setattr(engines, "PIXELS_PER_CALL", 3 * 32 * 32)
+    assert [len(part) for part in in_parts(exported.images)] == [3, 3, 2]
+    assert [len(part) for part in in_parts(exported.images[:0])] == [0]
+    parts = engine.run(exported.images)
+    for output in whole:
+        assert parts[output].shape == whole[output].shape
+        assert np.abs(parts[output] - whole[output]).max() <= 1e-4 * np.abs(whole[output]).max()
