@@ -10,6 +10,7 @@ import numpy as np
 BURST_SECONDS = 0.04  # of calls in a row, in each round
 BURST_CALLS = 5  # at least
 WARM_UP_CALLS = 2  # the first calls allocate
+REST_SECONDS = 0.02  # before a burst: threads of the contestant before may still spin, and take a core
 FEWEST_ROUNDS = 24  # three in each of the blocks
 NOISE_ROUNDS = 2  # without which nothing is known of the noise, however short the time
 BLOCKS = 8  # of rounds, one after the other, which show drift
@@ -84,6 +85,7 @@ def always(call: Call) -> Open:
 
 def _burst(call: Call) -> list[float]:
     """Return the milliseconds of each of several calls in a row."""
+    time.sleep(REST_SECONDS)
     for _ in range(WARM_UP_CALLS):
         call()
     taken: list[float] = []
