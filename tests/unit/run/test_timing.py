@@ -11,6 +11,7 @@ from pocketvision.run.timing import (
     BURST_SECONDS,
     FEWEST_ROUNDS,
     NOISE_ROUNDS,
+    REST_SECONDS,
     WARM_UP_CALLS,
     Timing,
     summarize,
@@ -66,7 +67,9 @@ class Race:
         self.calls: list[int] = []  # in each burst
         self.contestants = {name: lambda name=name: self.make(name) for name in milliseconds}
         self.milliseconds = milliseconds
-        monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        self.rests: list[float] = []
+        clock = SimpleNamespace(perf_counter=lambda: self.now, sleep=self.rests.append)
+        monkeypatch.setattr(timing, "time", clock)
 
     def make(self, name):
         times = self.milliseconds[name]
@@ -95,6 +98,7 @@ def test_all_are_made_anew_each_round_and_take_turns(monkeypatch):
     race = Race(monkeypatch, fast=[1.0], slow=[20.0], medium=[5.0])
     yielded, found = race.run(seconds=1e6)
     assert race.made == ["fast", "slow", "medium"] * FEWEST_ROUNDS
+    assert race.rests == [REST_SECONDS] * len(race.made)
     assert [name for name, _ in yielded] == race.made
     assert dict(yielded[-3:]) == found
     assert [known.rounds for name, known in yielded if name == "slow"] == list(range(1, FEWEST_ROUNDS + 1))
