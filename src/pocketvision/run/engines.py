@@ -1,6 +1,7 @@
 """Engines: what runs the network, behind one small protocol. Which is the fastest for a file: run/fastest.py."""
 
 import importlib.metadata
+import math
 import threading
 from functools import cache
 from typing import Any, Protocol
@@ -209,10 +210,12 @@ def open_engine(model: bytes, name: str = DEFAULT, threads: int | None = None, c
 def images_per_call(resolution: int) -> int:
     """Return how many images of so many pixels a side go through the network at once; larger batches are slower.
 
+    A power of two, so that the parts of a batch are alike: engines prepare themselves for each number of images.
+
     >>> images_per_call(224), images_per_call(128), images_per_call(32), images_per_call(999)
-    (4, 12, 195, 1)
+    (4, 16, 256, 1)
     """
-    return max(1, round(PIXELS_PER_CALL / resolution**2))
+    return int(2 ** max(0, round(math.log2(PIXELS_PER_CALL / resolution**2))))
 
 
 def in_parts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

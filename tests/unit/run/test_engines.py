@@ -190,8 +190,8 @@ def test_large_batches_go_in_parts(exported, monkeypatch, name):
     engine = open_engine(exported.content, name, 1)
     whole = engine.run(exported.images)
     assert [len(part) for part in in_parts(exported.images)] == [8]
-    monkeypatch.setattr(engines, "PIXELS_PER_CALL", 3 * 32 * 32)
-    assert [len(part) for part in in_parts(exported.images)] == [3, 3, 2]
+    monkeypatch.setattr(engines, "PIXELS_PER_CALL", 3.5 * 32 * 32)
+    assert [len(part) for part in in_parts(exported.images)] == [4, 4]
     assert [len(part) for part in in_parts(exported.images[:0])] == [0]
     parts = engine.run(exported.images)
     for output in whole:
