@@ -9,7 +9,7 @@ What `read_image` settles, whatever the file: EXIF orientation is applied; of se
 becomes 8-bit; transparency is laid on white; CMYK and palettes become RGB; colour profiles are not applied.
 
 Where the preprocessing record allows `draft`, a large JPEG is decoded at a half, a quarter or an eighth of its size, with sides
-that are still four times those needed or more.
+that are still three to four times those needed or more.
 """
 
 import io

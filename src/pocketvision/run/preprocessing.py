@@ -5,7 +5,11 @@ from typing import Any, Literal, Self
 
 from pocketvision.errors import BadArtifact, BadOption
 
-DRAFT_SIDES = 4  # times the side needed, that a JPEG decoded at a fraction of its size must keep
+SHARP, LARGE = (
+    4,
+    3,
+)  # times the side needed, that a JPEG decoded at a fraction of its size must keep: of small and large ones
+SMALL_SIDE = 448  # pixels: up to these four times are kept
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,16 @@ class Preprocessing:
     def draft_side(self, resolution: int) -> int | None:
         """Return the least side that a decoded JPEG must keep for a square of `resolution` pixels; None: its own.
 
-        That is four times the side which it is resized to; with less, a few labels in a hundred change: docs/log.md.
+        That is four times the side which it is resized to, for more than 112 pixels fewer times, but three at least; with less,
+        a few labels in a hundred change: docs/log.md.
 
-        >>> Preprocessing(draft=True).draft_side(224), Preprocessing().draft_side(224)
-        (896, None)
+        >>> [Preprocessing(draft=True).draft_side(side) for side in (96, 128, 224)], Preprocessing().draft_side(224)
+        ([384, 448, 672], None)
         """
         if not self.draft:
             return None
-        return DRAFT_SIDES * (round(resolution / self.crop_fraction) if self.mode == "crop" else resolution)
+        side = round(resolution / self.crop_fraction) if self.mode == "crop" else resolution
+        return max(LARGE * side, min(SHARP * side, SMALL_SIDE))
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain values, every key written out."""
