@@ -162,7 +162,7 @@ def _expand(sources: list[str]) -> tuple[list[Any], int]:
             found.append(sys.stdin.buffer.read() if sys.stdin is not None else b"")  # None: it is closed
         elif is_folder(source):
             try:
-                found += image_files(source)
+                found += map(str, image_files(source))  # a Path grows with use
             except BadImage as error:
                 code = _report(error)
         else:

@@ -195,7 +195,7 @@ class Predictor:
             try:
                 images.append(load_image(source, record.resolution, record.channels, record.preprocessing))
             except BadImage as error:
-                images.append(error)
+                images.append(BadImage(error.problem, error.attempt))  # without its frames, which hold the batch
         good = [image for image in images if not isinstance(image, BadImage)]
         outputs = engine.run(np.stack(good)) if good else {}
         rows = ({name: found[i] for name, found in outputs.items()} for i in range(len(good)))
