@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from cutouts import SCENES, find, read_rcc
+from cutouts import read_photographs
 from measure import Results, print_estimate, ratio, time_calls
 from networks import MEAN, NETWORKS, STD, export_torchvision, untrained_model
 from PIL import Image
@@ -45,14 +45,7 @@ PACKAGES = ("numpy", "pillow", "onnxruntime", "openvino", "torch", "torchvision"
 def photographs(size: tuple[int, int]) -> list[bytes]:
     """Return real photographs as JPEG files of a size."""
     rng = np.random.default_rng(0)
-    return [_encoded(image, size, rng) for image in itertools.islice(_scenes(), COUNTS[size])]
-
-
-def _scenes() -> Any:
-    for archive in ("erase", "explore_monuments"):
-        for name, content in sorted(read_rcc(find(SCENES) / f"{archive}.rcc")):
-            if name.endswith(".webp"):
-                yield Image.open(io.BytesIO(content)).convert("RGB")
+    return [_encoded(image, size, rng) for image in itertools.islice(read_photographs(), COUNTS[size])]
 
 
 def _encoded(image: Image.Image, size: tuple[int, int], rng: np.random.Generator) -> bytes:

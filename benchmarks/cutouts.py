@@ -105,6 +105,14 @@ def read_scenes() -> list[Image.Image]:
     return [Image.open(io.BytesIO(files[name])).convert("RGB") for name in sorted(files)]
 
 
+def read_photographs() -> Iterator[Image.Image]:
+    """Yield photographs of about 1920 x 1080 and 1024 x 700 pixels, RGB."""
+    for archive in ("erase", "explore_monuments"):
+        for name, content in sorted(read_rcc(find(SCENES) / f"{archive}.rcc")):
+            if name.endswith(".webp"):
+                yield Image.open(io.BytesIO(content)).convert("RGB")
+
+
 def read_rcc(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a Qt resource archive by name.
 
