@@ -1,6 +1,6 @@
 """How many images a second are trained on a CPU: by `fit`, torchvision's reference loop with its defaults, and tuned peers?
 
-    python benchmarks/training.py                 # about 30 minutes; run again, it skips what is done
+    python benchmarks/training.py                 # about 45 minutes; run again, it skips what is done
 
 The loops read the same JPEG files (photographs of the Debian package gcompris-qt-data) on all cores. Ours decodes before the
 first epoch and not after that: epochs are timed from the second on, and the first, with decoding, is stated beside. The reference
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", type=int, default=list(SIDES))
     parser.add_argument("--suffix", default="")
     asked = parser.parse_args()
-    print_estimate(5 * len(asked.networks) * len(asked.sides))
+    print_estimate(sum({224: 10, 32: 5}[side] for side in asked.sides) * len(asked.networks))
     results = Results("training", PACKAGES, asked.suffix)
     if results.is_finished:
         return
