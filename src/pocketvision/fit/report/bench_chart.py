@@ -5,7 +5,7 @@ from pocketvision.fit.report.html import text
 from pocketvision.fit.report.svg import Frame, Scale, dot, padded, path, svg
 
 WIDTH = 720.0
-LABELS, VALUES = 210.0, 70.0  # pixels left and right of the bars
+LABELS, VALUES = 250.0, 70.0  # pixels left and right of the bars
 BAR, GAP = 16.0, 8.0
 TOP, BOTTOM = 50.0, 60.0
 STYLE = """<style>
