@@ -13,7 +13,8 @@ from PIL import Image
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadData, BadImage
 from pocketvision.events import Progress
-from pocketvision.run.images import MAX_PIXELS, Examined, examine_image
+from pocketvision.run.examine import Examined, examine_image
+from pocketvision.run.images import MAX_PIXELS
 
 WORK = "checking images"
 SMALL_SHAPE = (16, 18)  # rows and columns of the small pictures: twice those of the difference hash

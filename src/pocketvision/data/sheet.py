@@ -14,7 +14,7 @@ from pocketvision.data.dataset import Dataset
 from pocketvision.data.findings import Finding
 from pocketvision.errors import BadImage, BadOption
 from pocketvision.files import write_atomically
-from pocketvision.run.images import examine_image
+from pocketvision.run.examine import examine_image
 
 COLUMNS = 8
 SIDE = 160  # pixels, of a thumbnail's square

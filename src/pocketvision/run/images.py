@@ -14,10 +14,8 @@ that are still three to four times those needed or more.
 
 import io
 import re
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -53,12 +51,9 @@ FORMATS = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_PIXELS = 178_956_970  # half a GiB of RGB; also where Pillow itself refuses
 _LONGEST_SIDE = 2**24  # Pillow's resize keeps coordinates in float32, exact up to here
-EXAMINED_SIDE = 256  # examine_image decodes a JPEG at a fraction of its size, with sides of at least this
-_LARGE = 2**25  # pixels; larger images are examined one at a time, whatever the number of threads
-_one_large = threading.Lock()
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # EXIF 2.32, tag 0x0112: how the stored picture must be turned to stand upright
-_UPRIGHT = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -115,14 +110,14 @@ def decode(
     Raises:
         BadImage: see `read_image`.
     """
-    with _opened(source, max_pixels) as image:
+    with opened(source, max_pixels) as image:
         width, height = image.size
         if draft_side is not None and image is not source and isinstance(image, JpegImageFile):
             image.draft(image.mode, (draft_side, draft_side))
         image.load()
-        orientation = _orientation(image)
-        plain = _to_grey_or_rgb(image, _name(source))
-    turn = _UPRIGHT.get(orientation)
+        orientation = orientation_of(image)
+        plain = to_grey_or_rgb(image, name_of(source))
+    turn = UPRIGHT.get(orientation)
     upright = plain if turn is None else plain.transpose(turn)
     return upright, (height, width) if orientation >= 5 else (width, height)
 
@@ -212,7 +207,9 @@ def load_images(
     """
     _check_square(resolution, channels)
     if isinstance(sources, (str, bytes, Path, Image.Image)):
-        raise BadImage(f"load_images takes a list of images; got {_name(sources)} alone.", "load_images([image], ...)")
+        raise BadImage(
+            f"load_images takes a list of images; got {name_of(sources)} alone.", "load_images([image], ...)"
+        )
     images = np.empty((len(sources), resolution, resolution, channels), np.uint8)
     for index, source in enumerate(sources):
         try:
@@ -221,85 +218,6 @@ def load_images(
             where = f"image {index + 1} of {len(sources)}: " if len(sources) > 1 else ""
             raise BadImage(f"{where}{error.problem}", error.attempt) from error
     return images
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What one decode tells of an image.
-
-    Attributes:
-        image: upright, mode "RGB" or "L"; a large JPEG at a half, a quarter or an eighth of its size.
-        width, height: of the whole upright image, in pixels.
-        form: format by the first bytes, such as "JPEG"; empty for arrays.
-        mode: Pillow's mode of the stored pixels, such as "CMYK", "P" or "I;16".
-        grey: no colour channels, or all of them equal in every pixel of the whole image.
-        turned: its EXIF orientation says that it is not stored upright.
-        transparent: it has an alpha channel or a transparent colour.
-        animated: it has more frames than the one that is read.
-    """
-
-    image: Image.Image
-    width: int
-    height: int
-    form: str
-    mode: str
-    grey: bool
-    turned: bool
-    transparent: bool
-    animated: bool
-
-
-def examine_image(source: Source, max_pixels: int = MAX_PIXELS) -> Examined:
-    """Decode an image once, to know whether it can be read and what it is. Arguments and errors are those of `read_image`.
-
-    Every byte of a JPEG is decoded, yet at a fraction of its size: that is quicker, and a file cut short shows all the same.
-    Grey is only believed of the whole image, which is decoded for that where a fraction showed no colour.
-
-    >>> examine_image(np.full((4, 6, 3), 9, np.uint8)).grey
-    True
-    """
-    with _opened(source, max_pixels) as image:
-        width, height = image.size
-        mode = image.mode
-        if image is not source and isinstance(image, JpegImageFile):
-            image.draft(mode, (EXAMINED_SIDE, EXAMINED_SIDE))
-        with _in_turn(image.size):
-            image.load()
-            plain = _to_grey_or_rgb(image, _name(source))
-            grey = plain.mode == "L" or _channels_are_equal(plain)
-        if grey and plain.mode == "RGB" and plain.size != (width, height):
-            with _in_turn((width, height)):
-                grey = _channels_are_equal(read_image(source, max_pixels))
-        orientation = _orientation(image)
-        turn = _UPRIGHT.get(orientation)
-        return Examined(
-            image=plain if turn is None else plain.transpose(turn),
-            width=height if orientation >= 5 else width,
-            height=width if orientation >= 5 else height,
-            form=image.format or "",
-            mode=mode,
-            grey=grey,
-            turned=turn is not None,
-            transparent=image.has_transparency_data,
-            animated=_is_animated(image),
-        )
-
-
-def _in_turn(size: tuple[int, int]) -> AbstractContextManager[object]:
-    return _one_large if size[0] * size[1] > _LARGE else nullcontext()
-
-
-def _is_animated(image: Image.Image) -> bool:
-    """Tell whether there is a second frame; a broken one does not count."""
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # Pillow's readers raise nearly anything at broken files; the first frame has been read
-        return False
-
-
-def _channels_are_equal(image: Image.Image) -> bool:
-    red, green, blue = (np.asarray(channel) for channel in image.split())
-    return bool(np.array_equal(red, green) and np.array_equal(red, blue))
 
 
 def _crop_box(size: tuple[int, int], resolution: int, crop_fraction: float) -> tuple[float, float, float, float]:
@@ -324,19 +242,19 @@ def _crop_box(size: tuple[int, int], resolution: int, crop_fraction: float) -> t
 
 
 @contextmanager
-def _opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
+def opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
     """Give the source as a Pillow image, pixels not yet read; whatever Pillow raises in the block becomes BadImage."""
     try:
         if isinstance(source, str) and not source:
             raise FileNotFoundError  # to Path it would be the working folder
         if isinstance(source, (str, Path, bytes)):
             with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-                image: Image.Image = _read_header(file, _name(source))
-                _check_size(image.size, max_pixels, _name(source))
+                image: Image.Image = _read_header(file, name_of(source))
+                _check_size(image.size, max_pixels, name_of(source))
                 yield image
         elif isinstance(source, (Image.Image, np.ndarray)):
             image = source if isinstance(source, Image.Image) else _from_array(source)
-            _check_size(image.size, max_pixels, _name(source))
+            _check_size(image.size, max_pixels, name_of(source))
             yield image
         else:
             raise BadImage(
@@ -346,10 +264,10 @@ def _opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
         raise
     except Exception as error:  # Pillow's readers raise nearly anything at broken files
         if isinstance(error, FileNotFoundError):
-            raise BadImage(f"{_name(source)}: no such file.", "the path of an image that exists") from error
+            raise BadImage(f"{name_of(source)}: no such file.", "the path of an image that exists") from error
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         attempt = next((attempt for kind, attempt in _ATTEMPTS if isinstance(error, kind)), "")
-        raise BadImage(f"{_name(source)}: cannot be read: {reason}.", attempt) from error
+        raise BadImage(f"{name_of(source)}: cannot be read: {reason}.", attempt) from error
 
 
 def _read_header(file: BinaryIO, name: str) -> Image.Image:
@@ -404,16 +322,16 @@ def _check_square(resolution: int, channels: int) -> None:
         )
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1, as stored, where there is none or the EXIF block is broken."""
     try:
         orientation = image.getexif().get(0x0112)
     except Exception:  # a broken block says nothing about a picture that may be whole
         return 1
-    return orientation if orientation in tuple(_UPRIGHT) else 1
+    return orientation if orientation in tuple(UPRIGHT) else 1
 
 
-def _to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
+def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
     """Return the image in mode "L" or "RGB", itself where it is; transparency is laid on white."""
     if image.mode.startswith("I"):
         return _to_8_bit(image, name)
@@ -446,7 +364,7 @@ def _to_8_bit(image: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _name(source: object) -> str:
+def name_of(source: object) -> str:
     """Say which image a message is about."""
     if isinstance(source, (str, Path)):
         return str(source) or "''"

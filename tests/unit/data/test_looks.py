@@ -10,7 +10,7 @@ from pocketvision.data import looks
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.looks import Facts, Failure, look_at
 from pocketvision.events import Progress
-from pocketvision.run.images import examine_image
+from pocketvision.run.examine import examine_image
 
 
 def seen(dataset: Dataset) -> tuple[list[int], Facts, list[Failure], list[Progress]]:

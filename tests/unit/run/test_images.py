@@ -9,11 +9,11 @@ import pytest
 from PIL import Image, ImageFile
 
 from pocketvision.errors import BadArtifact, BadImage, BadOption
-from pocketvision.run import images
+from pocketvision.run import examine
+from pocketvision.run.examine import examine_image
 from pocketvision.run.images import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
-    examine_image,
     load_image,
     load_images,
     prepare,
@@ -634,13 +634,13 @@ def test_a_broken_second_frame_leaves_the_first():
 
 
 def test_large_images_are_examined_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(images, "_LARGE", 100)
+    monkeypatch.setattr(examine, "_LARGE", 100)
     held = []
-    monkeypatch.setattr(images, "_channels_are_equal", lambda image: held.append(images._one_large.locked()) or True)
+    monkeypatch.setattr(examine, "_channels_are_equal", lambda image: held.append(examine._one_large.locked()) or True)
     examine_image(noise(20, 20))
     examine_image(noise(10, 10))
     assert held == [True, False]
-    assert not images._one_large.locked()
+    assert not examine._one_large.locked()
 
 
 def test_grey_is_said_of_grey_in_any_clothes():

@@ -1,0 +1,103 @@
+"""What an image is, told by one decode: for those who check a data set."""
+
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from pocketvision.run.images import (
+    MAX_PIXELS,
+    UPRIGHT,
+    Source,
+    name_of,
+    opened,
+    orientation_of,
+    read_image,
+    to_grey_or_rgb,
+)
+
+EXAMINED_SIDE = 256  # a JPEG is decoded at a fraction of its size, with sides of at least this
+_LARGE = 2**25  # pixels; larger images are examined one at a time, whatever the number of threads
+_one_large = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What one decode tells of an image.
+
+    Attributes:
+        image: upright, mode "RGB" or "L"; a large JPEG at a half, a quarter or an eighth of its size.
+        width, height: of the whole upright image, in pixels.
+        form: format by the first bytes, such as "JPEG"; empty for arrays.
+        mode: Pillow's mode of the stored pixels, such as "CMYK", "P" or "I;16".
+        grey: no colour channels, or all of them equal in every pixel of the whole image.
+        turned: its EXIF orientation says that it is not stored upright.
+        transparent: it has an alpha channel or a transparent colour.
+        animated: it has more frames than the one that is read.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    form: str
+    mode: str
+    grey: bool
+    turned: bool
+    transparent: bool
+    animated: bool
+
+
+def examine_image(source: Source, max_pixels: int = MAX_PIXELS) -> Examined:
+    """Decode an image once, to know whether it can be read and what it is. Arguments and errors are those of `read_image`.
+
+    Every byte of a JPEG is decoded, yet at a fraction of its size: that is quicker, and a file cut short shows all the same.
+    Grey is only believed of the whole image, which is decoded for that where a fraction showed no colour.
+
+    >>> examine_image(np.full((4, 6, 3), 9, np.uint8)).grey
+    True
+    """
+    with opened(source, max_pixels) as image:
+        width, height = image.size
+        mode = image.mode
+        if image is not source and isinstance(image, JpegImageFile):
+            image.draft(mode, (EXAMINED_SIDE, EXAMINED_SIDE))
+        with _in_turn(image.size):
+            image.load()
+            plain = to_grey_or_rgb(image, name_of(source))
+            grey = plain.mode == "L" or _channels_are_equal(plain)
+        if grey and plain.mode == "RGB" and plain.size != (width, height):
+            with _in_turn((width, height)):
+                grey = _channels_are_equal(read_image(source, max_pixels))
+        orientation = orientation_of(image)
+        turn = UPRIGHT.get(orientation)
+        return Examined(
+            image=plain if turn is None else plain.transpose(turn),
+            width=height if orientation >= 5 else width,
+            height=width if orientation >= 5 else height,
+            form=image.format or "",
+            mode=mode,
+            grey=grey,
+            turned=turn is not None,
+            transparent=image.has_transparency_data,
+            animated=_is_animated(image),
+        )
+
+
+def _in_turn(size: tuple[int, int]) -> AbstractContextManager[object]:
+    return _one_large if size[0] * size[1] > _LARGE else nullcontext()
+
+
+def _is_animated(image: Image.Image) -> bool:
+    """Tell whether there is a second frame; a broken one does not count."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # Pillow's readers raise nearly anything at broken files; the first frame has been read
+        return False
+
+
+def _channels_are_equal(image: Image.Image) -> bool:
+    red, green, blue = (np.asarray(channel) for channel in image.split())
+    return bool(np.array_equal(red, green) and np.array_equal(red, blue))
