@@ -15,7 +15,7 @@ from PIL import Image
 
 from pocketvision.cost.probe import measure_footprint
 from pocketvision.errors import BadOption
-from pocketvision.events import Event, Progress, Timed
+from pocketvision.events import Event, Note, Progress, Timed
 from pocketvision.run.artifact import golden_images, record_of
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import Engine, installed_engines, open_engine
@@ -175,27 +175,14 @@ def bench(
     record, versions = record_of(model), installed_engines()
     names = list(engines) or list(versions)
     settings = [(name, count) for name in names for count in threads]
-    opened = {setting: open_engine(model, *setting) for setting in settings}
     images = list(images) or [made_up_photo()]
-    one = golden_images(1, record.resolution, record.channels)
-    calls = {
-        (*setting, batch): partial(engine.run, np.repeat(one, batch, axis=0))
-        for setting, engine in opened.items()
-        for batch in batches
-    }
-    timings = yield from _time({_name(*cell): call for cell, call in calls.items()}, seconds)
-    cells = []
-    for name, count, batch in calls:
-        found = timings[_name(name, count, batch)]
-        per_second = round(1000 * batch / found.median_ms, 1)
-        cells.append(Cell(name, count, batch, found.median_ms, found.p95_ms, found.noise_ms, found.rounds, per_second))
+    cells = yield from _measure_calls(model, settings, batches, seconds)
     pace = yield from _from_bytes(model, settings, images)
     starts = []
     for i, (name, count) in enumerate(settings):
         taken = measure_footprint(Path(file), count, name)
-        starts.append(
-            Start(name, count, taken.get("load_ms"), taken.get("first_ms"), taken.get("rss_mb"), pace[name, count])
-        )
+        load_ms, first_ms, rss_mb = (taken.get(what) for what in ("load_ms", "first_ms", "rss_mb"))
+        starts.append(Start(name, count, load_ms, first_ms, rss_mb, pace[name, count]))
         yield Progress("measuring load time and memory", i + 1, len(settings))
     return Bench(
         network=record.model["name"],
@@ -204,7 +191,7 @@ def bench(
         date=datetime.now(UTC).date().isoformat(),
         engines={name: versions[name] for name in names},
         images=_describe(images),
-        cells=tuple(cells),
+        cells=cells,
         starts=tuple(starts),
     )
 
@@ -212,7 +199,7 @@ def bench(
 def sustain(
     file: str | Path, minutes: float, engine: str = "auto", threads: int | None = 1
 ) -> Generator[Event, None, Sustained]:
-    """Run one image after the other for minutes on end, without a pause.
+    """Run one image after the other for minutes on end, without a pause; Ctrl-C ends it and keeps what was measured.
 
     Args:
         file: its path.
@@ -234,10 +221,15 @@ def sustain(
     length = max(SHORTEST_WINDOW, 60 * minutes / WINDOWS)
     windows: list[Window] = []
     began = time.perf_counter()
-    while not windows or windows[-1].seconds < 60 * minutes - length / 2:
-        windows.append(_window(model.engine, image, began, length))
-        last = windows[-1]
-        yield Timed(f"{last.seconds:.0f} s", last.median_ms, last.p95_ms, 0.0, len(windows))
+    try:
+        while not windows or windows[-1].seconds < 60 * minutes - length / 2:
+            windows.append(_window(model.engine, image, began, length))
+            last = windows[-1]
+            yield Timed(f"{last.seconds:.0f} s", last.median_ms, last.p95_ms, 0.0, len(windows))
+    except KeyboardInterrupt:
+        if not windows:
+            raise
+        yield Note(f"Stopped after {windows[-1].seconds:.0f} seconds; what was measured until then counts.")
     return Sustained(
         network=model.record.model["name"],
         device=str(this_device()),
@@ -279,6 +271,27 @@ def made_up_photo() -> bytes:
     file = io.BytesIO()
     large.save(file, "JPEG", quality=90)
     return file.getvalue()
+
+
+def _measure_calls(
+    model: bytes, settings: Sequence[tuple[str, int]], batches: Sequence[int], seconds: float
+) -> Generator[Event, None, tuple[Cell, ...]]:
+    """Return how long one call takes for each engine, number of threads and batch; they take turns."""
+    record = record_of(model)
+    one = golden_images(1, record.resolution, record.channels)
+    engines = {setting: open_engine(model, *setting) for setting in settings}
+    calls = {
+        (*setting, batch): partial(engine.run, np.repeat(one, batch, axis=0))
+        for setting, engine in engines.items()
+        for batch in batches
+    }
+    timings = yield from _time({_name(*cell): call for cell, call in calls.items()}, seconds)
+    cells = []
+    for cell in calls:
+        found, batch = timings[_name(*cell)], cell[2]
+        per_second = round(1000 * batch / found.median_ms, 1)
+        cells.append(Cell(*cell, found.median_ms, found.p95_ms, found.noise_ms, found.rounds, per_second))
+    return tuple(cells)
 
 
 def _time(calls: dict[str, Any], seconds: float) -> Generator[Event, None, Any]:

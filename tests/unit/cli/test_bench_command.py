@@ -42,7 +42,9 @@ def test_json_and_plot(file, tmp_path):
     ]
     assert [(start["engine"], start["threads"]) for start in found["starts"]] == settings
     for cell in found["cells"]:
-        assert 0 < cell["median_ms"] <= cell["p95_ms"] and cell["noise_ms"] > 0 and cell["rounds"] >= 2
+        assert (
+            min(cell["median_ms"], cell["p95_ms"], cell["noise_ms"]) > 0 and cell["rounds"] >= 2
+        )  # medians are of rounds
         assert cell["images_per_second"] == pytest.approx(1000 * cell["batch"] / cell["median_ms"], rel=1e-3)
     for start in found["starts"]:
         assert min(start[name] for name in ("load_ms", "first_ms", "images_per_second")) > 0 and start["rss_mb"] > 10
@@ -81,6 +83,24 @@ def test_sustained(file, tmp_path):
     outcome = pocketvision(*words)
     assert re.split(r"  +", outcome.out.splitlines()[0].strip()) == ["seconds", "p50 ms", "p95 ms", "Celsius", "MHz"]
     assert outcome.out.splitlines()[-1].endswith("in the last tenth of the time than in the first.")
+
+
+def test_ctrl_c_keeps_what_was_measured(file, monkeypatch):
+    real, seen = module._window, []
+
+    def window(*arguments):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(real(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(module, "SHORTEST_WINDOW", 0.01)
+    monkeypatch.setattr(module, "WINDOWS", 10**4)
+    monkeypatch.setattr(module, "_window", window)
+    outcome = pocketvision("bench", file, "--sustained", 5, "--json")
+    assert outcome.code == 0 and len(json.loads(outcome.out)["windows"]) == 2
+    assert "what was measured until then counts." in outcome.err
+    assert pocketvision("bench", file, "--sustained", 5, "--json").code == 130  # nothing was measured
 
 
 def test_slowdown():
