@@ -80,7 +80,7 @@ class PixelFile:
         Raises:
             OSError: the disk is full, or refuses.
         """
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}-{id(self)}.part")
         try:
             with part.open("wb") as file:
                 written = 0

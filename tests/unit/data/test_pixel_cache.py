@@ -153,3 +153,14 @@ def test_who_stops_early_leaves_no_file(folder):
     assert isinstance(next(work), Note) and isinstance(next(work), Progress)
     work.close()
     assert list(folder.iterdir()) == []
+
+
+def test_two_runs_that_decode_the_same_images_at_once(folder):
+    first, second = (Pixels(dataset(), np.arange(300), 16, 3, FROM_SCRATCH) for _ in range(2))
+    one, two = first.decode("decoding", GB), second.decode("decoding", GB)
+    next(one), next(one)
+    list(two)  # overtakes, and writes the file
+    list(one)
+    np.testing.assert_array_equal(first[:], second[:])
+    np.testing.assert_array_equal(first[np.array([0, 299])], first._decode(np.array([0, 299])))
+    assert len(list(folder.iterdir())) == 1
