@@ -70,7 +70,7 @@ def _true_statistics(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
-    net.train().forward_features(random_images(graph, n=8))
+    net.double().train().forward_features(random_images(graph, n=8).double())
     statistics = {p.name for p in graph.parameters() if not p.is_trained}
     return {name: array for name, array in net.arrays().items() if name in statistics}
 

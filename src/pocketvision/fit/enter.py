@@ -19,6 +19,7 @@ from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_pl
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph
+from pocketvision.model.kernels.library import kernels
 from pocketvision.model.rewrite import Arrays, sort_by_importance
 from pocketvision.model.transfer import transfer
 from pocketvision.model.weights.load import Weights
@@ -29,6 +30,8 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
     """Return the finalists ready to train, each with images at its resolution, and its plan."""
     flip, reason = may_flip(job.dataset.classes, job.options.flip)
     yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
+    if job.device.type == "cpu" and kernels() is None:
+        yield Note("There is no C compiler here: with one, such as gcc, training is up to twice as fast.")
     first = found.finalists[0]
     preprocessing = None if weights is None else weights.preprocessing
     known_seconds = found.step_seconds.get(first.name)

@@ -14,6 +14,8 @@ from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
 from pocketvision.model.graph import Graph, Op, Padding
 from pocketvision.model.init import initial_arrays
+from pocketvision.model.kernels.batch_norm import can_fuse, fused_batch_norm
+from pocketvision.model.kernels.depthwise import can_take_depthwise, depthwise
 
 
 class Network(nn.Module):
@@ -72,8 +74,7 @@ class Network(nn.Module):
             case ops.Pad(padding=padding):
                 return _pad(x, padding, 0.0)
             case ops.Conv():
-                x = _pad(x, op.padding, 0.0) if _pads_first(op) else x
-                return _activate(self._convolve(op, x), op.activation)
+                return self._convolve(op, x)
             case ops.Linear():
                 product: Tensor = self.get_submodule(op.name)(x.flatten(1))
                 return product[:, :, None, None]
@@ -101,16 +102,22 @@ class Network(nn.Module):
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): network.py does not say how to run it.")
 
     def _convolve(self, op: ops.Conv, x: Tensor) -> Tensor:
-        """Convolve and normalise; statistics that stand still in training become part of the filters: one pass less."""
+        """Convolve, normalise, activate; statistics that stand still in training become part of the filters: a pass less."""
         conv: Any = self.get_submodule(f"{op.name}.conv")
         bn: Any = None if op.batch_norm_eps is None else self.get_submodule(f"{op.name}.bn")
-        if bn is None or bn.training or not self.training:
-            y: Tensor = conv(x)
-            return y if bn is None else bn(y)
-        scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
-        mean = bn.running_mean if conv.bias is None else bn.running_mean - conv.bias
-        weight, bias = conv.weight * scale[:, None, None, None], bn.bias - mean * scale
-        return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        folds = bn is not None and self.training and not bn.training
+        weight, bias = _folded(conv, bn) if folds else (conv.weight, conv.bias)
+        y: Tensor
+        if self.training and op.is_depthwise and can_take_depthwise(x, weight, op.stride):
+            y = depthwise(x, weight, bias, op.stride.height, op.padding, _pads_first(op))
+        else:
+            x = _pad(x, op.padding, 0.0) if _pads_first(op) else x
+            y = F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups) if folds else conv(x)
+        if bn is None or folds:
+            return _activate(y, op.activation)
+        if can_fuse(y, bn, op.activation):
+            return fused_batch_norm(y, bn, op.activation)
+        return _activate(bn(y), op.activation)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return copies of the graph's parameters by name, float32."""
@@ -166,6 +173,13 @@ def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
             root.add_module(part, nn.Module())
         root = getattr(root, part)
     root.add_module(leaf, module)
+
+
+def _folded(conv: Any, bn: Any) -> tuple[Tensor, Tensor]:
+    """Return filters and biases that convolve and normalise by the running statistics; gradients reach all of their parts."""
+    scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
+    mean = bn.running_mean if conv.bias is None else bn.running_mean - conv.bias
+    return conv.weight * scale[:, None, None, None], bn.bias - mean * scale
 
 
 def _pads_first(op: ops.Conv) -> bool:

@@ -8,7 +8,7 @@ import torch
 
 from graphs import builder, finish, network, random_arrays, random_images, residual, small
 from pocketvision.errors import GraphError
-from pocketvision.model.network import Network
+from pocketvision.model.network import Network, _activate, _pad, _pads_first
 from pocketvision.model.resolve import resolve
 
 
@@ -160,4 +160,6 @@ def test_statistics_that_stand_still_give_the_same_gradients_as_batch_norms_of_t
 def apart(net, op, x, convolve):
     if op.batch_norm_eps is None:
         return convolve(op, x)
-    return net.get_submodule(f"{op.name}.bn")(net.get_submodule(f"{op.name}.conv")(x))
+    conv, bn = (net.get_submodule(f"{op.name}.{name}") for name in ("conv", "bn"))
+    x = _pad(x, op.padding, 0.0) if _pads_first(op) else x
+    return _activate(bn(conv(x)), op.activation)

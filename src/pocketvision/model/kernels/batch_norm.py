@@ -1,0 +1,112 @@
+"""Batch norm and the activation after it as one operation, for training on a CPU.
+
+Half of a training step of a MobileNet is neither convolution: it is batch norm, activation and their gradients, which torch runs
+one after the other, each reading and writing whole tensors. `batch_norm.c` does them in fewer turns (`docs/log.md` has what
+that pays).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from pocketvision.model.kernels.library import TYPES, can_take, kernels
+
+KINDS = {None: 0, "relu": 1, "relu6": 2, "hard_swish": 3}  # as `batch_norm.c` numbers them
+
+
+def can_fuse(x: Tensor, bn: nn.BatchNorm2d, activation: str | None) -> bool:
+    """Whether `fused_batch_norm` can take the place of `bn` and the activation."""
+    return (
+        bn.training
+        and bn.momentum is not None
+        and bn.weight.dtype == torch.float32
+        and activation in KINDS
+        and can_take(x)
+    )
+
+
+def fused_batch_norm(x: Tensor, bn: nn.BatchNorm2d, activation: str | None) -> Tensor:
+    """Normalise by the batch's statistics, move the running ones on, activate (Ioffe & Szegedy 2015, algorithm 1).
+
+    What is computed is what `torch.nn.BatchNorm2d` and the activation compute, but for rounding: sums are taken in double,
+    and in bfloat16 what lies between the two is not rounded. The same threads give the same bits.
+
+    Args:
+        x: (N, C, H, W), float32 or bfloat16; more than one value of each channel.
+        bn: of C channels, in training; `track_running_stats` says whether its statistics move.
+        activation: of KINDS.
+
+    Returns:
+        (N, C, H, W) of x's dtype, channels last in memory.
+
+    Raises:
+        ValueError: there is one value of each channel, as torch says it.
+    """
+    if x.numel() == x.shape[1]:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}")
+    running: tuple[Tensor | None, Tensor | None] = (None, None)
+    if bn.track_running_stats:
+        assert bn.num_batches_tracked is not None
+        bn.num_batches_tracked.add_(1)
+        running = (bn.running_mean, bn.running_var)
+    found: Tensor = _FusedBatchNorm.apply(x, bn.weight, bn.bias, *running, bn.momentum, bn.eps, KINDS[activation])
+    return found
+
+
+class _FusedBatchNorm(torch.autograd.Function):
+    """Keeps the convolution's output for the gradient, and nothing else of its size."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        momentum: float,
+        eps: float,
+        kind: int,
+    ) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        y, saved = torch.empty_like(x), torch.empty(4, x.shape[1])
+        affine = (weight.contiguous(), bias.contiguous())
+        _call("forward", x, (x, y), (*affine, running_mean, running_var, saved), (momentum, eps), kind)
+        ctx.save_for_backward(x, saved)
+        ctx.kind = kind
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, saved = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad_x, of_affine = torch.empty_like(x), torch.empty(2, x.shape[1])
+        _call("backward", x, (grad, x, grad_x), (saved, of_affine[0], of_affine[1]), (), ctx.kind)
+        return grad_x, of_affine[0], of_affine[1], None, None, None, None, None
+
+
+def _call(
+    name: str,
+    x: Tensor,
+    whole: tuple[Tensor, ...],
+    by_channel: tuple[Tensor | None, ...],
+    numbers: tuple[float, ...],
+    kind: int,
+) -> None:
+    """Call a kernel on tensors of the shape of x and on vectors of its channels."""
+    channels = x.shape[1]
+    failed = getattr(kernels(), f"batch_norm_{name}")(
+        *(tensor.data_ptr() for tensor in whole),
+        x.numel() // channels,
+        channels,
+        *(None if tensor is None else tensor.data_ptr() for tensor in by_channel),
+        *numbers,
+        TYPES[x.dtype],
+        kind,
+        torch.get_num_threads(),
+    )
+    if failed:
+        raise MemoryError(f"batch norm of {channels} channels: no memory for its sums.")
