@@ -1,14 +1,18 @@
 """How fast does a network answer: ours with the chosen engine, and what timm and torchvision offer for the same network?
 
-    python benchmarks/inference.py                # about 20 minutes; run again, it skips what is done
+    python benchmarks/inference.py                # about 35 minutes; run again, it skips what is done
 
-All contenders start from the same uint8 array (N, R, R, 3) and end with its logits; peers normalise and change the layout in the
-fastest way we found for each: a table of the 256 values for ONNX Runtime, OpenVINO's own preprocessing, a view for torch.
+Peers are installed by `pip install .[train,bench]`. All contenders start from the same uint8 array (N, R, R, 3) and end with its
+logits; peers normalise and change the layout in the fastest way we found for each: a table of the 256 values for ONNX Runtime and
+LiteRT, OpenVINO's own preprocessing, a view for torch. LiteRT runs the network of keras.applications, converted by TensorFlow.
 Ours is `Predictor`'s engine with engine="auto", chosen for that number of threads and images. A cell in which we take more than
 1.15 times the best peer that reads ONNX is run twice more, and its median counts. Writes one result file.
 """
 
 import argparse
+import contextlib
+import importlib.util
+import io
 import math
 import statistics
 import tempfile
@@ -22,7 +26,7 @@ import onnxruntime
 import openvino
 import torch
 from measure import Results, print_estimate, ratio, time_calls
-from networks import MEAN, NETWORKS, STD, Peers, export_timm, untrained_model
+from networks import MEAN, NETWORKS, STD, Peers, export_timm, make_keras, untrained_model
 from numpy.typing import NDArray
 
 from pocketvision.run.artifact import golden_images, record_of
@@ -33,7 +37,7 @@ from pocketvision.run.timing import Call, always
 BATCHES, THREADS = (1, 32), (1, 2)
 SECONDS = {1: 12.0, 32: 60.0}  # for one cell, by batch
 WORTH_AGAIN = 1.15
-PACKAGES = ("numpy", "onnxruntime", "openvino", "timm", "torch", "torchvision")
+PACKAGES = ("ai-edge-litert", "numpy", "onnxruntime", "openvino", "tensorflow-cpu", "timm", "torch", "torchvision")
 READ_ONNX = ("timm, onnxruntime", "timm, openvino")  # the peers that read the same kind of file as ours
 EAGER = ("timm, torch", "torchvision, torch")
 
@@ -57,9 +61,13 @@ def measure_cell(peers: Peers, batch: int, threads: int) -> dict[str, Any]:
         "timm, onnxruntime": plain_onnxruntime(content, threads, images),
         "timm, openvino": plain_openvino(content, threads, images),
         "timm, torch": eager(peers.timm(), images),
+        "timm, torch.compile": compiled(peers.timm(), images),
     }
     if peers.torchvision is not None:
         calls["torchvision, torch"] = eager(peers.torchvision(), images)
+    lite = litert(peers, threads, images)
+    if lite is not None:
+        calls["keras, litert"] = lite
     timings = time_calls({name: always(call) for name, call in calls.items()}, SECONDS[batch])
     best = min(READ_ONNX, key=lambda name: timings[name]["median_ms"])
     return {
@@ -123,6 +131,43 @@ def eager(network: torch.nn.Module, images: NDArray[np.uint8]) -> Call:
     return call
 
 
+def compiled(network: torch.nn.Module, images: NDArray[np.uint8]) -> Call:
+    """The same, compiled for exactly this number of images."""
+    torch.compiler.reset()
+    call = eager(torch.compile(network, dynamic=False), images)
+    call()
+    return call
+
+
+def litert(peers: Peers, threads: int, images: NDArray[np.uint8]) -> Call | None:
+    """As a user of LiteRT does it, quickly: 256 values are normalised once, and looked up."""
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        return None
+    network = make_keras(peers, peers.resolution)
+    if network is None:
+        return None
+    import tensorflow
+    from ai_edge_litert.interpreter import Interpreter
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it lists every variable
+        content = tensorflow.lite.TFLiteConverter.from_keras_model(network).convert()
+    interpreter = Interpreter(model_content=content, num_threads=threads)
+    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    interpreter.resize_tensor_input(source, images.shape)
+    interpreter.allocate_tensors()
+    scale = 1.0 if peers.keras.startswith("MobileNetV3") else 127.5
+    table = (np.arange(256, dtype=np.float32) - (scale > 1) * scale) / scale
+    values = np.empty(images.shape, np.float32)
+
+    def call() -> Any:
+        np.take(table, images, out=values, mode="clip")
+        interpreter.set_tensor(source, values)
+        interpreter.invoke()
+        return interpreter.get_tensor(target)
+
+    return call
+
+
 def again(results: Results, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return a cell; where we look slow it is run twice more, and the median of the three counts."""
     cells = [results.cell(name, measure)]
@@ -168,7 +213,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--suffix", default="")
     asked = parser.parse_args()
-    print_estimate(len(asked.networks) * len(THREADS) * sum(1.5 * SECONDS[batch] + 10 for batch in BATCHES) / 60)
+    print_estimate(len(asked.networks) * len(THREADS) * sum(1.5 * SECONDS[batch] + 40 for batch in BATCHES) / 60)
     results = Results("inference", PACKAGES, asked.suffix)
     if results.is_finished:
         return

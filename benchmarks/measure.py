@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,14 @@ def commit(root: Path = ROOT) -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Return the versions of packages in this environment, and of Python."""
-    return {name: version(name) for name in ("pocketvision", *packages)} | {"python": platform.python_version()}
+    """Return the versions of packages in this environment, "none" where one is not installed, and of Python."""
+    found = {}
+    for name in ("pocketvision", *packages):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found | {"python": platform.python_version()}
 
 
 def environment() -> dict[str, str]:

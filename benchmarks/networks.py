@@ -1,10 +1,13 @@
 """The networks that benchmarks compare, in ours and in the peers' libraries; none is trained, as speed does not depend on it."""
 
+import importlib.util
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -37,6 +40,7 @@ class Peers:
         family, width, resolution: ours.
         timm: makes timm's.
         torchvision: makes torchvision's; None: it has none.
+        keras: the name of the same network in keras.applications; None: it has none.
     """
 
     family: str
@@ -44,6 +48,7 @@ class Peers:
     resolution: int
     timm: Make
     torchvision: Make | None = None
+    keras: str | None = None
 
     @property
     def graph(self) -> Graph:
@@ -58,13 +63,18 @@ def _timm(name: str) -> Make:
 def timm_v1(width: float, resolution: int) -> Peers:
     """Return MobileNetV1 of any width, which timm has a maker for and no name."""
     make = partial(_gen_mobilenet_v1, "mobilenetv1_100", channel_multiplier=width)
-    return Peers("mobilenet_v1", width, resolution, lambda: make().eval())
+    return Peers("mobilenet_v1", width, resolution, lambda: make().eval(), keras="MobileNet")
 
 
 NETWORKS = {
-    "V1 1.0-224": Peers("mobilenet_v1", 1.0, 224, _timm("mobilenetv1_100")),
+    "V1 1.0-224": Peers("mobilenet_v1", 1.0, 224, _timm("mobilenetv1_100"), keras="MobileNet"),
     "V2 1.0-224": Peers(
-        "mobilenet_v2", 1.0, 224, _timm("mobilenetv2_100"), lambda: torchvision.models.mobilenet_v2().eval()
+        "mobilenet_v2",
+        1.0,
+        224,
+        _timm("mobilenetv2_100"),
+        lambda: torchvision.models.mobilenet_v2().eval(),
+        "MobileNetV2",
     ),
     "V3-large 1.0-224": Peers(
         "mobilenet_v3_large",
@@ -72,6 +82,7 @@ NETWORKS = {
         224,
         _timm("mobilenetv3_large_100"),
         lambda: torchvision.models.mobilenet_v3_large().eval(),
+        "MobileNetV3Large",
     ),
     "V3-small 1.0-224": Peers(
         "mobilenet_v3_small",
@@ -79,10 +90,31 @@ NETWORKS = {
         224,
         _timm("mobilenetv3_small_100"),
         lambda: torchvision.models.mobilenet_v3_small().eval(),
+        "MobileNetV3Small",
     ),
     "V1 0.25-128": timm_v1(0.25, 128),
     "Lite0 1.0-224": Peers("efficientnet_lite0", 1.0, 224, _timm("efficientnet_lite0")),
 }
+
+
+def make_keras(peers: Peers, resolution: int, classes: int = 1000) -> Any:
+    """Return the network of keras.applications, untrained, giving logits; None: it has none, or TensorFlow is not installed.
+
+    It takes float32 images (N, R, R, 3); MobileNetV3 normalises for itself, the others want them within -1 and 1.
+    """
+    if peers.keras is None or importlib.util.find_spec("tensorflow") is None:
+        return None
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    options = {} if peers.width == 1 else {"alpha": peers.width}
+    return getattr(keras.applications, peers.keras)(
+        input_shape=(resolution, resolution, 3),
+        weights=None,
+        classes=classes,
+        classifier_activation=None,
+        **options,
+    )
 
 
 def untrained_model(graph: Graph, preprocessing: Preprocessing = FROM_SCRATCH) -> bytes:

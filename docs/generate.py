@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from speed import speed_page
 
 from pocketvision.cli.app import EXIT_CODES, app
 from pocketvision.cli.show import cost_lines
@@ -44,6 +45,7 @@ def pages() -> dict[Path, str]:
         },
         ROOT / "docs" / "recipes.md": recipes_page(),
         ROOT / "docs" / "findings.md": findings_page(),
+        ROOT / "docs" / "speed.md": speed_page(NOTE),
         ROOT / "README.md": readme(),
     }
 

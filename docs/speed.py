@@ -1,0 +1,141 @@
+"""The page of measured speeds: tables of the newest result file of each benchmark. `docs/generate.py` writes it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+PEERS = {  # in inference.py's cells -> heading
+    "ours": "ours",
+    "timm, onnxruntime": "ONNX Runtime",
+    "timm, openvino": "OpenVINO",
+    "keras, litert": "LiteRT",
+    "timm, torch.compile": "torch.compile",
+    "timm, torch": "timm",
+    "torchvision, torch": "torchvision",
+}
+STEPS = {  # in training.py's cells -> heading
+    "ours": "ours",
+    "ours, without kernels": "ours, no C compiler",
+    "eager, channels last, bfloat16": "torch, tuned",
+    "eager, as shipped": "torch, as shipped",
+    "keras": "Keras",
+}
+
+
+def newest(question: str) -> dict[str, Any]:
+    """Return the newest finished result of a benchmark that has all of its cells in one file."""
+    paths = sorted(RESULTS.glob(f"{question}_*-cores_????-??-??.json"), key=lambda path: path.stem[-10:])
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    result: dict[str, Any] = [result for result in found if result["is_finished"]][-1]
+    return result
+
+
+def speed_page(note: str) -> str:
+    """All tables."""
+    lines = [note, "# Speed", "", *INTRODUCTION.strip().splitlines(), ""]
+    for part in (inference, whole_way, startup, training):
+        lines += [*part(), ""]
+    return "\n".join(lines)
+
+
+INTRODUCTION = """
+Medians of one run each, in which all contenders took turns; cells where we are slower stand here like the others. Times belong
+to the processor and the day that are named; what carries over are ratios. How they were taken:
+[benchmarks](../benchmarks/README.md).
+"""
+
+
+def where(result: dict[str, Any]) -> str:
+    """Say of which machine, day and code a table is."""
+    return f"{result['device']}, {result['date']}, commit {result['commit']}."
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Return a table whose first column is words and all others numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def inference() -> Iterator[str]:
+    """Milliseconds of a batch, everywhere."""
+    result = newest("inference")
+    summary = result["summary"]
+    yield "## From an array to logits"
+    yield ""
+    yield (
+        "Float32, milliseconds a batch, from the same uint8 array. `ours` is the engine that `--engine auto` takes; ONNX Runtime "
+        "and OpenVINO run timm's own export, LiteRT the network of keras.applications, the last three are PyTorch. Over all "
+        f"cells ours takes {summary['ours_over_best_onnx_peer']:.3f} times as long as the better of ONNX Runtime and OpenVINO "
+        f"(geometric mean), and PyTorch as shipped {summary['eager_over_ours_batch_1']:.1f} times as long as ours at batch 1. "
+        f"{where(result)}"
+    )
+    yield ""
+    names = [name for name in PEERS if any(name in cell["timings"] for cell in result["cells"].values())]
+    rows = []
+    for cell, found in result["cells"].items():
+        timings = found["timings"]
+        medians = [f"{timings[name]['median_ms']:.2f}" if name in timings else "" for name in names]
+        rows.append([cell, *medians, f"{found['over_best_peer']['ratio']:.2f}"])
+    yield from table(["network", *(PEERS[name] for name in names), "ours / best of the first two"], rows)
+
+
+def whole_way() -> Iterator[str]:
+    """From a JPEG's bytes to its label."""
+    result = newest("bytes_to_label")
+    yield "## From a photograph's bytes to its label"
+    yield ""
+    yield f"The peer is Pillow, torchvision's transforms and ONNX Runtime. {where(result)}"
+    yield ""
+    rows = []
+    for size, ratio in result["summary"]["peer_over_ours"].items():
+        cell = result["cells"][f"one, {size}"]
+        shares = [f"{100 * cell['shares'][stage]:.0f} %" for stage in ("decode", "resize", "network")]
+        timings = cell["timings"]
+        rows.append(
+            [
+                size,
+                f"{timings['ours']['median_ms']:.1f}",
+                f"{timings['peer']['median_ms']:.1f}",
+                f"{ratio:.2f}",
+                *shares,
+            ]
+        )
+    yield from table(["pixels", "ours, ms", "peer, ms", "peer / ours", "decoding", "resizing", "network"], rows)
+
+
+def startup() -> Iterator[str]:
+    """From the start of the process."""
+    result = newest("startup")
+    summary = result["summary"]
+    yield "## From the start of the process to the first label"
+    yield ""
+    yield f"Milliseconds. {where(result)}"
+    yield ""
+    rows = [[name, f"{median:.0f}"] for name, median in summary["median_ms"].items()]
+    yield from table(["what", "ms"], rows)
+
+
+def training() -> Iterator[str]:
+    """Images a second in training."""
+    result = newest("training")
+    yield "## Training on a CPU"
+    yield ""
+    yield (
+        "Images a second. Whole epochs from JPEG files beside torchvision's reference loop with its defaults; and optimizer "
+        "steps from ready arrays. `torch, tuned` is channels last and bfloat16, as timm's options have it. "
+        f"{where(result)}"
+    )
+    yield ""
+    rows, steps = [], []
+    for cell, found in result["cells"].items():
+        kind, _, place = cell.partition(", ")
+        paces = {name: f"{pace['images_per_second']:.0f}" for name, pace in found["paces"].items()}
+        if kind == "loops":
+            rows.append([place, paces["ours"], paces["torchvision's loop"], f"{found['ours_over_reference']:.2f}"])
+        else:
+            steps.append([place, *(paces.get(name, "") for name in STEPS)])
+    yield from table(["network, pixels", "ours", "torchvision's loop", "ratio"], rows)
+    yield ""
+    yield from table(["network, pixels", *STEPS.values()], steps)
