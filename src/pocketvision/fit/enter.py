@@ -19,7 +19,7 @@ from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_pl
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph
-from pocketvision.model.kernels.library import kernels
+from pocketvision.model.kernels.library import find_kernels, kernels
 from pocketvision.model.rewrite import Arrays, sort_by_importance
 from pocketvision.model.transfer import transfer
 from pocketvision.model.weights.load import Weights
@@ -30,8 +30,8 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
     """Return the finalists ready to train, each with images at its resolution, and its plan."""
     flip, reason = may_flip(job.dataset.classes, job.options.flip)
     yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
-    if job.device.type == "cpu" and kernels() is None:
-        yield Note("There is no C compiler here: with one, such as gcc, training is up to twice as fast.")
+    if job.device.type == "cpu" and (reason := find_kernels()[1]):
+        yield Note(f"Training does without C kernels, which make it up to twice as fast: {reason}.")
     first = found.finalists[0]
     preprocessing = None if weights is None else weights.preprocessing
     known_seconds = found.step_seconds.get(first.name)
@@ -65,6 +65,12 @@ def enter_again(job: Job, content: Mapping[str, Any], start: Arrays | None) -> G
         yield Note(
             f"The run was begun with {content['threads']} threads, now there are {torch.get_num_threads()}: the weights will "
             "differ in the last digits from those of a run that was never stopped."
+        )
+    if job.device.type == "cpu" and content.get("kernels", False) != (kernels() is not None):
+        yield Note(
+            f"The run was begun {'with' if content.get('kernels') else 'without'} C kernels, and goes on "
+            f"{'with' if kernels() else 'without'}: the weights will differ in the last digits from those of a run that was "
+            "never stopped."
         )
     plan = read_plan(content, job)
     images = yield from _decode_both(job, plan.graph, plan.preprocessing)

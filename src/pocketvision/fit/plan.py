@@ -31,6 +31,7 @@ from pocketvision.fit.seconds import (
     timed_images,
 )
 from pocketvision.model.graph import Graph
+from pocketvision.model.kernels.library import kernels
 from pocketvision.model.resolve import resolve_again
 from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
 from pocketvision.train.loop import Objective
@@ -128,6 +129,7 @@ class Plan:
             "classifier_decay": self.classifier_decay,
             "elastic": None if self.elastic is None else asdict(self.elastic),
             "threads": torch.get_num_threads(),
+            "kernels": kernels() is not None,
             "augmentation": asdict(self.augmentation),
             "preprocessing": self.preprocessing.to_json(),
             "class_weights": None if self.weights is None else [round(float(w), 6) for w in self.weights],

@@ -16,6 +16,7 @@ from pocketvision.model.graph import Graph, Op, Padding
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.kernels.batch_norm import can_fuse, fused_batch_norm
 from pocketvision.model.kernels.depthwise import can_take_depthwise, depthwise
+from pocketvision.model.kernels.library import is_plain
 
 
 class Network(nn.Module):
@@ -108,7 +109,7 @@ class Network(nn.Module):
         folds = bn is not None and self.training and not bn.training
         weight, bias = _folded(conv, bn) if folds else (conv.weight, conv.bias)
         y: Tensor
-        if self.training and op.is_depthwise and can_take_depthwise(x, weight, op.stride):
+        if self.training and is_plain(conv, nn.Conv2d) and can_take_depthwise(op, x, weight):
             y = depthwise(x, weight, bias, op.stride.height, op.padding, _pads_first(op))
         else:
             x = _pad(x, op.padding, 0.0) if _pads_first(op) else x

@@ -11,20 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from pocketvision.model.kernels.library import TYPES, can_take, kernels
+from pocketvision.model.kernels.library import TYPES, can_take, is_plain, is_vector, kernels
 
 KINDS = {None: 0, "relu": 1, "relu6": 2, "hard_swish": 3}  # as `batch_norm.c` numbers them
 
 
 def can_fuse(x: Tensor, bn: nn.BatchNorm2d, activation: str | None) -> bool:
     """Whether `fused_batch_norm` can take the place of `bn` and the activation."""
-    return (
-        bn.training
-        and bn.momentum is not None
-        and bn.weight.dtype == torch.float32
-        and activation in KINDS
-        and can_take(x)
-    )
+    if not (can_take(x) and is_plain(bn, nn.BatchNorm2d) and bn.training and bn.momentum is not None and bn.affine):
+        return False
+    vectors = [bn.weight, bn.bias, *([bn.running_mean, bn.running_var] if bn.track_running_stats else [])]
+    return activation in KINDS and all(is_vector(vector, x.shape[1]) for vector in vectors)
 
 
 def fused_batch_norm(x: Tensor, bn: nn.BatchNorm2d, activation: str | None) -> Tensor:
@@ -71,9 +68,8 @@ class _FusedBatchNorm(torch.autograd.Function):
         kind: int,
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        y, saved = torch.empty_like(x), torch.empty(4, x.shape[1])
-        affine = (weight.contiguous(), bias.contiguous())
-        _call("forward", x, (x, y), (*affine, running_mean, running_var, saved), (momentum, eps), kind)
+        y, saved = torch.empty_like(x), torch.empty(4, x.shape[1], dtype=torch.float32, device=x.device)
+        _call("forward", x, (x, y), (weight, bias, running_mean, running_var, saved), (momentum, eps), kind)
         ctx.save_for_backward(x, saved)
         ctx.kind = kind
         return y
@@ -83,7 +79,7 @@ class _FusedBatchNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, saved = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
-        grad_x, of_affine = torch.empty_like(x), torch.empty(2, x.shape[1])
+        grad_x, of_affine = torch.empty_like(x), torch.empty(2, x.shape[1], dtype=torch.float32, device=x.device)
         _call("backward", x, (grad, x, grad_x), (saved, of_affine[0], of_affine[1]), (), ctx.kind)
         return grad_x, of_affine[0], of_affine[1], None, None, None, None, None
 
@@ -109,4 +105,4 @@ def _call(
         torch.get_num_threads(),
     )
     if failed:
-        raise MemoryError(f"batch norm of {channels} channels: no memory for its sums.")
+        raise MemoryError  # as torch's allocator does

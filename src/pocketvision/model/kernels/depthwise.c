@@ -68,13 +68,17 @@ INLINED void gradient_of_lanes(const struct sizes *s, const void *grad, const vo
     }
 }
 
+/* All channels of a row: as many lanes at a time as there are, then the rest at once, so that no lane is beyond `padded`. */
 INLINED void gradient_of_row(const struct sizes *s, const void *grad, const void *x, const float *filters, void *grad_x,
                              float *sums, int64_t row, int64_t stride, enum type type) {
     int64_t c = 0;
     for (; c + LANES <= s->channels; c += LANES)
         gradient_of_lanes(s, grad, x, filters, grad_x, sums, row, c, LANES, stride, type);
-    for (; c + 8 <= s->channels; c += 8) gradient_of_lanes(s, grad, x, filters, grad_x, sums, row, c, 8, stride, type);
-    if (c < s->channels) gradient_of_lanes(s, grad, x, filters, grad_x, sums, row, c, s->channels - c, stride, type);
+    int64_t rest = s->channels - c;
+    if (rest == 8) /* most often: channels are multiples of 8 */
+        gradient_of_lanes(s, grad, x, filters, grad_x, sums, row, c, 8, stride, type);
+    else if (rest > 0)
+        gradient_of_lanes(s, grad, x, filters, grad_x, sums, row, c, rest, stride, type);
 }
 
 /* Return the gradients of image and filters.

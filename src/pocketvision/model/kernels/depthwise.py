@@ -12,25 +12,24 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pocketvision.model.graph import Padding
+from pocketvision.model.graph import Conv, Padding
 from pocketvision.model.kernels.library import TYPES, can_take, kernels
 
 LANES = 16  # `padded` of `depthwise.c` is a multiple of it
 Sizes = ctypes.c_int64 * 11
 
 
-def can_take_depthwise(x: Tensor, weight: Tensor, stride: tuple[int, int]) -> bool:
-    """Whether `depthwise` can take the place of torch's convolution: square filters, a stride of one or two, gradients wanted."""
-    channels, inputs, *kernel = weight.shape
+def can_take_depthwise(op: Conv, x: Tensor, weight: Tensor) -> bool:
+    """Whether `depthwise` can take the place of torch's convolution: square filters, a stride of 1 or 2, gradients wanted."""
     return (
-        can_take(x)
-        and torch.is_grad_enabled()
-        and x.requires_grad
-        and weight.requires_grad
+        op.is_depthwise
+        and op.kernel.height == op.kernel.width
+        and op.stride in ((1, 1), (2, 2))
+        and op.dilation == (1, 1)
+        and can_take(x)
+        and weight.shape == (x.shape[1], 1, *op.kernel)
         and weight.dtype == torch.float32
-        and (inputs, channels) == (1, x.shape[1])
-        and kernel[0] == kernel[1]
-        and stride in ((1, 1), (2, 2))
+        and (torch.is_grad_enabled() and x.requires_grad and weight.requires_grad)
     )
 
 
@@ -77,9 +76,10 @@ class _Depthwise(torch.autograd.Function):
         images, channels, height, width = x.shape
         kernel, threads = weight.shape[2], torch.get_num_threads()
         padded = -(-channels // LANES) * LANES
-        filters = torch.zeros(kernel, kernel, padded)
+        filters = torch.zeros(kernel, kernel, padded, dtype=torch.float32, device=x.device)
         filters[..., :channels] = weight.to(x.dtype).permute(2, 3, 1, 0)[:, :, 0]
-        sums, grad_x = torch.zeros(threads, kernel, kernel, padded, dtype=torch.float64), torch.empty_like(x)
+        sums = torch.zeros(threads, kernel, kernel, padded, dtype=torch.float64, device=x.device)
+        grad_x = torch.empty_like(x)
         sizes = Sizes(
             images,
             height,
@@ -96,7 +96,7 @@ class _Depthwise(torch.autograd.Function):
         assert library is not None
         tensors = (tensor.data_ptr() for tensor in (grad, x, filters, grad_x, sums))
         if library.depthwise_backward(sizes, *tensors, TYPES[x.dtype], threads):
-            raise MemoryError(f"depthwise convolution of {channels} channels: no memory for its sums.")
+            raise MemoryError  # as torch's allocator does
         grad_weight = sums.sum(0)[..., :channels].permute(2, 0, 1)[:, None].to(weight.dtype)
         grad_bias = grad.sum((0, 2, 3), dtype=torch.float32) if ctx.needs_input_grad[2] else None
         return grad_x, grad_weight, grad_bias, None, None, None
