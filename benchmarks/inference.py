@@ -5,7 +5,7 @@
 Peers are installed by `pip install .[train,bench]`. All contenders start from the same uint8 array (N, R, R, 3) and end with its
 logits; peers normalise and change the layout in the fastest way we found for each: a table of the 256 values for ONNX Runtime and
 LiteRT, OpenVINO's own preprocessing, a view for torch. LiteRT runs the network of keras.applications, converted by TensorFlow.
-Ours is `Predictor`'s engine with engine="auto", chosen for that number of threads and images. A cell in which we take more than
+Ours is the engine that `auto` chooses for that number of threads, one call at a time. A cell in which we take more than
 1.15 times the best peer that reads ONNX is run twice more, and its median counts. Writes one result file.
 """
 
@@ -47,7 +47,7 @@ def measure_cell(peers: Peers, batch: int, threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     images = np.repeat(golden_images(1, peers.resolution, 3), batch, axis=0)
     model = untrained_model(peers.graph)
-    at_once = 1 if batch == 1 else images_per_call(peers.resolution)  # as Predictor asks
+    at_once = 1 if batch == 1 else images_per_call(peers.resolution)
     chosen = fastest_engine(model, record_of(model), threads, at_once).engine
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "timm.onnx")

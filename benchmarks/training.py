@@ -1,6 +1,6 @@
 """How many images a second are trained on a CPU: by `fit`, torchvision's reference loop with its defaults, and tuned peers?
 
-    python benchmarks/training.py                 # about 45 minutes; run again, it skips what is done
+    python benchmarks/training.py                 # about 50 minutes; run again, it skips what is done
 
 The loops read the same JPEG files (photographs of the Debian package gcompris-qt-data) on all cores. Ours decodes before the
 first epoch and not after that: epochs are timed from the second on, and the first, with decoding, is stated beside. The reference
@@ -15,6 +15,7 @@ and the network of keras.applications under `train_on_batch`, where TensorFlow i
 import argparse
 import itertools
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -114,7 +115,7 @@ class Reference:
 
     def __call__(self) -> float:
         """Train an epoch; return images a second."""
-        loader = DataLoader(self.dataset, REFERENCE_BATCH, shuffle=True, num_workers=WORKERS, drop_last=True)
+        loader = DataLoader(self.dataset, REFERENCE_BATCH, shuffle=True, num_workers=WORKERS)
         began, seen = time.perf_counter(), 0
         for images, labels in loader:
             output = self.network(images)
@@ -270,6 +271,8 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", type=int, default=list(SIDES))
     parser.add_argument("--suffix", default="")
     asked = parser.parse_args()
+    if library.kernels() is None:
+        sys.exit(f"ours would be measured without its kernels: {library.find_kernels()[1] or '$CC is empty'}")
     print_estimate(sum({224: 10, 32: 5}[side] for side in asked.sides) * len(asked.networks))
     results = Results("training", PACKAGES, asked.suffix)
     if results.is_finished:

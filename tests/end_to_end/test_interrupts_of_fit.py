@@ -1,5 +1,6 @@
 """Ctrl-C: exit code 130, one sentence that says how far it got, a checkpoint, and the same command goes on from there."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from commandline import SMALL, pocketvision, start_program
 from pocketvision.errors import Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
 from pocketvision.fit.call import fit
+from pocketvision.model.kernels.library import find_kernels
 from pocketvision.run.predictor import load
 from pocketvision.train.checkpoint import load_checkpoint
 
@@ -83,6 +85,31 @@ def test_stopped_again_and_again(photos, whole, tmp_path):
             fit(photos, folder, on_event=stop_at(Step, 1), **OPTIONS)
     fit(photos, folder, **OPTIONS)
     assert weights(folder) == whole
+
+
+def test_a_compiler_that_came_or_went_is_said(photos, tmp_path, monkeypatch):
+    """Kernels and torch differ in the last digits; a run that goes on without says so, and so does one that begins without."""
+    folder, said = tmp_path / "run", []
+    with pytest.raises(Interrupted):
+        fit(photos, folder, on_event=stop_at(Step, 3), **OPTIONS)
+    assert json.loads((folder / "plan.json").read_text())["kernels"]
+    monkeypatch.setenv("CC", "no-such-compiler")
+    find_kernels.cache_clear()
+    try:
+        fit(photos, folder, on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None, **OPTIONS)
+        fit(
+            photos,
+            tmp_path / "other",
+            on_event=lambda e: said.append(e.text) if isinstance(e, Note) else None,
+            **OPTIONS,
+        )
+    finally:
+        find_kernels.cache_clear()
+    assert any("was begun with C kernels, and goes on without: the weights will differ" in text for text in said)
+    assert (
+        "Training does without C kernels, which make it up to twice as fast: there is no C compiler 'no-such-compiler'."
+        in said
+    )
 
 
 def test_other_options_are_refused(photos, tmp_path):

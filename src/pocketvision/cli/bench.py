@@ -34,8 +34,10 @@ def bench(
     from pocketvision.errors import BadOption
     from pocketvision.run.device import count_cores
 
-    if plot is not None and not plot.absolute().parent.is_dir():
-        raise BadOption(f"{str(plot)!r} cannot be written: there is no such folder.", "--plot with another path")
+    if plot is not None and (plot.is_dir() or not plot.absolute().parent.is_dir()):
+        raise BadOption(
+            f"{str(plot)!r} cannot be written: it is a folder, or in none that exists.", "--plot with another path"
+        )
     engines = [name.strip() for name in engine.split(",") if name.strip()]
     counts = numbers("threads", threads, int, "1,2") or sorted({1, count_cores()})
     if sustained is not None:
@@ -45,18 +47,18 @@ def bench(
     else:
         batches = numbers("batch", batch, int, "1,32")
         found = watch(measuring.bench(file, engines, counts, batches, _files(images), seconds))
-    if plot is not None:
-        from pocketvision.files import write_atomically
-        from pocketvision.fit.report.bench_chart import draw_bench, draw_sustained
-
-        drawn = draw_bench(found) if sustained is None else draw_sustained(found)
-        write_atomically(plot, drawn.encode())
     if json:
         print_json(found.to_json())
     elif sustained is not None:
         _print_sustained(found)
     else:
         _print_bench(found)
+    if plot is not None:  # last: what was measured is shown, whatever the disk says
+        from pocketvision.files import write_atomically
+        from pocketvision.fit.report.bench_chart import draw_bench, draw_sustained
+
+        drawn = draw_bench(found) if sustained is None else draw_sustained(found)
+        write_atomically(plot, drawn.encode())
 
 
 def _files(images: Path | None) -> list[Path]:

@@ -14,11 +14,12 @@ import numpy as np
 from PIL import Image
 
 from pocketvision.cost.probe import measure_footprint
-from pocketvision.errors import BadOption
+from pocketvision.errors import BadImage, BadOption
 from pocketvision.events import Event, Note, Progress, Timed
 from pocketvision.run.artifact import golden_images, record_of
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import Engine, installed_engines, open_engine
+from pocketvision.run.images import read_image
 from pocketvision.run.predictor import Predictor, read_bytes
 from pocketvision.run.timing import always, time_interleaved
 
@@ -158,7 +159,7 @@ def bench(
         engines: names; none: all that are installed.
         threads: for one call; each number is measured.
         batches: images in one call; each number is measured.
-        images: files to answer from their bytes; none: a made-up photograph.
+        images: files to answer from their bytes, of which the first 128 count; none: a made-up photograph.
         seconds: no further round of timing begins after these; each setting has two rounds at least.
 
     Yields:
@@ -175,9 +176,9 @@ def bench(
     record, versions = record_of(model), installed_engines()
     names = list(engines) or list(versions)
     settings = [(name, count) for name in names for count in threads]
-    images = list(images) or [made_up_photo()]
+    contents = [_content(image) for image in images[:DECODED]]
     cells = yield from _measure_calls(model, settings, batches, seconds)
-    pace = yield from _from_bytes(model, settings, images)
+    pace = yield from _from_bytes(model, settings, contents or [made_up_photo()])
     starts = []
     for i, (name, count) in enumerate(settings):
         taken = measure_footprint(Path(file), count, name)
@@ -190,7 +191,7 @@ def bench(
         device=str(this_device()),
         date=datetime.now(UTC).date().isoformat(),
         engines={name: versions[name] for name in names},
-        images=_describe(images),
+        images=_describe(len(contents)),
         cells=cells,
         starts=tuple(starts),
     )
@@ -304,12 +305,24 @@ def _time(calls: dict[str, Any], seconds: float) -> Generator[Event, None, Any]:
         yield Timed(name, found.median_ms, found.p95_ms, found.noise_ms, found.rounds)
 
 
+def _content(image: str | Path | bytes) -> bytes:
+    """Return an image file's bytes, after decoding them once."""
+    if not isinstance(image, bytes):
+        try:
+            content = Path(image).read_bytes()
+        except OSError as error:
+            raise BadImage(f"{str(image)!r} cannot be read: {error.strerror}.", "--images with an image") from error
+        read_image(image)  # its name is in what is wrong with it
+        return content
+    read_image(image)
+    return image
+
+
 def _from_bytes(
-    model: bytes, settings: Sequence[tuple[str, int]], images: Sequence[Any]
+    model: bytes, settings: Sequence[tuple[str, int]], images: Sequence[bytes]
 ) -> Generator[Event, None, dict[tuple[str, int], float]]:
     """Return how many images a second each setting answers from their bytes; they take turns."""
-    contents = [image if isinstance(image, bytes) else read_bytes(image) for image in images]
-    contents = [contents[i % len(contents)] for i in range(DECODED)]
+    contents = [images[i % len(images)] for i in range(DECODED)]
     predictors = {(name, threads): Predictor.open(model, threads, engine=name) for name, threads in settings}
     taken: dict[tuple[str, int], list[float]] = {setting: [] for setting in settings}
     for turn in range(PASSES + 1):
@@ -323,10 +336,10 @@ def _from_bytes(
     return {setting: round(DECODED / statistics.median(found[1:]), 1) for setting, found in taken.items()}
 
 
-def _describe(images: Sequence[Any]) -> str:
-    if isinstance(images[0], bytes):
+def _describe(images: int) -> str:
+    if not images:
         return f"a made-up JPEG of {PHOTO[0]} x {PHOTO[1]} pixels"
-    return f"{len(images):,} of the user's"
+    return f"{images:,} of the user's"
 
 
 def _name(engine: str, threads: int, batch: int) -> str:

@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from pocketvision.run.preprocessing import Preprocessing
 VERSION = 1
 SUFFIX = ".pixels"
 LEFT_FREE = 10**9  # bytes of the disk that are not filled
+STALE_SECONDS = 3600  # since the last byte of a half-written file, after which nobody is writing it any more
 
 
 class PixelFile:
@@ -55,10 +58,12 @@ class PixelFile:
         try:
             if self.path.stat().st_size != self.size_bytes:
                 return None
-            os.utime(self.path)
-            return np.memmap(self.path, np.uint8, "r", shape=self.shape)
+            images = np.memmap(self.path, np.uint8, "r", shape=self.shape)
         except OSError:
             return None
+        with suppress(OSError):  # on a read-only disk nothing is deleted for its age, either
+            os.utime(self.path)
+        return images
 
     def make_room(self, limit_bytes: int) -> bool:
         """Delete what was used longest ago until this fits under the limit; say whether there is room then, on the disk, too."""
@@ -66,12 +71,15 @@ class PixelFile:
         folder.mkdir(parents=True, exist_ok=True)
         if self.size_bytes > limit_bytes:
             return False
-        others = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
-        taken = sum(path.stat().st_size for path in others)
-        while others and (taken + self.size_bytes > limit_bytes or _free(folder) < self.size_bytes + LEFT_FREE):
-            oldest = others.pop(0)
-            taken -= oldest.stat().st_size
-            oldest.unlink()
+        _delete_leftovers(folder)
+        others = sorted(taken for path in folder.glob(f"*{SUFFIX}") if (taken := _used(path)) is not None)
+        taken_bytes = sum(size for _, size, _ in others)
+        if self.size_bytes + LEFT_FREE > _free(folder) + taken_bytes:
+            return False  # not even where all others are deleted
+        while others and (taken_bytes + self.size_bytes > limit_bytes or _free(folder) < self.size_bytes + LEFT_FREE):
+            _, size, oldest = others.pop(0)
+            taken_bytes -= size
+            oldest.unlink(missing_ok=True)
         return _free(folder) >= self.size_bytes + LEFT_FREE
 
     def write(self, parts: Iterable[NDArray[np.uint8]]) -> Iterator[int]:
@@ -88,8 +96,27 @@ class PixelFile:
                     file.write(images.tobytes())
                     written += len(images)
                     yield written
+                file.flush()
+                os.fsync(file.fileno())
             part.replace(self.path)
         finally:
+            part.unlink(missing_ok=True)
+
+
+def _used(path: Path) -> tuple[float, int, Path] | None:
+    """Return when a file was used last, its bytes, and where it is; None: another run has just deleted it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime, found.st_size, path
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete what runs that were killed have left half-written: what nobody has written to for an hour."""
+    for part in folder.glob(f".*{SUFFIX}.*.part"):
+        found = _used(part)
+        if found is not None and time.time() - found[0] > STALE_SECONDS:
             part.unlink(missing_ok=True)
 
 

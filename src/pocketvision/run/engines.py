@@ -255,4 +255,4 @@ def _cannot_run(engine: Engine, images: NDArray[np.uint8], error: Exception) -> 
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -44,8 +44,8 @@ class Choice:
 def fastest_engine(model: bytes, record: Record, threads: int | None = None, batch: int = 1) -> Choice:
     """Return the fastest installed engine for a file on this machine.
 
-    Where only the default is installed there is nothing to measure. Else it takes about a second the first time; what came
-    out is kept by the file's digest, the engines' versions and the processor.
+    Where only the default is installed there is nothing to measure, and nothing is compared. Else it takes about a second the
+    first time; what came out is kept by the file's digest, the engines' versions, the processor, threads and batch.
 
     Args:
         model: the bytes of the file.

@@ -78,7 +78,8 @@ class Predictor:
             threads: for one call, or for a folder's images; None uses all cores.
             latency_ms: of a folder's files take the best that is as fast, measured here and now; None: the best.
             engine: "onnxruntime", "openvino", or "auto": the fastest installed one that gives the file's goldens. Where there
-                are several, that is measured once for this file on this machine, in about a second.
+                are several, that is measured the first time for a file, a number of threads, and one image or many: a second
+                on a server, more on a small board.
 
         Raises:
             BadArtifact: it cannot be read, or is no pocketvision model.
@@ -134,7 +135,12 @@ class Predictor:
 
         All cores are kept busy: each decodes a batch and runs the network on it, so some batches are read ahead; with one
         thread none is. Memory does not grow with the number of sources.
+
+        Raises:
+            BadOption: `batch` is no number of images.
         """
+        if batch < 1:
+            raise BadOption(f"batch must be 1 or more; got {batch}.", f"batch={BATCH}")
         engine, workers = self.engine, 1
         if isinstance(sources, Sized) and len(sources) <= FEW:
             batch = 1

@@ -139,7 +139,8 @@ def test_what_the_system_says_of_heat(file, tmp_path, monkeypatch):
         ),
         (
             ["--plot", "nowhere/bench.svg"],
-            "BadOption: 'nowhere/bench.svg' cannot be written: there is no such folder. Try: --plot with another path",
+            "BadOption: 'nowhere/bench.svg' cannot be written: it is a folder, or in none that exists. "
+            "Try: --plot with another path",
         ),
     ],
 )
@@ -149,7 +150,22 @@ def test_refuses(file, words, message, monkeypatch):
     assert (outcome.code, outcome.out, outcome.err) == (2, "", f"{message}\n")
 
 
-def test_an_image_that_cannot_be_read(file, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff", None])
+def test_an_image_that_cannot_be_read(file, tmp_path, monkeypatch, content):
+    """Broken, or not there: said before anything is measured."""
+    monkeypatch.setattr(module, "time_interleaved", lambda *arguments: pytest.fail("measured"))
+    if content:
+        (tmp_path / "broken.jpg").write_bytes(content)
     outcome = pocketvision("bench", file, "--images", tmp_path / "broken.jpg", *QUICK)
-    assert outcome.code == 3 and "BadImage: image of 3 bytes" in outcome.err
+    assert outcome.code == 3 and "BadImage: " in outcome.err and "broken.jpg" in outcome.err
+
+
+def test_a_plot_that_cannot_be_written_loses_no_figures(file, tmp_path, monkeypatch):
+    """What was measured is shown first."""
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pocketvision.files.write_atomically", refuse)
+    outcome = pocketvision("bench", file, "--engine", "onnxruntime", "--plot", tmp_path / "bench.svg", *QUICK)
+    assert outcome.code != 0 and "onnxruntime" in outcome.out and "No space left" in outcome.err

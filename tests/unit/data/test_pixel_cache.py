@@ -164,3 +164,36 @@ def test_two_runs_that_decode_the_same_images_at_once(folder):
     np.testing.assert_array_equal(first[:], second[:])
     np.testing.assert_array_equal(first[np.array([0, 299])], first._decode(np.array([0, 299])))
     assert len(list(folder.iterdir())) == 1
+
+
+def test_what_killed_runs_left_behind_is_deleted(folder):
+    """But not what another run is writing now."""
+    folder.mkdir(parents=True)
+    old, young = folder / ".a.pixels.1-1.part", folder / ".b.pixels.2-2.part"
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    made(dataset())
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_disk_without_room_loses_nothing(folder, monkeypatch):
+    """Where deleting all others would not do, none is deleted."""
+    made(dataset())
+    before = sorted(folder.glob("*.pixels"))
+    monkeypatch.setattr(pixel_cache, "_free", lambda folder: 0)
+    made(dataset(seed=1))
+    assert sorted(folder.glob("*.pixels")) == before
+
+
+def test_a_read_only_cache_is_read(folder, decoded, monkeypatch):
+    made(dataset())
+    decoded.clear()
+
+    def refuse(path):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    made(dataset())
+    assert sum(decoded) == 0

@@ -269,7 +269,9 @@ def test_a_step_of_a_network_is_the_same_without(
     torch.testing.assert_close(with_kernels["loss"], without["loss"], rtol=1e-4, atol=1e-4)
     for key, tensor in without.items():
         off = (with_kernels[key] - tensor).norm()
-        assert off <= 0.02 * tensor.norm() + 1e-5, key  # a shift that the next batch norm takes away has gradients of nothing
+        assert off <= 0.02 * tensor.norm() + 1e-5, (
+            key
+        )  # a shift that the next batch norm takes away has gradients of nothing
         assert torch.equal(with_kernels[key], again[key]), key
 
 
@@ -325,9 +327,7 @@ def test_whatever_torch_makes_by_default() -> None:
     try:
         bn, image, filters = nn.BatchNorm2d(8).float(), x.clone().requires_grad_(), weight.clone().requires_grad_()
         batch_norm.fused_batch_norm(image, bn, None).backward(grad)
-        depthwise.depthwise(x.clone().requires_grad_(), filters, None, 1, padding, pads_first=False).backward(
-            other
-        )
+        depthwise.depthwise(x.clone().requires_grad_(), filters, None, 1, padding, pads_first=False).backward(other)
     finally:
         torch.set_default_dtype(torch.float32)
     assert bn.weight.grad is not None and bn.weight.grad.dtype == torch.float32
