@@ -40,7 +40,7 @@ class Padding(NamedTuple):
     right: int = 0
 
 
-Role = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
+Role = Literal["weight", "bias", "scale", "shift", "mean", "variance", "step", "zero"]
 AxisOf = Literal[
     "out", "in", None
 ]  # whose channels an axis of a parameter follows: the op's output, its input, nobody's
@@ -53,7 +53,8 @@ class Parameter(NamedTuple):
         name: for instance "block3.depthwise.conv.weight".
         shape: of the array.
         axes: one entry an axis. The "in" axis of a grouped convolution counts within its group.
-        role: what it is for; "mean" and "variance" are statistics, not trained.
+        role: what it is for; "mean" and "variance" are statistics, "step" and "zero" the scale and the zero point of integers;
+            these are not trained.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Parameter(NamedTuple):
     @property
     def is_trained(self) -> bool:
         """Whether an optimizer changes it."""
-        return self.role not in ("mean", "variance")
+        return self.role not in ("mean", "variance", "step", "zero")
 
     @property
     def size(self) -> int:
@@ -113,7 +114,10 @@ class Pad(Op):
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Op):
-    """Convolution; then batch norm, where `batch_norm_eps` is a number; then the activation, where it has one."""
+    """Convolution; then batch norm, where `batch_norm_eps` is a number; then the activation, where it has one.
+
+    Filters with a `weight_limit` are integers from -limit to limit times a step for each output channel.
+    """
 
     in_channels: int
     kernel: Pair
@@ -124,6 +128,7 @@ class Conv(Op):
     has_bias: bool = False
     batch_norm_eps: float | None = None
     activation: str | None = None
+    weight_limit: int | None = None
 
     @property
     def out_channels(self) -> int:
@@ -150,14 +155,15 @@ class Conv(Op):
                 ("running_var", "variance"),
             )
             found += [Parameter(f"{self.name}.bn.{name}", (out,), ("out",), role) for name, role in names]
-        return tuple(found)
+        return (*found, *_steps(self.name, out, self.weight_limit))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Op):
-    """Fully connected layer with bias on a 1x1 tensor."""
+    """Fully connected layer with bias on a 1x1 tensor; `weight_limit` as in `Conv`."""
 
     in_channels: int
+    weight_limit: int | None = None
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return weight (out, in) and bias (out)."""
@@ -165,7 +171,13 @@ class Linear(Op):
         return (
             Parameter(f"{self.name}.weight", (out, self.in_channels), ("out", "in"), "weight"),
             Parameter(f"{self.name}.bias", (out,), ("out",), "bias"),
+            *_steps(self.name, out, self.weight_limit),
         )
+
+
+def _steps(name: str, out: int, limit: int | None) -> tuple[Parameter, ...]:
+    """Return what integer weights are multiplied with, one number an output channel; nothing where they are no integers."""
+    return () if limit is None else (Parameter(f"{name}.weight_quant.scale", (out,), ("out",), "step"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +247,26 @@ class Dropout(Op):
     """Dropout in training; nothing at any other time."""
 
     rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeQuant(Op):
+    """The nearest of 256 values, scale * (n - zero_point) with n in 0..255, as a float.
+
+    `like` names another op of this kind whose scale and zero point it shares; None: it has its own. Source: Jacob et al. 2017,
+    arXiv:1712.05877, section 2.1 and 3.
+    """
+
+    like: str | None = None
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return scale and zero point, a number each."""
+        if self.like is not None:
+            return ()
+        return (
+            Parameter(f"{self.name}.scale", (), (), "step"),
+            Parameter(f"{self.name}.zero_point", (), (), "zero"),
+        )
 
 
 ACTIVATIONS = ("relu", "relu6", "hard_swish", "hard_sigmoid")

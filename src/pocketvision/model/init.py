@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pocketvision.model.graph import Graph, Parameter
 
 CLASSIFIER_STD = 0.01
+ACTIVATION_STEP, WEIGHT_STEP = 6 / 255, 0.01
 
 
 def initial_arrays(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -16,6 +17,7 @@ def initial_arrays(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
 
     Convolutions: normal with variance 2 / (numbers each output is summed from). Source: He et al. 2015,
     arXiv:1502.01852, eq. 10. Fully connected: normal with a standard deviation of 0.01. Batch norm: identity. Biases: 0.
+    Integers: ReLU6's range for activations, and a hundredth a step for weights; `compress` finds those that are true.
 
     Args:
         graph: any graph.
@@ -27,6 +29,8 @@ def initial_arrays(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
 def _draw(parameter: Parameter, seed: int) -> NDArray[np.float32]:
     if parameter.role in ("scale", "variance"):
         return np.ones(parameter.shape, np.float32)
+    if parameter.role == "step":
+        return np.full(parameter.shape, WEIGHT_STEP if parameter.shape else ACTIVATION_STEP, np.float32)
     if parameter.role != "weight":
         return np.zeros(parameter.shape, np.float32)
     fan_in = math.prod(parameter.shape[1:])

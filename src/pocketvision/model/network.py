@@ -77,7 +77,9 @@ class Network(nn.Module):
             case ops.Conv():
                 return self._convolve(op, x)
             case ops.Linear():
-                product: Tensor = self.get_submodule(op.name)(x.flatten(1))
+                linear: Any = self.get_submodule(op.name)
+                x = x.flatten(1)
+                product: Tensor = linear(x) if op.weight_limit is None else F.linear(x, self._filters(op), linear.bias)
                 return product[:, :, None, None]
             case ops.Activation(kind=kind):
                 return _activate(x, kind)
@@ -100,6 +102,9 @@ class Network(nn.Module):
                 return F.avg_pool2d(x, x.shape[2:])  # its gradient stays channels last, that of mean does not
             case ops.Dropout(rate=rate):
                 return F.dropout(x, rate, self.training)
+            case ops.FakeQuant(name=name, like=like):
+                own: Any = self.get_submodule(like or name)
+                return torch.fake_quantize_per_tensor_affine(x, own.scale, own.zero_point.int(), 0, 255)
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): network.py does not say how to run it.")
 
     def _convolve(self, op: ops.Conv, x: Tensor) -> Tensor:
@@ -107,18 +112,31 @@ class Network(nn.Module):
         conv: Any = self.get_submodule(f"{op.name}.conv")
         bn: Any = None if op.batch_norm_eps is None else self.get_submodule(f"{op.name}.bn")
         folds = bn is not None and self.training and not bn.training
-        weight, bias = _folded(conv, bn) if folds else (conv.weight, conv.bias)
+        weight, bias = _folded(conv, bn) if folds else (self._filters(op), conv.bias)
         y: Tensor
         if self.training and is_plain(conv, nn.Conv2d) and can_take_depthwise(op, x, weight):
             y = depthwise(x, weight, bias, op.stride.height, op.padding, _pads_first(op))
         else:
             x = _pad(x, op.padding, 0.0) if _pads_first(op) else x
-            y = F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups) if folds else conv(x)
+            if folds or op.weight_limit is not None:
+                y = F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+            else:
+                y = conv(x)
         if bn is None or folds:
             return _activate(y, op.activation)
         if can_fuse(y, bn, op.activation):
             return fused_batch_norm(y, bn, op.activation)
         return _activate(bn(y), op.activation)
+
+    def _filters(self, op: ops.Conv | ops.Linear) -> Tensor:
+        """The weights, where they are integers times a step as floats of those values."""
+        owner: Any = self.get_submodule(f"{op.name}.conv" if isinstance(op, ops.Conv) else op.name)
+        weight: Tensor = owner.weight
+        if op.weight_limit is None:
+            return weight
+        scale: Any = self.get_submodule(f"{op.name}.weight_quant").scale
+        zeros = torch.zeros_like(scale, dtype=torch.int32)
+        return torch.fake_quantize_per_channel_affine(weight, scale, zeros, 0, -op.weight_limit, op.weight_limit)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return copies of the graph's parameters by name, float32."""
@@ -157,13 +175,30 @@ def _modules(op: Op) -> dict[str, nn.Module]:
                 groups=op.groups,
                 bias=op.has_bias,
             )
-            if op.batch_norm_eps is None:
-                return {f"{op.name}.conv": conv}
-            return {f"{op.name}.conv": conv, f"{op.name}.bn": nn.BatchNorm2d(op.out_channels, eps=op.batch_norm_eps)}
+            found: dict[str, nn.Module] = {f"{op.name}.conv": conv}
+            if op.batch_norm_eps is not None:
+                found[f"{op.name}.bn"] = nn.BatchNorm2d(op.out_channels, eps=op.batch_norm_eps)
+            return found | _steps(op)
         case ops.Linear():
-            return {op.name: nn.Linear(op.in_channels, op.shape.channels)}
+            return {op.name: nn.Linear(op.in_channels, op.shape.channels)} | _steps(op)
+        case ops.FakeQuant(like=None):
+            return {op.name: _steps_of(scale=torch.ones(()), zero_point=torch.zeros(()))}
         case _:
             return {}
+
+
+def _steps(op: ops.Conv | ops.Linear) -> dict[str, nn.Module]:
+    """Return what holds the steps of integer weights, where the op has them."""
+    if op.weight_limit is None:
+        return {}
+    return {f"{op.name}.weight_quant": _steps_of(scale=torch.ones(op.shape.channels))}
+
+
+def _steps_of(**buffers: Tensor) -> nn.Module:
+    module = nn.Module()
+    for name, values in buffers.items():
+        module.register_buffer(name, values)
+    return module
 
 
 def _attach(root: nn.Module, name: str, module: nn.Module) -> None:

@@ -25,6 +25,8 @@ class _Writer:
         self.arrays = arrays
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
+        self.steps: dict[str, float] = {}  # of tensors that are integers
+        self.made: dict[str, Op] = {}  # by their names
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
@@ -37,6 +39,16 @@ class _Writer:
     def own(self, name: str) -> str:
         """An array of the graph as an initializer."""
         return self.constant(name, np.ascontiguousarray(self.arrays[name], np.float32))
+
+    def drop_unread(self, wanted: set[str]) -> None:
+        """Leave out nodes and initializers that nothing reads, such as a normalisation that became part of a range."""
+        kept = []
+        for node in reversed(self.nodes):
+            if wanted.intersection(node.output):
+                wanted.update(node.input)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.initializers = {name: value for name, value in self.initializers.items() if name in wanted}
 
     def check_names(self) -> None:
         """Raise if an op bears a name that the file needs for something else."""
@@ -73,6 +85,7 @@ def write_onnx(
     scale = writer.constant("temperature", np.array(temperature, np.float32))
     writer.node("Softmax", [writer.node("Div", ["logits", scale], "logits.calibrated")], "probabilities", axis=1)
     writer.check_names()
+    writer.drop_unread({"probabilities", *sizes})
 
     proto = helper.make_graph(
         writer.nodes,
@@ -103,6 +116,7 @@ def _write_op(writer: _Writer, op: Op, inputs: list[str]) -> None:
     if type(op) not in WRITERS:
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
     WRITERS[type(op)](writer, op, inputs)
+    writer.made[op.name] = op
 
 
 def _activated(writer: _Writer, name: str, activation: str | None, write: Callable[[str], Any]) -> None:
@@ -143,7 +157,8 @@ def _pad(writer: _Writer, op: ops.Pad, inputs: list[str]) -> None:
 
 
 def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
-    arrays = [writer.own(p.name) for p in op.parameters()]
+    names = [p.name for p in op.parameters()]
+    arrays = [writer.own(name) for name in names] if op.weight_limit is None else _integers(writer, op, inputs[0])
     _activated(
         writer,
         op.name,
@@ -161,7 +176,56 @@ def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
     )
 
 
+def _integers(writer: _Writer, op: ops.Conv | ops.Linear, x: str) -> list[str]:
+    """Write int8 weights and an int32 bias, each with the node that makes floats of it; return these floats' names."""
+    assert op.weight_limit is not None
+    weight, bias = (next((p.name for p in op.parameters() if p.role == role), None) for role in ("weight", "bias"))
+    assert weight is not None
+    step = np.asarray(writer.arrays[f"{op.name}.weight_quant.scale"], np.float32)
+    filters = np.asarray(writer.arrays[weight], np.float32)
+    if isinstance(op, ops.Linear):
+        filters = filters[:, :, None, None]
+    whole = np.rint(filters / step[:, None, None, None]).clip(-op.weight_limit, op.weight_limit).astype(np.int8)
+    found = [_dequantize(writer, weight, whole, step)]
+    if bias is not None:
+        fine = step * np.float32(writer.steps[x])
+        largest = np.iinfo(np.int32).max
+        sums = np.rint(np.asarray(writer.arrays[bias], np.float64) / fine).clip(-largest, largest).astype(np.int32)
+        found.append(_dequantize(writer, bias, sums, fine))
+    return found
+
+
+def _dequantize(writer: _Writer, name: str, whole: NDArray[Any], step: NDArray[np.float32]) -> str:
+    zeros = writer.constant(f"{name}.zero", np.zeros(len(step), whole.dtype))
+    inputs = [writer.constant(name, whole), writer.constant(f"{name}.step", step), zeros]
+    return writer.node("DequantizeLinear", inputs, f"{name}.float", axis=0)
+
+
+def _fake_quant(writer: _Writer, op: ops.FakeQuant, inputs: list[str]) -> None:
+    """QuantizeLinear and back; a range that pixels have anyway is written as pixels."""
+    owner = op.like or op.name
+    scale = np.asarray(writer.arrays[f"{owner}.scale"], np.float32)
+    zero = np.asarray(writer.arrays[f"{owner}.zero_point"]).astype(np.uint8)
+    writer.steps[op.name] = float(scale)
+    step = [writer.constant(f"{owner}.scale", scale), writer.constant(f"{owner}.zero_point", zero)]
+    source = writer.made.get(inputs[0])
+    whole = f"{op.name}.uint8"
+    if isinstance(source, ops.Normalize) and is_range_of_pixels(source, scale, zero):
+        whole = "image.nchw"
+    else:
+        writer.node("QuantizeLinear", [*inputs, *step], whole)
+    writer.node("DequantizeLinear", [whole, *step], op.name)
+
+
+def is_range_of_pixels(op: ops.Normalize, scale: NDArray[Any], zero: NDArray[Any]) -> bool:
+    """Whether the 256 values of a range are the 256 values of a normalised pixel, the same in all channels."""
+    return len({*op.mean}) == len({*op.std}) == 1 and (1 / op.std[0], op.mean[0]) == (float(scale), float(zero))
+
+
 def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
+    if op.weight_limit is not None:  # engines know integer convolutions better than integer matrices
+        writer.node("Conv", [*inputs, *_integers(writer, op, inputs[0])], op.name)
+        return
     flat = writer.node("Flatten", inputs, f"{op.name}.input", axis=1)
     arrays = [writer.own(p.name) for p in op.parameters()]
     product = writer.node("Gemm", [flat, *arrays], f"{op.name}.product", transB=1)
@@ -171,6 +235,12 @@ def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
 
 def _add(writer: _Writer, op: ops.Add, inputs: list[str]) -> None:
     _activated(writer, op.name, op.activation, lambda name: writer.node("Add", inputs, name))
+
+
+def _dropout(writer: _Writer, op: ops.Dropout, inputs: list[str]) -> None:
+    writer.node("Identity", inputs, op.name)
+    if inputs[0] in writer.steps:
+        writer.steps[op.name] = writer.steps[inputs[0]]
 
 
 def _split(writer: _Writer, op: ops.Split, inputs: list[str]) -> None:
@@ -220,5 +290,6 @@ WRITERS: dict[type[Op], Callable[[_Writer, Any, list[str]], Any]] = {
     ops.MaxPool: _pool("MaxPool"),
     ops.AveragePool: _pool("AveragePool", count_include_pad=1),
     ops.GlobalPool: lambda writer, op, inputs: writer.node("GlobalAveragePool", inputs, op.name),
-    ops.Dropout: lambda writer, op, inputs: writer.node("Identity", inputs, op.name),
+    ops.Dropout: _dropout,
+    ops.FakeQuant: _fake_quant,
 }

@@ -117,6 +117,7 @@ def _follow(op: Op, inputs: list[Ints], channels: _Channels) -> Ints:
             | ops.AveragePool()
             | ops.GlobalPool()
             | ops.Dropout()
+            | ops.FakeQuant()
         ):
             return inputs[0]
     raise GraphError(f"op {op.name!r} ({type(op).__name__}): spaces.py does not say where its channels come from.")

@@ -1,0 +1,144 @@
+"""Static ranges: what values each tensor takes on real images, and the 256 steps that cover them best."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pocketvision.data.loader import Pixels, to_tensor
+from pocketvision.events import Progress
+from pocketvision.model.fake_quant import without_fake_quant
+from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear, Normalize
+from pocketvision.model.network import Network
+from pocketvision.model.rewrite import Arrays
+
+Method = Literal["largest", "percentile", "mse"]
+METHODS: tuple[Method, ...] = ("largest", "percentile", "mse")
+LEVELS = 255  # steps between the ends of a range
+BINS = 2048
+BATCH = 32
+KEPT = 0.9999  # of the values, by "percentile"
+SHRINKS = np.linspace(1.0, 0.2, 81)  # of the whole range, that "mse" tries
+SMALLEST = 1e-8  # step
+
+
+@dataclass(frozen=True)
+class Values:
+    """What values one tensor takes.
+
+    Attributes:
+        low, high: smallest and largest.
+        counts: (BINS,) of equal width between these.
+    """
+
+    low: float
+    high: float
+    counts: NDArray[np.int64]
+
+    @property
+    def centers(self) -> NDArray[np.float64]:
+        """The middle of each bin."""
+        edges = np.linspace(self.low, self.high, BINS + 1)
+        middle: NDArray[np.float64] = (edges[:-1] + edges[1:]) / 2
+        return middle
+
+
+def observe(
+    graph: Graph, arrays: Arrays, images: NDArray[np.uint8] | Pixels
+) -> Generator[Progress, None, dict[str, Values]]:
+    """Return what values the tensors take that are to become integers, in float arithmetic.
+
+    Args:
+        graph: with FakeQuant ops.
+        arrays: its parameters; steps and zero points are not needed.
+        images: (N, R, R, C) uint8, for instance 500 training images.
+
+    Returns:
+        The values by the names of the FakeQuant ops that have a scale of their own.
+    """
+    plain = without_fake_quant(graph)
+    network = Network(plain, seed=None).eval().to(memory_format=torch.channels_last)
+    network.load_arrays({p.name: arrays[p.name] for p in plain.parameters()})
+    readers: dict[str, list[str]] = {}
+    for op in graph.ops:
+        if isinstance(op, FakeQuant) and op.like is None:
+            readers.setdefault(op.inputs[0], []).append(op.name)
+    ends = {name: (np.inf, -np.inf) for name in readers}
+    counts = {name: np.zeros(BINS, np.int64) for name in readers}
+    done, steps = 0, 2 * -(-len(images) // BATCH)
+    for is_counting in (False, True):
+        for start in range(0, len(images), BATCH):
+            with torch.inference_mode():
+                tensors = network.forward_features(to_tensor(images[start : start + BATCH]), tuple(readers))
+            for name in readers:
+                values, (low, high) = tensors[name], ends[name]
+                if not is_counting:
+                    ends[name] = min(low, float(values.min())), max(high, float(values.max()))
+                elif high > low:
+                    found = torch.histc(values.float(), BINS, low, high)
+                    counts[name] += found.numpy().astype(np.int64)
+            done += 1
+            yield Progress("looking at ranges", done, steps)
+    return {quant: Values(*ends[name], counts[name]) for name, quants in readers.items() for quant in quants}
+
+
+def find_steps(
+    graph: Graph, arrays: Arrays, values: Mapping[str, Values], method: Method
+) -> dict[str, NDArray[np.float32]]:
+    """Return the parameters of a graph in integers: those that are given, and all steps and zero points.
+
+    Args:
+        graph: with FakeQuant ops and int8 weights.
+        arrays: its other parameters.
+        values: see `observe`.
+        method: for tensors: "largest" covers all values, "percentile" all but one in 10,000, "mse" has the least squared error.
+            Weights are covered whole.
+    """
+    found = {
+        p.name: np.asarray(arrays[p.name], np.float32) for p in graph.parameters() if p.role not in ("step", "zero")
+    }
+    made = {op.name: op for op in graph.ops}
+    for op in graph.ops:
+        if isinstance(op, Conv | Linear) and op.weight_limit is not None:
+            weight = found[next(p.name for p in op.parameters() if p.role == "weight")]
+            largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
+            found[f"{op.name}.weight_quant.scale"] = np.maximum(largest / op.weight_limit, SMALLEST)
+        elif isinstance(op, FakeQuant) and op.like is None:
+            source = made.get(op.inputs[0])
+            if isinstance(source, Normalize) and len({*source.mean}) == len({*source.std}) == 1:
+                scale, zero = 1 / source.std[0], source.mean[0]  # the pixels themselves
+            else:
+                scale, zero = _step_of(*chosen_range(values[op.name], method))
+            found[f"{op.name}.scale"] = np.array(scale, np.float32)
+            found[f"{op.name}.zero_point"] = np.array(zero, np.float32)
+    return found
+
+
+def chosen_range(values: Values, method: Method) -> tuple[float, float]:
+    """Return the ends of the range that a method takes; 0 lies within, as zeros pad."""
+    low, high = min(values.low, 0.0), max(values.high, 0.0)
+    if method == "largest" or not values.counts.any():
+        return low, high
+    if method == "percentile":
+        share = np.cumsum(values.counts) / values.counts.sum()
+        tail = (1 - KEPT) / 2
+        bottom, top = np.searchsorted(share, [tail, 1 - tail]).clip(0, BINS - 1)
+        return min(float(values.centers[bottom]), 0.0), max(float(values.centers[top]), 0.0)
+    errors = [_squared_error(values, low * shrink, high * shrink) for shrink in SHRINKS]
+    best = float(SHRINKS[int(np.argmin(errors))])
+    return low * best, high * best
+
+
+def _step_of(low: float, high: float) -> tuple[float, float]:
+    """Return scale and zero point of a range; its ends move so that 0 is one of the values."""
+    scale = max((high - low) / LEVELS, SMALLEST)
+    return scale, float(np.clip(np.rint(-low / scale), 0, LEVELS))
+
+
+def _squared_error(values: Values, low: float, high: float) -> float:
+    scale, zero = _step_of(low, high)
+    whole = (np.rint(values.centers / scale) + zero).clip(0, LEVELS)
+    return float((values.counts * (values.centers - (whole - zero) * scale) ** 2).sum())
