@@ -32,11 +32,15 @@ class Values:
     Attributes:
         low, high: smallest and largest.
         counts: (BINS,) of equal width between these.
+        largest: (C,) the largest |value| of each channel.
+        means: (C,) of each channel.
     """
 
     low: float
     high: float
     counts: NDArray[np.int64]
+    largest: NDArray[np.float64]
+    means: NDArray[np.float64]
 
     @property
     def centers(self) -> NDArray[np.float64]:
@@ -66,8 +70,10 @@ def observe(
     for op in graph.ops:
         if isinstance(op, FakeQuant) and op.like is None:
             readers.setdefault(op.inputs[0], []).append(op.name)
-    ends = {name: (np.inf, -np.inf) for name in readers}
+    ends = dict.fromkeys(readers, (np.inf, -np.inf))
+    channels = {name: plain.shape_of(name).channels for name in readers}
     counts = {name: np.zeros(BINS, np.int64) for name in readers}
+    largest, sums = ({name: np.zeros(channels[name]) for name in readers} for _ in range(2))
     done, steps = 0, 2 * -(-len(images) // BATCH)
     for is_counting in (False, True):
         for start in range(0, len(images), BATCH):
@@ -77,12 +83,18 @@ def observe(
                 values, (low, high) = tensors[name], ends[name]
                 if not is_counting:
                     ends[name] = min(low, float(values.min())), max(high, float(values.max()))
+                    largest[name] = np.maximum(largest[name], values.abs().amax((0, 2, 3)).numpy())
+                    sums[name] += values.mean((2, 3)).double().sum(0).numpy()
                 elif high > low:
                     found = torch.histc(values.float(), BINS, low, high)
                     counts[name] += found.numpy().astype(np.int64)
             done += 1
             yield Progress("looking at ranges", done, steps)
-    return {quant: Values(*ends[name], counts[name]) for name, quants in readers.items() for quant in quants}
+    return {
+        quant: Values(*ends[name], counts[name], largest[name], sums[name] / len(images))
+        for name, quants in readers.items()
+        for quant in quants
+    }
 
 
 def find_steps(

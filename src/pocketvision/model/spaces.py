@@ -88,17 +88,19 @@ class _Channels:
         return a
 
 
-def _follow(op: Op, inputs: list[Ints], channels: _Channels) -> Ints:
+def _follow(op: Op, inputs: list[Ints], channels: _Channels, is_of_factors: bool) -> Ints:
     """Return the channels of the op's output."""
     match op:
         case ops.Conv(is_depthwise=True):
-            return inputs[0]
+            return channels.open(op.name, op.shape.channels) if is_of_factors else inputs[0]
         case ops.Conv(groups=groups):
             if groups > 1:
                 channels.mark(inputs[0], f"{op.name} reads", groups)
             return channels.open(op.name, op.shape.channels, groups)
         case ops.Linear():
             return channels.open(op.name, op.shape.channels)
+        case ops.Mul() if is_of_factors:
+            return inputs[0]
         case ops.Add() | ops.Mul():
             return channels.unite(inputs[0], inputs[1])
         case ops.Concat():
@@ -124,12 +126,12 @@ def _follow(op: Op, inputs: list[Ints], channels: _Channels) -> Ints:
 
 
 @lru_cache(maxsize=512)
-def _spaces_of(graph_id: "_ByIdentity") -> Spaces:
+def _spaces_of(graph_id: "_ByIdentity", is_of_factors: bool = False) -> Spaces:
     graph = graph_id.graph
     channels = _Channels()
     tensors = {"image": channels.open("image", graph.image.channels)}
     for op in graph.ops:
-        tensors[op.name] = _follow(op, [tensors[name] for name in op.inputs], channels)
+        tensors[op.name] = _follow(op, [tensors[name] for name in op.inputs], channels, is_of_factors)
 
     root = np.array([channels.find(i) for i in range(len(channels.parent))])
     keys = _part_keys(root, channels)
@@ -194,3 +196,11 @@ def spaces(graph: Graph) -> Spaces:
     [('image', 3), ('stem', 8), ('block1.pointwise', 16)]
     """
     return _spaces_of(_ByIdentity(graph))
+
+
+def factor_spaces(graph: Graph) -> Spaces:
+    """Return the spaces within which a factor that multiplies a channel multiplies all that are the same.
+
+    Depthwise filters end such a space, as they can take a factor back, and a gate's own channels are not multiplied.
+    """
+    return _spaces_of(_ByIdentity(graph), is_of_factors=True)

@@ -1,0 +1,210 @@
+"""The ladder: from a float network to one in integers that passes the gate, by as little work as that takes."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.compress.bias import correct_biases
+from pocketvision.compress.equalise import equalise, with_relu
+from pocketvision.compress.gate import MAX_DROP, Verdict, judge
+from pocketvision.compress.ranges import METHODS, Values, find_steps, observe
+from pocketvision.data.loader import Pixels
+from pocketvision.events import Event, Note, Progress
+from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant
+from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear
+from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.model.rewrite import Arrays, fold_batch_norm
+from pocketvision.run.engines import OnnxRuntime
+
+BATCH = 32
+MOST_FLOATS = 0.25  # of the convolutions: with more of them left in floats it is no network in integers
+
+Images = NDArray[np.uint8] | Pixels
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was tried, and what came of it.
+
+    Attributes:
+        rung: 1 to 3.
+        what: in words, for the report.
+        verdict: on the validation images.
+    """
+
+    rung: int
+    what: str
+    verdict: Verdict
+
+
+@dataclass
+class Climbed:
+    """Where the ladder ended.
+
+    Attributes:
+        graph, arrays: the best network in integers.
+        verdict: on it.
+        rung: that gave it.
+        floats: convolutions and fully connected layers that stay in floats.
+        trace: all that was tried, in order.
+        model: its file, without a record.
+    """
+
+    graph: Graph
+    arrays: dict[str, NDArray[np.float32]]
+    verdict: Verdict
+    rung: int
+    model: bytes
+    floats: tuple[str, ...] = ()
+    trace: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What all rungs share.
+
+    Attributes:
+        calibration: images to find ranges with, (N, R, R, C) uint8; training images.
+        validation: images to judge by.
+        labels: of the validation images, (N,).
+        max_drop: points of top-1 that may be lost.
+        weight_limit: see `insert_fake_quant`.
+    """
+
+    calibration: Images
+    validation: Images
+    labels: NDArray[np.int64]
+    max_drop: float = MAX_DROP
+    weight_limit: int = WEIGHT_LIMIT
+
+    def climb(self, graph: Graph, arrays: Arrays) -> Generator[Event, None, Climbed]:
+        """Return the first network in integers that passes the gate; else the one that loses least.
+
+        Args:
+            graph: the float network, with or without batch norms.
+            arrays: its parameters.
+        """
+        plain, weights = fold_batch_norm(graph, arrays)
+        float_logits = yield from self._logits(write_onnx(plain, weights))
+        best = yield from self._static(plain, weights, float_logits, 1, "static ranges")
+        trace = list(best.trace)
+        for rung in (self._equalised, self._kept_in_floats):
+            if best.verdict.passes:
+                break
+            found = yield from rung(plain, weights, float_logits, best)
+            trace += found.trace
+            if found.verdict.passes or found.verdict.drop < best.verdict.drop:
+                best = found
+        best.trace = trace
+        return best
+
+    def _static(
+        self,
+        graph: Graph,
+        arrays: Arrays,
+        float_logits: NDArray[np.float32],
+        rung: int,
+        what: str,
+        corrects: bool = False,
+        floats: tuple[str, ...] = (),
+    ) -> Generator[Event, None, Climbed]:
+        """Find ranges by each method; return what loses least."""
+        integers = insert_fake_quant(graph, floats, self.weight_limit)
+        values = yield from observe(integers, arrays, self.calibration)
+        tried: list[Climbed] = []
+        trace = []
+        for method in METHODS:
+            steps = find_steps(integers, arrays, values, method)
+            if corrects:
+                steps = correct_biases(integers, steps, values)
+            found = yield from self._judged(integers, steps, float_logits, rung, floats)
+            trace.append(Step(rung, f"{what}, {method}", found.verdict))
+            yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
+            tried.append(found)
+        best = min(tried, key=lambda one: (not one.verdict.passes, one.verdict.drop))
+        best.trace = trace
+        return best
+
+    def _equalised(
+        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], best: Climbed
+    ) -> Generator[Event, None, Climbed]:
+        """Rung 2: channels of like ranges, and biases that make up for what rounding moves."""
+        integers = insert_fake_quant(graph, (), self.weight_limit)
+        values = yield from observe(integers, arrays, self.calibration)
+        largest = reach_by_op(integers, values)
+        found: list[Climbed] = []
+        for changed, what in ((graph, "equalised"), (with_relu(graph), "equalised across ReLU6 made ReLU")):
+            if found and changed == graph:
+                continue
+            balanced, skipped = equalise(changed, arrays, largest)
+            said = f"{what}, biases corrected" + (f", {len(skipped)} layers skipped" if skipped else "")
+            found.append((yield from self._static(changed, balanced, float_logits, 2, said, corrects=True)))
+            if found[-1].verdict.passes:
+                break
+        taken = min(found, key=lambda one: (not one.verdict.passes, one.verdict.drop))
+        taken.trace = [step for one in found for step in one.trace]
+        return taken
+
+    def _kept_in_floats(
+        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], best: Climbed
+    ) -> Generator[Event, None, Climbed]:
+        """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
+        names = [op.name for op in graph.ops if isinstance(op, Conv | Linear)]
+        integers = insert_fake_quant(graph, (), self.weight_limit)
+        values = yield from observe(integers, arrays, self.calibration)
+        alone: dict[str, float] = {}
+        for i, name in enumerate(names):
+            others = tuple(other for other in names if other != name)
+            only = insert_fake_quant(graph, others, self.weight_limit)
+            one = yield from self._judged(only, find_steps(only, arrays, values, "mse"), float_logits, 3, others)
+            alone[name] = one.verdict.drop
+            yield Progress("finding sensitive layers", i + 1, len(names))
+        ranked = sorted(names, key=lambda name: -alone[name])
+        most = max(1, int(MOST_FLOATS * len(names)))
+        floats: tuple[str, ...] = ()
+        trace: list[Step] = []
+        found = best
+        while len(floats) < most:
+            floats = tuple(ranked[: min(most, 2 * len(floats) or 1)])
+            mixed = insert_fake_quant(graph, floats, self.weight_limit)
+            found = yield from self._judged(mixed, find_steps(mixed, arrays, values, "mse"), float_logits, 3, floats)
+            trace.append(Step(3, f"{len(floats)} of {len(names)} layers in floats", found.verdict))
+            yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
+            if found.verdict.passes:
+                break
+        found.trace = trace
+        return found
+
+    def _judged(
+        self,
+        graph: Graph,
+        arrays: dict[str, NDArray[np.float32]],
+        float_logits: NDArray[np.float32],
+        rung: int,
+        floats: tuple[str, ...],
+    ) -> Generator[Event, None, Climbed]:
+        """Write a network and judge what the engine says of its file."""
+        model = write_onnx(graph, arrays)
+        logits = yield from self._logits(model)
+        return Climbed(graph, arrays, judge(float_logits, logits, self.labels, self.max_drop), rung, model, floats)
+
+    def _logits(self, model: bytes) -> Generator[Progress, None, NDArray[np.float32]]:
+        engine, found = OnnxRuntime(model), []
+        for start in range(0, len(self.validation), BATCH):
+            found.append(engine.run(np.asarray(self.validation[start : start + BATCH]))["logits"])
+            yield Progress("judging integers", min(start + BATCH, len(self.validation)), len(self.validation))
+        return np.concatenate(found)
+
+
+def reach_by_op(graph: Graph, values: dict[str, Values]) -> dict[str, NDArray[np.float64]]:
+    """Return the largest |value| of each channel by the op that gives it, from what was seen before its range."""
+    return {
+        op.inputs[0]: values[op.name].largest for op in graph.ops if isinstance(op, FakeQuant) and op.name in values
+    }
+
+
+def _words(verdict: Verdict) -> str:
+    passed = "passes" if verdict.passes else "; ".join(verdict.problems)
+    return f"{verdict.drop:+.2f} +- {100 * verdict.standard_error:.2f} points lost, {passed}"

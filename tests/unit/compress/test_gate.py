@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from pocketvision.compress.gate import judge, mcnemar
+from pocketvision.errors import BadOption
+
+
+def answers(labels, classes):
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def judged(lost, won, images=1000, classes=4, **options):
+    """A network that loses and wins so many images."""
+    labels = np.arange(images) % classes
+    before, after = labels.copy(), labels.copy()
+    before[lost : lost + won] = (labels[lost : lost + won] + 1) % classes
+    after[:lost] = (labels[:lost] + 1) % classes
+    return judge(answers(before, classes), answers(after, classes), labels, **options)
+
+
+def test_the_same_answers_pass():
+    verdict = judged(0, 0)
+    assert (verdict.drop, verdict.standard_error, verdict.p, verdict.agreement, verdict.problems) == (0, 0, 1, 1, ())
+
+
+@pytest.mark.parametrize(("lost", "won", "passes"), [(10, 0, True), (11, 0, False), (40, 35, True), (0, 50, True)])
+def test_a_point_may_be_lost(lost, won, passes):
+    verdict = judged(lost, won)
+    assert verdict.passes == passes
+    assert verdict.drop == pytest.approx((lost - won) / 10)
+    assert verdict.standard_error == pytest.approx(np.sqrt(lost + won - (lost - won) ** 2 / 1000) / 1000)
+    assert verdict.p == pytest.approx(binomtest(lost, lost + won).pvalue)
+
+
+def test_more_may_be_allowed():
+    assert judged(30, 0, max_drop=3.0).passes
+    assert judged(30, 0).problems == ("top-1 falls by 3.00 points (allowed 1)",)
+
+
+def test_few_images_must_agree():
+    verdict = judged(8, 8, images=400)
+    assert verdict.drop == 0
+    assert verdict.problems == ("96.0% of 400 labels stay as they are (98% are wanted)",)
+    assert judged(8, 8, images=500).passes
+
+
+def test_no_class_may_fall_far():
+    labels = np.repeat(np.arange(10), 200)
+    after = labels.copy()
+    after[:12] = 1  # 12 of class 0: 6 points; over all 0.6
+    verdict = judge(answers(labels, 10), answers(after, 10), labels)
+    assert verdict.problems == ("class 0 falls by 6.0 points (allowed 5)",)
+    few = np.concatenate([labels[150:], labels[:0]])
+    after = few.copy()
+    after[:12] = 1
+    assert judge(answers(few, 10), answers(after, 10), few).passes, "50 images say nothing of a class"
+
+
+def test_many_differences():
+    assert mcnemar(700, 500) == pytest.approx(binomtest(700, 1200).pvalue, rel=0.1)
+
+
+def test_refuses():
+    with pytest.raises(BadOption, match="3 and 3 answers cannot be judged by 2 labels"):
+        judge(answers([0, 1, 0], 2), answers([0, 1, 0], 2), np.array([0, 1]))
