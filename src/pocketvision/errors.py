@@ -21,7 +21,8 @@
     ├── CheckFailed                              1   the file was read, and something in it differs
     │   ├── VerificationFailed
     │   ├── ExportMismatch
-    │   └── BudgetMissed
+    │   ├── BudgetMissed
+    │   └── CompressionFailed
     ├── TrainingFailed                           5
     │   └── NonFiniteLoss
     ├── DiskFailed                               6   the system refused to read or write: full disk, no permission
@@ -141,6 +142,10 @@ class ExportMismatch(CheckFailed):
 
 class BudgetMissed(CheckFailed):
     """The finished file was written and verified, but measured, it is over the budget."""
+
+
+class CompressionFailed(CheckFailed):
+    """No network in integers is as good as it must be."""
 
 
 class TrainingFailed(PocketvisionError):

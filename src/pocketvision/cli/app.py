@@ -15,6 +15,7 @@ import typer
 from pocketvision import __version__
 from pocketvision.cli import (
     bench,
+    compress,
     cut,
     data,
     evaluate,
@@ -48,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, cut, front, predict, evaluate, verify, report, export, probe, bench, info, show, models):
+for verb in (fit, cut, compress, front, predict, evaluate, verify, report, export, probe, bench, info, show, models):
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
 app.add_typer(data.data, name="data")

@@ -15,6 +15,7 @@ from pocketvision.run.wire import metadata
 METADATA_KEY = "pocketvision"
 VERSION = 1
 GOLDEN_TOLERANCE = 1e-4  # of the largest |logit|: what float32 sums in another order may differ by
+MOST_STEPS, NEAR_SHARE, SAME_LABELS = 4, 0.9, 0.75  # of a network in integers
 ALL_LOGITS_UP_TO = 100  # classes; above, 64 evenly spaced logits and the top 5 are kept
 SOME_LOGITS = 64
 
@@ -30,6 +31,8 @@ class Goldens:
         top: (count, up to 5) classes with the largest logits, in falling order.
         largest: the largest |logit| of all, which the tolerance is relative to.
         tolerance: relative.
+        step: of the logits of a network in integers; 0: it is in floats. Integers are summed in other ways on other processors,
+            so its rule is another one, see `compare_goldens`.
     """
 
     count: int
@@ -38,6 +41,7 @@ class Goldens:
     top: tuple[tuple[int, ...], ...]
     largest: float
     tolerance: float = GOLDEN_TOLERANCE
+    step: float = 0.0
     generator: str = "integer hash 1"
 
 
@@ -159,8 +163,8 @@ def golden_images(count: int, resolution: int, channels: int) -> NDArray[np.uint
     return images
 
 
-def make_goldens(logits: NDArray[np.float32]) -> Goldens:
-    """Return what is kept of the logits (count, classes) for the golden images."""
+def make_goldens(logits: NDArray[np.float32], step: float = 0.0) -> Goldens:
+    """Return what is kept of the logits (count, classes) for the golden images; `step`: see `Goldens`."""
     classes = logits.shape[1]
     kept = np.arange(classes)
     if classes > ALL_LOGITS_UP_TO:
@@ -172,7 +176,38 @@ def make_goldens(logits: NDArray[np.float32]) -> Goldens:
         logits=tuple(tuple(float(f"{value:.7g}") for value in row) for row in logits[:, kept]),
         top=tuple(tuple(row) for row in top.tolist()),
         largest=float(np.abs(logits).max()),
+        step=step,
     )
+
+
+def compare_goldens(goldens: Goldens, logits: NDArray[np.float32]) -> tuple[str, str]:
+    """Return what was found on the golden images, and what is wrong with it; empty: nothing.
+
+    In floats, no kept logit may be off by more than `tolerance` of the largest, nor the top five differ. In integers, nine in
+    ten of the kept logits must lie within four steps, and three in four first labels stay, where the first two lie further apart.
+
+    Args:
+        goldens: of the file.
+        logits: (count, classes), of the engine that runs it now.
+    """
+    if not goldens.step:
+        difference = golden_difference(goldens, logits)
+        found = f"{goldens.count} inputs, largest difference {difference:.1e} of the largest |logit|"
+        if difference <= goldens.tolerance:
+            return found, ""
+        return found, f"the logits differ by {difference:.2g} of the largest |logit| (allowed {goldens.tolerance:g})"
+    near = MOST_STEPS * goldens.step
+    off = np.abs(logits[:, list(goldens.indices)] - np.array(goldens.logits))
+    share = float((off <= near).mean())
+    best = np.array([row[0] for row in goldens.top])
+    stays = logits[np.arange(len(best)), best] >= logits.max(axis=1) - near
+    found = (
+        f"{goldens.count} inputs in integers: {share:.0%} of the logits within {MOST_STEPS} steps, "
+        f"{int(stays.sum())} of {len(best)} first labels"
+    )
+    if share >= NEAR_SHARE and stays.mean() >= SAME_LABELS:
+        return found, ""
+    return found, f"{found} ({NEAR_SHARE:.0%} and {SAME_LABELS:.0%} are wanted)"
 
 
 def golden_difference(goldens: Goldens, logits: NDArray[np.float32]) -> float:

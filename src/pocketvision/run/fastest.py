@@ -14,7 +14,7 @@ import numpy as np
 from pocketvision.errors import BadArtifact
 from pocketvision.events import finish
 from pocketvision.files import cache_folder, write_atomically
-from pocketvision.run.artifact import Record, golden_difference, golden_images
+from pocketvision.run.artifact import Record, compare_goldens, golden_images
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, Engine, installed_engines, open_engine
 from pocketvision.run.timing import always, time_interleaved
@@ -105,10 +105,7 @@ def _problem(engine: Engine, record: Record) -> str:
     """Say how an engine's answers differ from the file's goldens; empty: they do not."""
     goldens = record.goldens
     logits = engine.run(golden_images(goldens.count, record.resolution, record.channels))["logits"]
-    difference = golden_difference(goldens, logits)
-    if difference <= goldens.tolerance:
-        return ""
-    return f"its logits differ by {difference:.2g} of the largest |logit| (allowed {goldens.tolerance:g})"
+    return compare_goldens(goldens, logits)[1]
 
 
 def _place(model: bytes, versions: dict[str, str], threads: int | None, batch: int) -> Path:

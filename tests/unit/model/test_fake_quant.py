@@ -75,9 +75,9 @@ def test_layers_that_stay_in_floats():
 
 def test_refuses():
     plain, _ = folded("mobilenet_v1")
-    with pytest.raises(GraphError, match="op 'pool' of .* is no convolution or fully connected layer"):
+    with pytest.raises(GraphError, match=r"op 'pool' of .* is no convolution or fully connected layer"):
         insert_fake_quant(plain, floats=("pool",))
-    with pytest.raises(GraphError, match="op 'stem' of .* has a batch norm; fold it before quantising"):
+    with pytest.raises(GraphError, match=r"op 'stem' of .* has a batch norm; fold it before quantising"):
         insert_fake_quant(small("mobilenet_v1"))
 
 
@@ -90,7 +90,7 @@ def test_the_network_takes_the_values_of_its_steps():
     for name in names:
         steps = tensors[name].double() / float(arrays[f"{name}.scale"]) + float(arrays[f"{name}.zero_point"])
         assert (steps - steps.round()).abs().max() < 1e-3
-        assert 0 <= steps.round().min() and steps.round().max() <= 255
+        assert steps.round().min() >= 0 and steps.round().max() <= 255
 
 
 def test_gradients_reach_all_weights():

@@ -95,7 +95,7 @@ def test_never_takes_an_engine_that_fails_the_goldens(exported, monkeypatch):
     stub_timing(monkeypatch, onnxruntime=10.0, openvino=9.9, broken=0.1)
     found = fastest_engine(exported.content, exported.record)
     assert found.engine == "onnxruntime" and "broken" not in found.timings
-    assert found.refused == {"broken": "its logits differ by 0.1 of the largest |logit| (allowed 0.0001)"}
+    assert found.refused == {"broken": "the logits differ by 0.1 of the largest |logit| (allowed 0.0001)"}
     assert Predictor.open(exported.content).engine.name == "onnxruntime"
 
 
@@ -119,7 +119,7 @@ def test_no_engine_gives_the_goldens(exported, monkeypatch):
     with pytest.raises(BadArtifact) as caught:
         fastest_engine(exported.content, exported.record)
     assert str(caught.value).startswith(
-        "no engine runs the file as it was written: onnxruntime: its logits differ by 0.1"
+        "no engine runs the file as it was written: onnxruntime: the logits differ by 0.1"
     )
     assert str(caught.value).endswith("Try: pocketvision verify FILE")
 
@@ -153,7 +153,7 @@ def test_info_tells_the_choice(exported, monkeypatch):
     found = fastest_engine(exported.content, exported.record)
     assert info_command._engine(found) == (
         f"openvino, measured {found.date}: onnxruntime 10.000 +- 0.500 ms, openvino 5.000 +- 0.500 ms, "
-        "broken refused: its logits differ by 0.1 of the largest |logit| (allowed 0.0001)"
+        "broken refused: the logits differ by 0.1 of the largest |logit| (allowed 0.0001)"
     )
 
 

@@ -1,0 +1,208 @@
+"""From a finished float file to one in integers that is proven as good, and smaller or faster."""
+
+import tempfile
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.compress.gate import MAX_DROP, Verdict
+from pocketvision.compress.ladder import Climbed, Ladder
+from pocketvision.cost.probe import measure_latencies
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.loader import Pixels
+from pocketvision.data.read import read_dataset
+from pocketvision.data.split import split
+from pocketvision.errors import BadData, BadOption, CompressionFailed
+from pocketvision.events import Event, Note
+from pocketvision.export.evaluate import Evaluation, labels_for, score
+from pocketvision.export.network_of import network_of
+from pocketvision.export.seal import seal
+from pocketvision.export.verify import verify_file
+from pocketvision.files import write_atomically
+from pocketvision.fit.measure import measure_file
+from pocketvision.model.fake_quant import WEIGHT_LIMIT
+from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.run.artifact import Record, golden_images, make_goldens
+from pocketvision.run.device import this_device
+from pocketvision.run.engines import DEFAULT, OnnxRuntime
+from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
+from pocketvision.run.predictor import Predictor, read_bytes
+from pocketvision.run.timing import Timing
+
+CALIBRATION_IMAGES = 512
+GOLDENS = 16
+SECONDS = 3.0
+SATURATES = 63  # the largest weight whose products no 16-bit sum can overflow: processors without VNNI
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A file in integers.
+
+    Attributes:
+        file: where it is.
+        climbed: how it was found.
+        score: of the test part, or of validation where there is none.
+        float_latency, latency: of both files on this machine, taking turns.
+        float_bytes, size_bytes: of both files.
+    """
+
+    file: Path
+    climbed: Climbed
+    score: Evaluation
+    float_latency: Timing
+    latency: Timing
+    float_bytes: int
+    size_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "file": str(self.file),
+            **trace_json(self.climbed),
+            "score": self.score.to_json(),
+            "float_latency_ms": self.float_latency.median_ms,
+            "latency_ms": self.latency.median_ms,
+            "float_size_mb": round(self.float_bytes / 1e6, 6),
+            "size_mb": round(self.size_bytes / 1e6, 6),
+        }
+
+
+def trace_json(climbed: Climbed) -> dict[str, Any]:
+    """Return which rung was needed, what it costs in accuracy, and all that was tried."""
+    return {
+        "rung": climbed.rung,
+        "verdict": _verdict_json(climbed.verdict),
+        "floats": list(climbed.floats),
+        "tried": [{"rung": step.rung, "what": step.what, **_verdict_json(step.verdict)} for step in climbed.trace],
+    }
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {"drop": round(verdict.drop, 4), **asdict(verdict), "problems": list(verdict.problems)}
+
+
+def compress_file(
+    file: Path, data: str, out: Path, max_drop: float = MAX_DROP, threads: int = 1
+) -> Generator[Event, None, Compressed]:
+    """Write a file in integers, if one passes the gate.
+
+    Ranges are found on training images, the gate judges on validation images, and the test part, where there is one, scores
+    what came out; the data are divided as `fit` divides them.
+
+    Args:
+        file: a float file that `fit`, `cut` or `export` wrote.
+        data: a folder, a table or a name, as `fit` takes it.
+        out: the new file.
+        max_drop: points of top-1 that may be lost.
+        threads: of the engine, when latency is measured.
+
+    Raises:
+        BadArtifact, BadData, BadOption: the file, the images or an option are wrong.
+        CompressionFailed: no network in integers passes the gate; nothing is written.
+    """
+    if out.resolve() == file.resolve():
+        raise BadOption(f"{str(out)!r} is the float file itself, which stays.", "-o with another name")
+    if not 0 <= max_drop <= 100:
+        raise BadOption(f"max_drop must be 0 to 100 points; got {max_drop:g}.", "--max-drop 1")
+    model = read_bytes(file)
+    predictor = Predictor.open(model, engine=DEFAULT)
+    graph, arrays = network_of(model)
+    dataset = read_dataset(data)
+    labels, parts = labels_for(predictor, dataset), split(dataset)
+    if not len(parts.validation):
+        raise BadData(f"{dataset.name!r} has no validation images; nothing could be judged.", "more images of a class")
+    chosen = parts.train[:: max(1, len(parts.train) // CALIBRATION_IMAGES)][:CALIBRATION_IMAGES]
+    calibration = yield from _prepared(predictor.record, dataset, chosen, "decoding training images")
+    validation = yield from _prepared(predictor.record, dataset, parts.validation, "decoding validation images")
+    limit = WEIGHT_LIMIT if sums_hold() else SATURATES
+    ladder = Ladder(calibration, validation, labels[parts.validation], max_drop, limit)
+    climbed = yield from ladder.climb(graph, arrays)
+    if not climbed.verdict.passes:
+        raise CompressionFailed(
+            f"no network in integers is good enough: the best, {climbed.trace[-1].what if climbed.trace else 'static'}, "
+            f"{'; '.join(climbed.verdict.problems)}.",
+            f"--max-drop {climbed.verdict.drop + 0.1:.1f}, or the float file",
+        )
+    logits = _logits(OnnxRuntime(climbed.model), validation)
+    record = _record(predictor.record, climbed, logits, labels[parts.validation], data)
+    scores = {"validation": record.metrics["validation"]}
+    evaluation = score(logits, labels[parts.validation], "validation", record.temperature, record.unknown_threshold)
+    if len(parts.test):
+        test = yield from _prepared(predictor.record, dataset, parts.test, "decoding test images")
+        found = _logits(OnnxRuntime(climbed.model), test)
+        evaluation = score(found, labels[parts.test], "test", record.temperature, record.unknown_threshold)
+        scores["test"] = evaluation.to_json()
+    kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
+    record = replace(record, metrics={**kept, **scores})
+    image = validation[0:1][0].squeeze()
+    draft = seal(write_onnx(climbed.graph, climbed.arrays, record.temperature), record)
+    measurement = yield from measure_file(draft, image, threads, None)
+    record = replace(record, latencies=(measurement.to_json(),))
+    finished = seal(write_onnx(climbed.graph, climbed.arrays, record.temperature), record)
+    timings = yield from _side_by_side({"float": model, "int8": finished}, threads)
+    if len(finished) >= len(model) and timings["int8"].median_ms >= timings["float"].median_ms:
+        raise CompressionFailed(
+            f"in integers it is neither smaller ({len(finished):,} bytes instead of {len(model):,}) nor faster.",
+            "the float file",
+        )
+    verify_file(finished)
+    write_atomically(out, finished)
+    return Compressed(out, climbed, evaluation, timings["float"], timings["int8"], len(model), len(finished))
+
+
+def sums_hold() -> bool:
+    """Whether this processor adds products of uint8 and int8 without overflow: VNNI on x86, anything else on ARM."""
+    flags = set(this_device().flags)
+    return not flags & {"avx2", "sse4_1"} or bool(flags & {"avx512_vnni", "avx_vnni"})
+
+
+def _prepared(
+    record: Record, dataset: Dataset, indices: NDArray[np.int64], work: str
+) -> Generator[Event, None, Pixels]:
+    pixels = Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing)
+    yield from pixels.decode(work)
+    return pixels
+
+
+def _logits(engine: OnnxRuntime, images: Pixels) -> NDArray[np.float32]:
+    found = [engine.run(images[start : start + BATCH])["logits"] for start in range(0, len(images), BATCH)]
+    return np.concatenate(found)
+
+
+def _record(
+    record: Record, climbed: Climbed, logits: NDArray[np.float32], labels: NDArray[np.int64], data: str
+) -> Record:
+    """Return the record of a file in integers: temperature, threshold, scores and goldens of its own."""
+    temperature = fit_temperature(logits, labels)
+    threshold = unknown_threshold(softmax(logits / temperature), labels)
+    evaluation = score(logits, labels, "validation", temperature, threshold)
+    step = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
+    images = golden_images(GOLDENS, record.resolution, record.channels)
+    goldens = make_goldens(OnnxRuntime(climbed.model).run(images)["logits"], step)
+    return replace(
+        record,
+        model={**record.model, "precision": "int8", "floats": list(climbed.floats)},
+        metrics={**record.metrics, "validation": evaluation.to_json()},
+        temperature=temperature,
+        unknown_threshold=threshold,
+        provenance={**record.provenance, "compressed": trace_json(climbed)},
+        goldens=goldens,
+        digests={},
+    )
+
+
+def _side_by_side(models: Mapping[str, bytes], threads: int) -> Generator[Event, None, dict[str, Timing]]:
+    with tempfile.TemporaryDirectory(prefix="pocketvision-compress-") as folder:
+        paths = {}
+        for name, content in models.items():
+            paths[name] = Path(folder, f"{name}.onnx")
+            paths[name].write_bytes(content)
+        timings: dict[str, Timing] = yield from measure_latencies(paths, threads, SECONDS)
+    yield Note(f"float {timings['float'].median_ms:.3f} ms, int8 {timings['int8'].median_ms:.3f} ms.")
+    return timings
