@@ -43,7 +43,7 @@ def make_record(network: Network, **changes: object) -> Record:
         "resolution": graph.image.height,
         "channels": graph.image.channels,
         "preprocessing": Preprocessing(),
-        "model": {"name": graph.name},
+        "model": {"name": graph.name, **graph.options._asdict()},
         "metrics": {"data": {"fingerprint": "none"}},
         "temperature": 2.0,
         "unknown_threshold": 0.0,

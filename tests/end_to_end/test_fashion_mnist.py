@@ -6,13 +6,19 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commandline import pocketvision, start_program
+from pocketvision.data.loader import Pixels
 from pocketvision.data.named import NAMED
 from pocketvision.data.read import read_dataset
+from pocketvision.events import finish
+from pocketvision.fit.compress import compress_file
+from pocketvision.model.network import Network
 from pocketvision.run.engines import ENGINES
 from pocketvision.run.predictor import Predictor
+from pocketvision.train.evaluate import compute_logits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22); for the others see docs/log.md, less what a
@@ -45,6 +51,7 @@ def test_fit_in_minutes(minutes, fashion_mnist, tmp_path, monkeypatch):
     )  # fmt: skip
     assert plain.stdout == f"top-1 on 10,000 test images: {score['top1']:.4f}\n"
     require_the_same_labels(model)
+    require_integers_as_good(model, score["top1"], tmp_path / "int8.onnx")
 
 
 def require_the_same_labels(file):
@@ -64,3 +71,28 @@ def test_saved_test_images(fashion_mnist, tmp_path):
     subprocess.run([sys.executable, EXAMPLES / "save_test_images.py", tmp_path], check=True, capture_output=True)
     names = {file.stem for file in tmp_path.glob("*.png")}
     assert names == {name.lower().replace("/", "-").replace(" ", "-") for name in NAMED["fashion-mnist"].classes}
+
+
+def require_integers_as_good(file, float_top1, out):
+    """`compress`: no point is lost, and the file computes what the network with fake quantisation does on 1,000 images."""
+    found = finish(compress_file(file, "fashion-mnist", out))
+    assert found.climbed.verdict.passes and found.climbed.verdict.images == 9_000
+    assert found.size_bytes <= 0.35 * found.float_bytes, "most of a small file is not weights"
+    score = json.loads(pocketvision("evaluate", out, "fashion-mnist", "--json").out)
+    assert score["top1"] == found.score.top1 >= float_top1 - 0.01
+    assert "inputs in integers: 100% of the logits within 4 steps" in pocketvision("verify", out).out
+    record = Predictor.open(out).record
+    images = test_images(record)
+    network = Network(found.climbed.graph, seed=None)
+    network.load_arrays(found.climbed.arrays)
+    ours, theirs = compute_logits(network, images), Predictor.open(out).logits(images)
+    steps = np.abs(ours - theirs) / record.goldens.step
+    assert (steps <= 2.01).mean() >= 0.99
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 0.99
+
+
+def test_images(record):
+    """1,000 test images as the network gets them."""
+    dataset = read_dataset("fashion-mnist")
+    test = np.array([i for i, sample in enumerate(dataset.samples) if sample.part == "test"][:1000])
+    return Pixels(dataset, test, record.resolution, record.channels, record.preprocessing)[:1000]
