@@ -98,7 +98,7 @@ def main() -> None:
             for way in WAYS:
                 cell = f"{name}, {way}, seed {seed}"
                 cells[cell] = results.cell(cell, partial(train, pictures, name, way, seed))
-                print(cell, cells[cell], flush=True)
+                print(cell, {what: cells[cell][what] for what in ("top1", "seconds")}, flush=True)
     found = {f"{name}, {way}": compare(cells, name, way) for name in asked.networks for way in WAYS if way != PLAIN}
     results.finish(
         {
