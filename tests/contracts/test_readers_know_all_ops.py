@@ -1,6 +1,7 @@
 """The promise: an op that graph.py declares is understood by everything that reads graphs."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ def everything():
     x = b.max_pool(x, "max", kernel=3, stride=2, padding=ops.Padding(0, 1, 1, 0))
     x = b.average_pool(x, "average", kernel=3, stride=2, padding=ops.Padding(0, 1, 1, 1))
     x = b.dropout(b.global_pool(x, "pool"), "dropout", 0.5)
-    return b.graph("everything", {"logits": b.linear(x, "classifier", 4)})
+    graph = b.graph("everything", {"logits": b.linear(x, "classifier", 4)})
+    quant = ops.FakeQuant(name="quant", inputs=("classifier",), shape=ops.Shape(4, 1, 1), origin=ops.Origin(-1, ""))
+    return replace(graph, ops=(*graph.ops, quant), outputs={"logits": "quant"})
 
 
 class Strange(ops.Op):

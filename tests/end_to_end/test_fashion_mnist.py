@@ -82,7 +82,7 @@ def require_integers_as_good(file, float_top1, out):
     assert score["top1"] == found.score.top1 >= float_top1 - 0.01
     assert "inputs in integers: 100% of the logits within 4 steps" in pocketvision("verify", out).out
     record = Predictor.open(out).record
-    images = test_images(record)
+    images = real_images(record)
     network = Network(found.climbed.graph, seed=None)
     network.load_arrays(found.climbed.arrays)
     ours, theirs = compute_logits(network, images), Predictor.open(out).logits(images)
@@ -91,7 +91,7 @@ def require_integers_as_good(file, float_top1, out):
     assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 0.99
 
 
-def test_images(record):
+def real_images(record):
     """1,000 test images as the network gets them."""
     dataset = read_dataset("fashion-mnist")
     test = np.array([i for i, sample in enumerate(dataset.samples) if sample.part == "test"][:1000])

@@ -108,12 +108,14 @@ def test_training_and_going_on(audited, photos, tmp_path):
     assert audited(*COMMAND, "fit", photos, *words, "-o", folder) == (0, "")  # finished: it is read, and said
 
 
-FINDINGS = 1  # the photographs are of mixed kinds
+# the photographs are of mixed kinds; labels of so short a training may change in integers
+CODES = {"data check": (1,), "compress": (0, 1)}
 VERBS = {
     "predict": ("{model}", "{photos}/cat/000.jpg", "{photos}/rocket"),
     "evaluate": ("{model}", "{photos}", "--part", "all"),
     "verify": ("{model}",),
     "cut": ("{elastic}", "--macs", "1M", "-o", "{out}/cut.onnx"),
+    "compress": ("{model}", "--data", "{photos}", "-o", "{out}/int8.onnx"),
     "front": ("{elastic}",),
     "report": ("{run}", "-o", "{out}/report.html"),
     "probe": ("--seconds", "0.5", "--widths", "0.25", "--resolutions", "96", "-o", "{out}/device.json"),
@@ -153,7 +155,8 @@ def test_every_other_verb(verb, audited, run_folder, elastic, photos, tmp_path):
     if "{weights}" in VERBS[verb]:
         places["weights"] = save_torchvision(tmp_path, "mobilenet_v2", 1.0)[0]
     words = [word.format(**places) for word in VERBS[verb]]
-    assert audited(*COMMAND, *verb.split(), *words) == (FINDINGS if verb == "data check" else 0, "")
+    code, seen = audited(*COMMAND, *verb.split(), *words)
+    assert code in CODES.get(verb, (0,)) and not seen
 
 
 def test_the_smallest_installation_and_a_plan(audited, model, photos):

@@ -186,6 +186,8 @@ def slices(wide: Graph, narrow: Graph, indices: Indices) -> dict[str, tuple[Any,
 
 def _index(parameter: Parameter, big: Op, small: Op, out: Ints, into: Ints) -> tuple[Any, ...]:
     """Return the index into the wide array; a grouped convolution reads other inputs in each group."""
+    if not parameter.axes:
+        return (...,)  # one number for all channels
     if "in" not in parameter.axes:
         return (out,)
     groups = getattr(small, "groups", 1)
