@@ -77,7 +77,7 @@ def require_integers_as_good(file, float_top1, out):
     """`compress`: no point is lost, and the file computes what the network with fake quantisation does on 1,000 images."""
     found = finish(compress_file(file, "fashion-mnist", out))
     assert found.climbed.verdict.passes and found.climbed.verdict.images == 9_000
-    assert found.size_bytes <= 0.35 * found.float_bytes, "most of a small file is not weights"
+    assert found.size_bytes <= 0.3 * found.float_bytes + 50_000  # the record, and a step for each channel
     score = json.loads(pocketvision("evaluate", out, "fashion-mnist", "--json").out)
     assert score["top1"] == found.score.top1 >= float_top1 - 0.01
     assert "inputs in integers: 100% of the logits within 4 steps" in pocketvision("verify", out).out
