@@ -50,6 +50,7 @@ class Climbed:
         floats: convolutions and fully connected layers that stay in floats.
         trace: all that was tried, in order.
         model: its file, without a record.
+        logits: of the validation images.
     """
 
     graph: Graph
@@ -57,6 +58,7 @@ class Climbed:
     verdict: Verdict
     rung: int
     model: bytes
+    logits: NDArray[np.float32]
     floats: tuple[str, ...] = ()
     trace: list[Step] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ class Ladder:
             arrays: its parameters.
         """
         plain, weights = fold_batch_norm(graph, arrays)
-        float_logits = yield from self._logits(write_onnx(plain, weights))
+        float_logits = yield from engine_logits(write_onnx(plain, weights), self.validation)
         best = yield from self._static(plain, weights, float_logits, 1, "static ranges")
         trace = list(best.trace)
         for rung in (self._equalised, self._kept_in_floats):
@@ -187,15 +189,18 @@ class Ladder:
     ) -> Generator[Event, None, Climbed]:
         """Write a network and judge what the engine says of its file."""
         model = write_onnx(graph, arrays)
-        logits = yield from self._logits(model)
-        return Climbed(graph, arrays, judge(float_logits, logits, self.labels, self.max_drop), rung, model, floats)
+        logits = yield from engine_logits(model, self.validation)
+        verdict = judge(float_logits, logits, self.labels, self.max_drop)
+        return Climbed(graph, arrays, verdict, rung, model, logits, floats)
 
-    def _logits(self, model: bytes) -> Generator[Progress, None, NDArray[np.float32]]:
-        engine, found = OnnxRuntime(model), []
-        for start in range(0, len(self.validation), BATCH):
-            found.append(engine.run(np.asarray(self.validation[start : start + BATCH]))["logits"])
-            yield Progress("judging integers", min(start + BATCH, len(self.validation)), len(self.validation))
-        return np.concatenate(found)
+
+def engine_logits(model: bytes, images: Images) -> Generator[Progress, None, NDArray[np.float32]]:
+    """Return what ONNX Runtime says with a file: logits (N, classes) for images (N, R, R, C) uint8."""
+    engine, found = OnnxRuntime(model), []
+    for start in range(0, len(images), BATCH):
+        found.append(engine.run(np.asarray(images[start : start + BATCH]))["logits"])
+        yield Progress("judging integers", min(start + BATCH, len(images)), len(images))
+    return np.concatenate(found)
 
 
 def reach_by_op(graph: Graph, values: dict[str, Values]) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.compress.gate import MAX_DROP, Verdict
-from pocketvision.compress.ladder import Climbed, Ladder
+from pocketvision.compress.ladder import Climbed, Ladder, engine_logits
 from pocketvision.cost.probe import measure_latencies
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
@@ -26,7 +26,7 @@ from pocketvision.files import write_atomically
 from pocketvision.fit.measure import measure_file
 from pocketvision.model.fake_quant import WEIGHT_LIMIT
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.artifact import Record, golden_images, make_goldens
+from pocketvision.run.artifact import Record, golden_images, make_goldens, record_of
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
@@ -37,7 +37,6 @@ CALIBRATION_IMAGES = 512
 GOLDENS = 16
 SECONDS = 3.0
 SATURATES = 63  # the largest weight whose products no 16-bit sum can overflow: processors without VNNI
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -108,43 +107,15 @@ def compress_file(
     """
     if out.resolve() == file.resolve():
         raise BadOption(f"{str(out)!r} is the float file itself, which stays.", "-o with another name")
+    if not out.absolute().parent.is_dir():
+        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
     if not 0 <= max_drop <= 100:
         raise BadOption(f"max_drop must be 0 to 100 points; got {max_drop:g}.", "--max-drop 1")
     model = read_bytes(file)
-    predictor = Predictor.open(model, engine=DEFAULT)
-    graph, arrays = network_of(model)
-    dataset = read_dataset(data)
-    labels, parts = labels_for(predictor, dataset), split(dataset)
-    if not len(parts.validation):
-        raise BadData(f"{dataset.name!r} has no validation images; nothing could be judged.", "more images of a class")
-    chosen = parts.train[:: max(1, len(parts.train) // CALIBRATION_IMAGES)][:CALIBRATION_IMAGES]
-    calibration = yield from _prepared(predictor.record, dataset, chosen, "decoding training images")
-    validation = yield from _prepared(predictor.record, dataset, parts.validation, "decoding validation images")
-    limit = WEIGHT_LIMIT if sums_hold() else SATURATES
-    ladder = Ladder(calibration, validation, labels[parts.validation], max_drop, limit)
-    climbed = yield from ladder.climb(graph, arrays)
-    if not climbed.verdict.passes:
-        raise CompressionFailed(
-            f"no network in integers is good enough: the best, {climbed.trace[-1].what if climbed.trace else 'static'}, "
-            f"{'; '.join(climbed.verdict.problems)}.",
-            f"--max-drop {climbed.verdict.drop + 0.1:.1f}, or the float file",
-        )
-    logits = _logits(OnnxRuntime(climbed.model), validation)
-    record = _record(predictor.record, climbed, logits, labels[parts.validation], data)
-    scores = {"validation": record.metrics["validation"]}
-    evaluation = score(logits, labels[parts.validation], "validation", record.temperature, record.unknown_threshold)
-    if len(parts.test):
-        test = yield from _prepared(predictor.record, dataset, parts.test, "decoding test images")
-        found = _logits(OnnxRuntime(climbed.model), test)
-        evaluation = score(found, labels[parts.test], "test", record.temperature, record.unknown_threshold)
-        scores["test"] = evaluation.to_json()
-    kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
-    record = replace(record, metrics={**kept, **scores})
-    image = validation[0:1][0].squeeze()
-    draft = seal(write_onnx(climbed.graph, climbed.arrays, record.temperature), record)
-    measurement = yield from measure_file(draft, image, threads, None)
-    record = replace(record, latencies=(measurement.to_json(),))
-    finished = seal(write_onnx(climbed.graph, climbed.arrays, record.temperature), record)
+    images = yield from _images(Predictor.open(model, engine=DEFAULT), read_dataset(data))
+    climbed = yield from _climb(model, images, max_drop)
+    record, evaluation = yield from _record(record_of(model), climbed, images)
+    finished = yield from _measured(climbed, record, images.validation[0:1][0].squeeze(), threads)
     timings = yield from _side_by_side({"float": model, "int8": finished}, threads)
     if len(finished) >= len(model) and timings["int8"].median_ms >= timings["float"].median_ms:
         raise CompressionFailed(
@@ -156,45 +127,81 @@ def compress_file(
     return Compressed(out, climbed, evaluation, timings["float"], timings["int8"], len(model), len(finished))
 
 
+@dataclass(frozen=True)
+class _Images:
+    """Prepared images of each part, and their labels as the file numbers its classes."""
+
+    calibration: Pixels
+    validation: Pixels
+    test: Pixels
+    validation_labels: NDArray[np.int64]
+    test_labels: NDArray[np.int64]
+
+
+def _images(predictor: Predictor, dataset: Dataset) -> Generator[Event, None, _Images]:
+    """Divide a data set as `fit` does, and prepare its images as the file wants them."""
+    record, labels, parts = predictor.record, labels_for(predictor, dataset), split(dataset)
+    if not len(parts.validation):
+        raise BadData(f"{dataset.name!r} has no validation images; nothing could be judged.", "more images of a class")
+    some = parts.train[:: max(1, len(parts.train) // CALIBRATION_IMAGES)][:CALIBRATION_IMAGES]
+    found = []
+    for indices, part in ((some, "training"), (parts.validation, "validation"), (parts.test, "test")):
+        found.append(Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing))
+        yield from found[-1].decode(f"decoding {part} images")
+    calibration, validation, test = found
+    return _Images(calibration, validation, test, labels[parts.validation], labels[parts.test])
+
+
+def _climb(model: bytes, images: _Images, max_drop: float) -> Generator[Event, None, Climbed]:
+    """Return a network in integers that passes the gate."""
+    limit = WEIGHT_LIMIT if sums_hold() else SATURATES
+    ladder = Ladder(images.calibration, images.validation, images.validation_labels, max_drop, limit)
+    climbed = yield from ladder.climb(*network_of(model))
+    if not climbed.verdict.passes:
+        raise CompressionFailed(
+            f"no network in integers is good enough: the best, of {len(climbed.trace)} that were tried up to "
+            f"{climbed.trace[-1].what}, was of rung {climbed.rung}: {'; '.join(climbed.verdict.problems)}.",
+            f"--max-drop {climbed.verdict.drop + 0.1:.1f}, or the float file",
+        )
+    return climbed
+
+
 def sums_hold() -> bool:
     """Whether this processor adds products of uint8 and int8 without overflow: VNNI on x86, anything else on ARM."""
     flags = set(this_device().flags)
     return not flags & {"avx2", "sse4_1"} or bool(flags & {"avx512_vnni", "avx_vnni"})
 
 
-def _prepared(
-    record: Record, dataset: Dataset, indices: NDArray[np.int64], work: str
-) -> Generator[Event, None, Pixels]:
-    pixels = Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing)
-    yield from pixels.decode(work)
-    return pixels
-
-
-def _logits(engine: OnnxRuntime, images: Pixels) -> NDArray[np.float32]:
-    found = [engine.run(images[start : start + BATCH])["logits"] for start in range(0, len(images), BATCH)]
-    return np.concatenate(found)
-
-
-def _record(
-    record: Record, climbed: Climbed, logits: NDArray[np.float32], labels: NDArray[np.int64], data: str
-) -> Record:
-    """Return the record of a file in integers: temperature, threshold, scores and goldens of its own."""
-    temperature = fit_temperature(logits, labels)
-    threshold = unknown_threshold(softmax(logits / temperature), labels)
-    evaluation = score(logits, labels, "validation", temperature, threshold)
+def _record(record: Record, climbed: Climbed, images: _Images) -> Generator[Event, None, tuple[Record, Evaluation]]:
+    """Return the record of a file in integers, with temperature, threshold, scores and goldens of its own; and its score."""
+    temperature = fit_temperature(climbed.logits, images.validation_labels)
+    threshold = unknown_threshold(softmax(climbed.logits / temperature), images.validation_labels)
+    evaluation = score(climbed.logits, images.validation_labels, "validation", temperature, threshold)
+    scores = {"validation": evaluation.to_json()}
+    if len(images.test):
+        logits = yield from engine_logits(climbed.model, images.test)
+        evaluation = score(logits, images.test_labels, "test", temperature, threshold)
+        scores["test"] = evaluation.to_json()
     step = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
-    images = golden_images(GOLDENS, record.resolution, record.channels)
-    goldens = make_goldens(OnnxRuntime(climbed.model).run(images)["logits"], step)
+    golden = OnnxRuntime(climbed.model).run(golden_images(GOLDENS, record.resolution, record.channels))["logits"]
+    kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
     return replace(
         record,
         model={**record.model, "precision": "int8", "floats": list(climbed.floats)},
-        metrics={**record.metrics, "validation": evaluation.to_json()},
+        metrics={**kept, **scores},
         temperature=temperature,
         unknown_threshold=threshold,
         provenance={**record.provenance, "compressed": trace_json(climbed)},
-        goldens=goldens,
+        goldens=make_goldens(golden, step),
         digests={},
-    )
+    ), evaluation
+
+
+def _measured(climbed: Climbed, record: Record, image: Any, threads: int) -> Generator[Event, None, bytes]:
+    """Return the file, with what it takes here in its record."""
+    model = write_onnx(climbed.graph, climbed.arrays, record.temperature)
+    measurement = yield from measure_file(seal(model, record), image, threads, None)
+    return seal(model, replace(record, latencies=(measurement.to_json(),)))
 
 
 def _side_by_side(models: Mapping[str, bytes], threads: int) -> Generator[Event, None, dict[str, Timing]]:
