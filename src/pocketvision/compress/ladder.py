@@ -12,9 +12,10 @@ from pocketvision.compress.gate import MAX_DROP, Verdict, judge
 from pocketvision.compress.ranges import METHODS, Values, find_steps, observe
 from pocketvision.data.loader import Pixels
 from pocketvision.events import Event, Note, Progress
-from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant
-from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear
+from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers
+from pocketvision.model.graph import FakeQuant, Graph
 from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.model.pad_channels import pad_channels
 from pocketvision.model.rewrite import Arrays, fold_batch_norm
 from pocketvision.run.engines import OnnxRuntime
 
@@ -88,7 +89,7 @@ class Ladder:
             graph: the float network, with or without batch norms.
             arrays: its parameters.
         """
-        plain, weights = fold_batch_norm(graph, arrays)
+        plain, weights = pad_channels(*fold_batch_norm(graph, arrays))
         float_logits = yield from engine_logits(write_onnx(plain, weights), self.validation)
         best = yield from self._static(plain, weights, float_logits, 1, "static ranges")
         trace = list(best.trace)
@@ -153,7 +154,7 @@ class Ladder:
         self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], best: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
-        names = [op.name for op in graph.ops if isinstance(op, Conv | Linear)]
+        names = may_be_integers(graph)
         integers = insert_fake_quant(graph, (), self.weight_limit)
         values = yield from observe(integers, arrays, self.calibration)
         alone: dict[str, float] = {}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pocketvision.data.loader import Pixels, to_tensor
 from pocketvision.events import Progress
 from pocketvision.model.fake_quant import without_fake_quant
-from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear, Normalize
+from pocketvision.model.graph import GATE_SLOPE, GATES, Activation, Conv, FakeQuant, Graph, Linear
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import Arrays
 
@@ -113,6 +113,7 @@ def find_steps(
         p.name: np.asarray(arrays[p.name], np.float32) for p in graph.parameters() if p.role not in ("step", "zero")
     }
     made = {op.name: op for op in graph.ops}
+    gates = {name: op.kind for op in graph.ops if isinstance(op, Activation) and op.kind in GATES for name in op.inputs}
     for op in graph.ops:
         if isinstance(op, Conv | Linear) and op.weight_limit is not None:
             weight = found[next(p.name for p in op.parameters() if p.role == "weight")]
@@ -120,8 +121,13 @@ def find_steps(
             found[f"{op.name}.weight_quant.scale"] = np.maximum(largest / op.weight_limit, SMALLEST)
         elif isinstance(op, FakeQuant) and op.like is None:
             source = made.get(op.inputs[0])
-            if isinstance(source, Normalize) and len({*source.mean}) == len({*source.std}) == 1:
-                scale, zero = 1 / source.std[0], source.mean[0]  # the pixels themselves
+            if isinstance(source, Activation) and source.kind == "hard_sigmoid":
+                scale, zero = (
+                    float(found[f"{source.inputs[0]}.scale"]) * GATE_SLOPE,
+                    0.0,
+                )  # the integers that it was made of
+            elif op.name in gates:
+                scale, zero = _step_of_gate(chosen_range(values[op.name], method)[1], gates[op.name])
             else:
                 scale, zero = _step_of(*chosen_range(values[op.name], method))
             found[f"{op.name}.scale"] = np.array(scale, np.float32)
@@ -148,6 +154,14 @@ def _step_of(low: float, high: float) -> tuple[float, float]:
     """Return scale and zero point of a range; its ends move so that 0 is one of the values."""
     scale = max((high - low) / LEVELS, SMALLEST)
     return scale, float(np.clip(np.rint(-low / scale), 0, LEVELS))
+
+
+def _step_of_gate(high: float, kind: str) -> tuple[float, float]:
+    """Return scale and zero point of a range from -3 on, below which a gate is shut: see `onnx_writer.is_range_of_gate`."""
+    zero = np.clip(np.floor(3 * LEVELS / (high + 3)), 1, LEVELS)
+    if kind == "hard_sigmoid":
+        zero = max(zero, (LEVELS + 1) // 2)  # open from 3 on
+    return 3 / float(zero), float(zero)
 
 
 def _squared_error(values: Values, low: float, high: float) -> float:

@@ -17,7 +17,8 @@ def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: 
     """Return the graph in integers: weights int8 with a step for each output channel, tensors uint8 with one step.
 
     Convolutions and fully connected layers become integers, and what lies between them where all that it reads is. An activation
-    that no range can do, such as hard-swish, becomes an op of its own between two ranges.
+    that no range can do, such as hard-swish, becomes an op of its own between two ranges. What reads the pixels stays in floats:
+    of three channels, floats are as fast, and the step of its input would be the coarsest.
 
     Args:
         graph: without batch norms, see `rewrite.fold_batch_norm`.
@@ -28,13 +29,13 @@ def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: 
         A graph of the same parameters, and the steps and zero points that `compress` finds.
 
     Raises:
-        GraphError: there is a batch norm, or a name in `floats` is none of such an op.
+        GraphError: there is a batch norm, or a name in `floats` is no op that could be integers.
 
     Source: Jacob et al. 2017, arXiv:1712.05877; a step for each channel: Krishnamoorthi 2018, arXiv:1806.08342, section 3.
     """
-    candidates = {op.name for op in graph.ops if isinstance(op, ops.Conv | ops.Linear)}
+    candidates = set(may_be_integers(graph))
     if unknown := sorted(set(floats) - candidates):
-        raise GraphError(f"op {unknown[0]!r} of {graph.name!r} is no convolution or fully connected layer.")
+        raise GraphError(f"op {unknown[0]!r} of {graph.name!r} is no layer that could be integers.")
     for op in graph.ops:
         if isinstance(op, ops.Conv) and op.batch_norm_eps is not None:
             raise GraphError(f"op {op.name!r} of {graph.name!r} has a batch norm; fold it before quantising.")
@@ -47,6 +48,15 @@ def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: 
         outputs={name: rewriter.now[source] for name, source in graph.outputs.items()},
         features=tuple(rewriter.now[name] for name in graph.features),
     )
+
+
+def may_be_integers(graph: Graph) -> list[str]:
+    """Return the names of the convolutions and fully connected layers that do not read the pixels, in order."""
+    pixels = {"image"}
+    for op in graph.ops:
+        if isinstance(op, ops.Normalize | ops.Pad) and op.inputs[0] in pixels:
+            pixels.add(op.name)
+    return [op.name for op in graph.ops if isinstance(op, ops.Conv | ops.Linear) and op.inputs[0] not in pixels]
 
 
 class _Rewriter:

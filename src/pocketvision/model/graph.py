@@ -272,6 +272,7 @@ class FakeQuant(Op):
 ACTIVATIONS = ("relu", "relu6", "hard_swish", "hard_sigmoid")
 GATE_SLOPE = 1 / 6  # hard_sigmoid(x) = relu6(x + 3) / 6, hard_swish(x) = x hard_sigmoid(x): MobileNetV3, section 5.2;
 # Keras's own layer of that name had a slope of 0.2, which no published weights of these families use
+GATES = ("hard_swish", "hard_sigmoid")  # 0 or nearly so below -3
 
 
 class Options(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -18,6 +18,14 @@ OPSET = 17
 IR_VERSION = 8  # the first that goes with opset 17: read by every ONNX Runtime since 1.12
 
 
+class Whole(NamedTuple):
+    """The integers behind a tensor of floats: step * (integers - zero)."""
+
+    integers: str
+    step: float
+    zero: int
+
+
 class _Writer:
     """Collects nodes and initializers; tensor names are the graph's op names."""
 
@@ -25,8 +33,7 @@ class _Writer:
         self.arrays = arrays
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
-        self.steps: dict[str, float] = {}  # of tensors that are integers
-        self.made: dict[str, Op] = {}  # by their names
+        self.whole: dict[str, Whole] = {}  # tensors that hold a step times integers
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
@@ -116,7 +123,6 @@ def _write_op(writer: _Writer, op: Op, inputs: list[str]) -> None:
     if type(op) not in WRITERS:
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
     WRITERS[type(op)](writer, op, inputs)
-    writer.made[op.name] = op
 
 
 def _activated(writer: _Writer, name: str, activation: str | None, write: Callable[[str], Any]) -> None:
@@ -144,6 +150,7 @@ def _write_activation(writer: _Writer, x: str, name: str, kind: str) -> None:
 
 
 def _normalize(writer: _Writer, op: ops.Normalize, inputs: list[str]) -> None:
+    """Nodes on floats: a DequantizeLinear says the same, but makes engines round the first layer's weights."""
     mean = np.array(op.mean, np.float32)[None, :, None, None]
     factor = np.float32(1) / np.array(op.std, np.float32)[None, :, None, None]
     centred = writer.node("Sub", [*inputs, writer.constant(f"{op.name}.mean", mean)], f"{op.name}.centred")
@@ -188,7 +195,7 @@ def _integers(writer: _Writer, op: ops.Conv | ops.Linear, x: str) -> list[str]:
     whole = np.rint(filters / step[:, None, None, None]).clip(-op.weight_limit, op.weight_limit).astype(np.int8)
     found = [_dequantize(writer, weight, whole, step)]
     if bias is not None:
-        fine = step * np.float32(writer.steps[x])
+        fine = step * np.float32(writer.whole[x].step)
         largest = np.iinfo(np.int32).max
         sums = np.rint(np.asarray(writer.arrays[bias], np.float64) / fine).clip(-largest, largest).astype(np.int32)
         found.append(_dequantize(writer, bias, sums, fine))
@@ -202,24 +209,41 @@ def _dequantize(writer: _Writer, name: str, whole: NDArray[Any], step: NDArray[n
 
 
 def _fake_quant(writer: _Writer, op: ops.FakeQuant, inputs: list[str]) -> None:
-    """QuantizeLinear and back; a range that pixels have anyway is written as pixels."""
+    """QuantizeLinear and back; what has these very values anyway, as a gate may have, is not quantised again."""
     owner = op.like or op.name
     scale = np.asarray(writer.arrays[f"{owner}.scale"], np.float32)
     zero = np.asarray(writer.arrays[f"{owner}.zero_point"]).astype(np.uint8)
-    writer.steps[op.name] = float(scale)
     step = [writer.constant(f"{owner}.scale", scale), writer.constant(f"{owner}.zero_point", zero)]
-    source = writer.made.get(inputs[0])
-    whole = f"{op.name}.uint8"
-    if isinstance(source, ops.Normalize) and is_range_of_pixels(source, scale, zero):
-        whole = "image.nchw"
+    known = writer.whole.get(inputs[0])
+    if known is not None and known[1:] == (float(scale), int(zero)):
+        writer.whole[op.name] = known
     else:
-        writer.node("QuantizeLinear", [*inputs, *step], whole)
-    writer.node("DequantizeLinear", [whole, *step], op.name)
+        whole = writer.node("QuantizeLinear", [*inputs, *step], f"{op.name}.uint8")
+        writer.whole[op.name] = Whole(whole, float(scale), int(zero))
+    writer.node("DequantizeLinear", [writer.whole[op.name].integers, *step], op.name)
 
 
-def is_range_of_pixels(op: ops.Normalize, scale: NDArray[Any], zero: NDArray[Any]) -> bool:
-    """Whether the 256 values of a range are the 256 values of a normalised pixel, the same in all channels."""
-    return len({*op.mean}) == len({*op.std}) == 1 and (1 / op.std[0], op.mean[0]) == (float(scale), float(zero))
+def _activation(writer: _Writer, op: ops.Activation, inputs: list[str]) -> None:
+    """An activation on its own; a gate's on integers is the same integers, cut off at 1, with another step."""
+    known = writer.whole.get(inputs[0])
+    if op.kind not in ops.GATES or known is None or not is_range_of_gate(known.step, known.zero):
+        _write_activation(writer, inputs[0], op.name, op.kind)
+        return
+    gate = op.name if op.kind == "hard_sigmoid" else f"{op.name}.gate"
+    whole, one = known.integers, 2 * known.zero
+    if one < np.iinfo(np.uint8).max:
+        ends = [writer.constant(f"{op.name}.{what}", np.array(n, np.uint8)) for what, n in (("none", 0), ("one", one))]
+        whole = writer.node("Clip", [whole, *ends], f"{op.name}.uint8")
+    writer.whole[gate] = Whole(whole, float(np.float32(known.step * ops.GATE_SLOPE)), 0)
+    step = writer.constant(f"{op.name}.step", np.array(writer.whole[gate].step, np.float32))
+    writer.node("DequantizeLinear", [whole, step, writer.constant(f"{op.name}.zero", np.array(0, np.uint8))], gate)
+    if op.kind == "hard_swish":
+        writer.node("Mul", [inputs[0], gate], op.name)
+
+
+def is_range_of_gate(step: float, zero: int) -> bool:
+    """Whether a range starts at -3, where hard-sigmoid does: (x + 3) / 6 is then n * step / 6 of the integers n."""
+    return bool(zero) and bool(np.isclose(step * zero, 3.0, rtol=1e-6, atol=0.0))
 
 
 def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
@@ -239,8 +263,8 @@ def _add(writer: _Writer, op: ops.Add, inputs: list[str]) -> None:
 
 def _dropout(writer: _Writer, op: ops.Dropout, inputs: list[str]) -> None:
     writer.node("Identity", inputs, op.name)
-    if inputs[0] in writer.steps:
-        writer.steps[op.name] = writer.steps[inputs[0]]
+    if inputs[0] in writer.whole:
+        writer.whole[op.name] = writer.whole[inputs[0]]
 
 
 def _split(writer: _Writer, op: ops.Split, inputs: list[str]) -> None:
@@ -281,7 +305,7 @@ WRITERS: dict[type[Op], Callable[[_Writer, Any, list[str]], Any]] = {
     ops.Pad: _pad,
     ops.Conv: _conv,
     ops.Linear: _linear,
-    ops.Activation: lambda writer, op, inputs: _write_activation(writer, inputs[0], op.name, op.kind),
+    ops.Activation: _activation,
     ops.Add: _add,
     ops.Mul: lambda writer, op, inputs: writer.node("Mul", inputs, op.name),
     ops.Concat: lambda writer, op, inputs: writer.node("Concat", inputs, op.name, axis=1),

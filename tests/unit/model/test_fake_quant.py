@@ -39,7 +39,7 @@ def test_every_layer_becomes_integers():
     graph = insert_fake_quant(plain)
     made = {op.name: op for op in graph.ops}
     for op in graph.ops:
-        if isinstance(op, Conv | Linear):
+        if isinstance(op, Conv | Linear) and op.name != "stem":
             assert op.weight_limit == 127
             assert isinstance(made[op.inputs[0]], FakeQuant) or isinstance(op, Linear)
         if isinstance(op, Add | GlobalPool):
@@ -55,7 +55,7 @@ def test_an_activation_that_no_range_does_stands_between_two_ranges():
     assert swishes
     for op in swishes:
         assert isinstance(made[op.inputs[0]], FakeQuant)
-    assert {op.activation for op in graph.ops if isinstance(op, Conv)} <= {None, "relu"}
+    assert {op.activation for op in graph.ops if isinstance(op, Conv) and op.name != "stem"} <= {None, "relu"}
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "efficientnet_lite0"])
@@ -66,16 +66,17 @@ def test_taking_ranges_out_gives_the_float_graph(name):
 
 def test_layers_that_stay_in_floats():
     plain, _ = folded("mobilenet_v1")
-    graph = insert_fake_quant(plain, floats=("stem", "block1.depthwise"))
+    graph = insert_fake_quant(plain, floats=("block1.depthwise",))
     limits = {op.name: op.weight_limit for op in graph.ops if isinstance(op, Conv)}
-    assert limits.pop("stem") is None and limits.pop("block1.depthwise") is None
+    assert limits.pop("stem") is None, "it reads the pixels"
+    assert limits.pop("block1.depthwise") is None
     assert set(limits.values()) == {127}
-    assert "normalize.quant" not in {op.name for op in graph.ops}, "nothing in integers reads the pixels"
+    assert not {"normalize.quant", "stem.quant"} & {op.name for op in graph.ops}, "nothing in integers reads these"
 
 
 def test_refuses():
     plain, _ = folded("mobilenet_v1")
-    with pytest.raises(GraphError, match=r"op 'pool' of .* is no convolution or fully connected layer"):
+    with pytest.raises(GraphError, match=r"op 'pool' of .* is no layer that could be integers"):
         insert_fake_quant(plain, floats=("pool",))
     with pytest.raises(GraphError, match=r"op 'stem' of .* has a batch norm; fold it before quantising"):
         insert_fake_quant(small("mobilenet_v1"))
@@ -117,21 +118,30 @@ def test_the_file_computes_what_the_network_does(name, level):
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     for name, found in zip(first, session.run(first, {"image": images}), strict=True):
         off = np.abs(found - wanted[name].numpy()) / float(arrays[f"{name}.scale"])
-        assert (off > 0.5).mean() < 0.01, name
+        assert (off > 0.5).mean() < 0.02, name
 
 
-def test_pixels_that_are_integers_already_are_not_rounded_again():
-    graph, arrays, _ = in_integers("mobilenet_v1")
-    kinds = [node.op_type for node in onnx.load_model_from_string(write_onnx(graph, arrays)).graph.node]
-    assert kinds[:3] == ["Transpose", "DequantizeLinear", "DequantizeLinear"]
-    assert not {"Cast", "Sub", "Mul"} & set(kinds)
+def test_gates_stay_integers(tmp_path):
+    """Hard-sigmoid is the integers behind it with another step; hard-swish is these times the same integers, cut off."""
+    graph, arrays, _ = in_integers("mobilenet_v3_small")
+    kinds = optimised_kinds(write_onnx(graph, arrays), tmp_path)
+    assert not {"HardSigmoid", "HardSwish"} & set(kinds[kinds.index("QLinearConv") :])
+    assert kinds.count("QuantizeLinear") == 1, "behind the first layer"
+
+
+def test_a_gate_of_another_range_is_floats():
+    graph, arrays, _ = in_integers("mobilenet_v3_small")
+    gate = next(op for op in graph.ops if isinstance(op, Activation) and op.kind == "hard_swish")
+    arrays[f"{gate.inputs[0]}.scale"] = arrays[f"{gate.inputs[0]}.scale"] * np.float32(1.01)
+    nodes = {node.name: node for node in onnx.load_model_from_string(write_onnx(graph, arrays)).graph.node}
+    assert nodes[gate.name].op_type == "HardSwish"
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"])
 def test_the_engine_runs_integers(name, tmp_path):
     """ONNX Runtime makes integer convolutions of all of them."""
     graph, arrays, images = in_integers(name)
-    wanted = sum(isinstance(op, Conv | Linear) for op in graph.ops)
+    wanted = sum(getattr(op, "weight_limit", None) is not None for op in graph.ops)
     assert optimised_kinds(write_onnx(graph, arrays), tmp_path).count("QLinearConv") == wanted
     assert OnnxRuntime(write_onnx(graph, arrays)).run(images)["logits"].shape == (32, 10)
 
