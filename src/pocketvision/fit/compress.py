@@ -112,7 +112,7 @@ def compress_file(
     if not 0 <= max_drop <= 100:
         raise BadOption(f"max_drop must be 0 to 100 points; got {max_drop:g}.", "--max-drop 1")
     model = read_bytes(file)
-    images = yield from _images(Predictor.open(model, engine=DEFAULT), read_dataset(data))
+    images = yield from prepare_images(Predictor.open(model, engine=DEFAULT), read_dataset(data))
     climbed = yield from _climb(model, images, max_drop)
     record, evaluation = yield from _record(record_of(model), climbed, images)
     finished = yield from _measured(climbed, record, images.validation[0:1][0].squeeze(), threads)
@@ -128,7 +128,7 @@ def compress_file(
 
 
 @dataclass(frozen=True)
-class _Images:
+class PreparedImages:
     """Prepared images of each part, and their labels as the file numbers its classes."""
 
     calibration: Pixels
@@ -138,7 +138,7 @@ class _Images:
     test_labels: NDArray[np.int64]
 
 
-def _images(predictor: Predictor, dataset: Dataset) -> Generator[Event, None, _Images]:
+def prepare_images(predictor: Predictor, dataset: Dataset) -> Generator[Event, None, PreparedImages]:
     """Divide a data set as `fit` does, and prepare its images as the file wants them."""
     record, labels, parts = predictor.record, labels_for(predictor, dataset), split(dataset)
     if not len(parts.validation):
@@ -149,10 +149,10 @@ def _images(predictor: Predictor, dataset: Dataset) -> Generator[Event, None, _I
         found.append(Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing))
         yield from found[-1].decode(f"decoding {part} images")
     calibration, validation, test = found
-    return _Images(calibration, validation, test, labels[parts.validation], labels[parts.test])
+    return PreparedImages(calibration, validation, test, labels[parts.validation], labels[parts.test])
 
 
-def _climb(model: bytes, images: _Images, max_drop: float) -> Generator[Event, None, Climbed]:
+def _climb(model: bytes, images: PreparedImages, max_drop: float) -> Generator[Event, None, Climbed]:
     """Return a network in integers that passes the gate."""
     limit = WEIGHT_LIMIT if sums_hold() else SATURATES
     ladder = Ladder(images.calibration, images.validation, images.validation_labels, max_drop, limit)
@@ -172,7 +172,9 @@ def sums_hold() -> bool:
     return not flags & {"avx2", "sse4_1"} or bool(flags & {"avx512_vnni", "avx_vnni"})
 
 
-def _record(record: Record, climbed: Climbed, images: _Images) -> Generator[Event, None, tuple[Record, Evaluation]]:
+def _record(
+    record: Record, climbed: Climbed, images: PreparedImages
+) -> Generator[Event, None, tuple[Record, Evaluation]]:
     """Return the record of a file in integers, with temperature, threshold, scores and goldens of its own; and its score."""
     temperature = fit_temperature(climbed.logits, images.validation_labels)
     threshold = unknown_threshold(softmax(climbed.logits / temperature), images.validation_labels)
