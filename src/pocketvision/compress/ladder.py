@@ -10,6 +10,7 @@ from pocketvision.compress.bias import correct_biases
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.gate import MAX_DROP, Verdict, judge
 from pocketvision.compress.ranges import METHODS, Values, find_steps, observe
+from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
 from pocketvision.events import Event, Note, Progress
 from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers
@@ -30,7 +31,7 @@ class Step:
     """What was tried, and what came of it.
 
     Attributes:
-        rung: 1 to 3.
+        rung: 1 to 4.
         what: in words, for the report.
         verdict: on the validation images.
     """
@@ -74,6 +75,8 @@ class Ladder:
         labels: of the validation images, (N,).
         max_drop: points of top-1 that may be lost.
         weight_limit: see `insert_fake_quant`.
+        train: training images, for rung 4; None: there is no such rung.
+        highest: rung, that may be climbed.
     """
 
     calibration: Images
@@ -81,6 +84,8 @@ class Ladder:
     labels: NDArray[np.int64]
     max_drop: float = MAX_DROP
     weight_limit: int = WEIGHT_LIMIT
+    train: Pixels | None = None
+    highest: int = 4
 
     def climb(self, graph: Graph, arrays: Arrays) -> Generator[Event, None, Climbed]:
         """Return the first network in integers that passes the gate; else the one that loses least.
@@ -93,13 +98,16 @@ class Ladder:
         float_logits = yield from engine_logits(write_onnx(plain, weights), self.validation)
         best = yield from self._static(plain, weights, float_logits, 1, "static ranges")
         trace = list(best.trace)
-        for rung in (self._equalised, self._kept_in_floats):
-            if best.verdict.passes:
+        whole = best  # all of it in integers
+        for number, rung in ((2, self._equalised), (3, self._kept_in_floats), (4, self._tuned)):
+            if best.verdict.passes or number > self.highest or (number == 4 and self.train is None):
                 break
-            found = yield from rung(plain, weights, float_logits, best)
+            found = yield from rung(plain, weights, float_logits, whole)
             trace += found.trace
             if found.verdict.passes or found.verdict.drop < best.verdict.drop:
                 best = found
+            if not best.floats:
+                whole = best
         best.trace = trace
         return best
 
@@ -131,7 +139,7 @@ class Ladder:
         return best
 
     def _equalised(
-        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], best: Climbed
+        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 2: channels of like ranges, and biases that make up for what rounding moves."""
         integers = insert_fake_quant(graph, (), self.weight_limit)
@@ -151,7 +159,7 @@ class Ladder:
         return taken
 
     def _kept_in_floats(
-        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], best: Climbed
+        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
         names = may_be_integers(graph)
@@ -168,7 +176,7 @@ class Ladder:
         most = max(1, int(MOST_FLOATS * len(names)))
         floats: tuple[str, ...] = ()
         trace: list[Step] = []
-        found = best
+        found = whole
         while len(floats) < most:
             floats = tuple(ranked[: min(most, 2 * len(floats) or 1)])
             mixed = insert_fake_quant(graph, floats, self.weight_limit)
@@ -178,6 +186,18 @@ class Ladder:
             if found.verdict.passes:
                 break
         found.trace = trace
+        return found
+
+    def _tuned(
+        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
+    ) -> Generator[Event, None, Climbed]:
+        """Rung 4: what is wholly in integers, trained to answer as the float network does."""
+        assert self.train is not None
+        yield from self.train.decode("preparing training images")
+        tuned = yield from tune(whole.graph, whole.arrays, graph, arrays, self.train)
+        found = yield from self._judged(whole.graph, tuned, float_logits, 4, ())
+        found.trace = [Step(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
+        yield Note(f"int8, {found.trace[-1].what}: {_words(found.verdict)}.")
         return found
 
     def _judged(

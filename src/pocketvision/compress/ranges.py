@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pocketvision.data.loader import Pixels, to_tensor
 from pocketvision.events import Progress
 from pocketvision.model.fake_quant import without_fake_quant
-from pocketvision.model.graph import GATE_SLOPE, GATES, Activation, Conv, FakeQuant, Graph, Linear
+from pocketvision.model.graph import GATE_SLOPE, GATES, Activation, Conv, Dropout, FakeQuant, Graph, Linear, Op
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import Arrays
 
@@ -23,6 +23,9 @@ BATCH = 32
 KEPT = 0.9999  # of the values, by "percentile"
 SHRINKS = np.linspace(1.0, 0.2, 81)  # of the whole range, that "mse" tries
 SMALLEST = 1e-8  # step
+LARGEST_BIAS = (
+    2**26
+)  # in steps: far from where sums of 32 bits overflow; a filter that is nearly 0 would have a larger one
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,10 @@ def find_steps(
     gates = {name: op.kind for op in graph.ops if isinstance(op, Activation) and op.kind in GATES for name in op.inputs}
     for op in graph.ops:
         if isinstance(op, Conv | Linear) and op.weight_limit is not None:
-            weight = found[next(p.name for p in op.parameters() if p.role == "weight")]
-            largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
-            found[f"{op.name}.weight_quant.scale"] = np.maximum(largest / op.weight_limit, SMALLEST)
+            own = {p.role: found[p.name] for p in op.parameters() if p.name in found}
+            largest = np.abs(own["weight"].reshape(len(own["weight"]), -1)).max(axis=1)
+            least = np.abs(own.get("bias", 0.0)) / (LARGEST_BIAS * found[f"{owner_of_step(made, op.inputs[0])}.scale"])
+            found[f"{op.name}.weight_quant.scale"] = np.maximum(largest / op.weight_limit, np.maximum(least, SMALLEST))
         elif isinstance(op, FakeQuant) and op.like is None:
             source = made.get(op.inputs[0])
             if isinstance(source, Activation) and source.kind == "hard_sigmoid":
@@ -133,6 +137,15 @@ def find_steps(
             found[f"{op.name}.scale"] = np.array(scale, np.float32)
             found[f"{op.name}.zero_point"] = np.array(zero, np.float32)
     return found
+
+
+def owner_of_step(made: Mapping[str, Op], tensor: str) -> str:
+    """Return the name of the op that owns the step of a tensor of integers."""
+    op = made[tensor]
+    while isinstance(op, Dropout):
+        op = made[op.inputs[0]]
+    assert isinstance(op, FakeQuant)
+    return op.like or op.name
 
 
 def chosen_range(values: Values, method: Method) -> tuple[float, float]:

@@ -129,8 +129,9 @@ def compress_file(
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """Prepared images of each part, and their labels as the file numbers its classes."""
+    """Prepared images of each part, and their labels as the file numbers its classes; `train` is not decoded yet."""
 
+    train: Pixels
     calibration: Pixels
     validation: Pixels
     test: Pixels
@@ -144,18 +145,21 @@ def prepare_images(predictor: Predictor, dataset: Dataset) -> Generator[Event, N
     if not len(parts.validation):
         raise BadData(f"{dataset.name!r} has no validation images; nothing could be judged.", "more images of a class")
     some = parts.train[:: max(1, len(parts.train) // CALIBRATION_IMAGES)][:CALIBRATION_IMAGES]
-    found = []
-    for indices, part in ((some, "training"), (parts.validation, "validation"), (parts.test, "test")):
-        found.append(Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing))
-        yield from found[-1].decode(f"decoding {part} images")
-    calibration, validation, test = found
-    return PreparedImages(calibration, validation, test, labels[parts.validation], labels[parts.test])
+
+    def prepared(indices: NDArray[np.int64]) -> Pixels:
+        return Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing)
+
+    train, calibration = prepared(parts.train), prepared(some)
+    validation, test = prepared(parts.validation), prepared(parts.test)
+    for pixels, part in ((calibration, "training"), (validation, "validation"), (test, "test")):
+        yield from pixels.decode(f"decoding {part} images")
+    return PreparedImages(train, calibration, validation, test, labels[parts.validation], labels[parts.test])
 
 
 def _climb(model: bytes, images: PreparedImages, max_drop: float) -> Generator[Event, None, Climbed]:
     """Return a network in integers that passes the gate."""
     limit = WEIGHT_LIMIT if sums_hold() else SATURATES
-    ladder = Ladder(images.calibration, images.validation, images.validation_labels, max_drop, limit)
+    ladder = Ladder(images.calibration, images.validation, images.validation_labels, max_drop, limit, images.train)
     climbed = yield from ladder.climb(*network_of(model))
     if not climbed.verdict.passes:
         raise CompressionFailed(

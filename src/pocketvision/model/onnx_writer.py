@@ -165,7 +165,10 @@ def _pad(writer: _Writer, op: ops.Pad, inputs: list[str]) -> None:
 
 def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
     names = [p.name for p in op.parameters()]
-    arrays = [writer.own(name) for name in names] if op.weight_limit is None else _integers(writer, op, inputs[0])
+    if op.weight_limit is None:
+        inputs, arrays = _as_floats(writer, op, inputs), [writer.own(name) for name in names]
+    else:
+        arrays = _integers(writer, op, inputs[0])
     _activated(
         writer,
         op.name,
@@ -181,6 +184,24 @@ def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
             group=op.groups,
         ),
     )
+
+
+def _as_floats(writer: _Writer, op: Op, inputs: list[str]) -> list[str]:
+    """Return inputs of a layer in floats; integers are multiplied with their step by a node of its own.
+
+    Between a DequantizeLinear and a QuantizeLinear ONNX Runtime makes integers of any layer's weights, one step for all of them.
+    """
+    if inputs[0] not in writer.whole:
+        return inputs
+    whole, step, zero = writer.whole[inputs[0]]
+    one = writer.constant("one", np.array(1, np.float32))
+    zero_point = writer.constant(f"{op.name}.input.zero", np.array(zero, np.uint8))
+    counts = writer.node("DequantizeLinear", [whole, one, zero_point], f"{op.name}.input.counts")
+    return [
+        writer.node(
+            "Mul", [counts, writer.constant(f"{op.name}.input.step", np.array(step, np.float32))], f"{op.name}.input"
+        )
+    ]
 
 
 def _integers(writer: _Writer, op: ops.Conv | ops.Linear, x: str) -> list[str]:
@@ -250,7 +271,7 @@ def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
     if op.weight_limit is not None:  # engines know integer convolutions better than integer matrices
         writer.node("Conv", [*inputs, *_integers(writer, op, inputs[0])], op.name)
         return
-    flat = writer.node("Flatten", inputs, f"{op.name}.input", axis=1)
+    flat = writer.node("Flatten", _as_floats(writer, op, inputs), f"{op.name}.flat", axis=1)
     arrays = [writer.own(p.name) for p in op.parameters()]
     product = writer.node("Gemm", [flat, *arrays], f"{op.name}.product", transB=1)
     axes = writer.constant("height_width", np.array([2, 3], np.int64))

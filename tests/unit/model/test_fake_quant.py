@@ -146,6 +146,15 @@ def test_the_engine_runs_integers(name, tmp_path):
     assert OnnxRuntime(write_onnx(graph, arrays)).run(images)["logits"].shape == (32, 10)
 
 
+def test_a_layer_in_floats_stays_in_floats(tmp_path):
+    """ONNX Runtime would make integers of its weights, if it stood right between two ranges."""
+    graph, arrays, _ = in_integers("mobilenet_v2", floats=("block2.depthwise", "classifier"))
+    wanted = sum(getattr(op, "weight_limit", None) is not None for op in graph.ops)
+    kinds = optimised_kinds(write_onnx(graph, arrays), tmp_path)
+    assert kinds.count("QLinearConv") == wanted
+    assert kinds.count("Conv") == 2 and "Gemm" in kinds, "stem, block2.depthwise; classifier"
+
+
 def optimised_kinds(model, folder):
     """The ops that are left when the engine has optimised a file."""
     options = onnxruntime.SessionOptions()

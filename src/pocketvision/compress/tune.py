@@ -1,0 +1,67 @@
+"""Quantization-aware fine-tuning: a network in integers learns to answer as the float network does."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pocketvision.data.augment import Augmentation
+from pocketvision.data.loader import Pixels, steps_per_epoch, training_batches
+from pocketvision.elastic.train import Distillation
+from pocketvision.events import Epoch, Event, Progress, Step
+from pocketvision.model.graph import Graph
+from pocketvision.model.network import Network, build
+from pocketvision.model.rewrite import Arrays
+from pocketvision.train.loop import Trainer
+from pocketvision.train.recipe import find_recipe
+
+STEPS = 500
+RECIPE = replace(find_recipe("finetune"), lr=1e-4, trunk=1.0, weight_decay=0.0, label_smoothing=0.0, most_epochs=None)
+SMALL = 64  # pixels; up to here images are shifted, larger ones cropped; none is mirrored, as letters must not be
+SHIFTED = Augmentation(flip=False, shift=0.04)
+CROPPED = Augmentation(flip=False, shift=0.0, scale=0.5)
+
+
+def tune(
+    graph: Graph, arrays: Arrays, plain: Graph, weights: Arrays, train: Pixels, seed: int = 0
+) -> Generator[Event, None, dict[str, NDArray[np.float32]]]:
+    """Return the parameters of a network in integers, trained on; its steps and zero points stay as they are.
+
+    Roundings let gradients through as if they were not there, and answers of the float network are all that is learnt.
+
+    Args:
+        graph: in integers.
+        arrays: its parameters, with steps.
+        plain: the float graph.
+        weights: its parameters.
+        train: training images.
+        seed: of order, augmentation and dropout.
+
+    Source: straight-through gradients: Jacob et al. 2017, arXiv:1712.05877, section 3; distillation from the float network:
+    Mishra and Marr 2017, arXiv:1711.05852, scheme B.
+    """
+    torch.manual_seed(seed)
+    network, teacher = build(graph), build(plain)
+    network.load_arrays(arrays)
+    teacher.load_arrays(weights)
+    per_epoch = steps_per_epoch(len(train), RECIPE.batch_size)
+    objective = Distillation(teacher, graph.image.height, share=0.0)
+    trainer = Trainer(network, RECIPE, ceil(STEPS / per_epoch), per_epoch, objective=objective)
+    trainer.total = trainer.planned = STEPS
+    changes = SHIFTED if graph.image.height <= SMALL else CROPPED
+    for event in trainer.run(partial(training_batches, train, RECIPE.batch_size, changes, seed), _look_at_nothing):
+        if isinstance(event, Step):
+            yield Progress("fine-tuning integers", trainer.done, trainer.total)
+        elif not isinstance(event, Epoch):
+            yield event
+    return trainer.average.network.arrays()
+
+
+def _look_at_nothing(network: Network) -> Generator[Event, None, tuple[float, float]]:
+    """The gate judges when it is done."""
+    yield from ()
+    return 0.0, 0.0

@@ -1,0 +1,131 @@
+"""The ladder on a trained network and real images: each rung where it is needed, and what no rung below can do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import pocketvision as pv
+from pocketvision.compress import ladder as ladders
+from pocketvision.compress.ladder import Ladder
+from pocketvision.compress.tune import tune
+from pocketvision.data.loader import Pixels
+from pocketvision.data.read import read_dataset
+from pocketvision.data.split import split
+from pocketvision.events import finish
+from pocketvision.export.network_of import network_of
+from pocketvision.model.graph import Conv
+from pocketvision.run.preprocessing import FROM_SCRATCH
+
+SIDE, WIDTH = 28, 0.25
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Fashion-MNIST: many training images, 512 of them, and 2,000 validation images."""
+    dataset = read_dataset("fashion-mnist")
+    parts = split(dataset)
+    found = [
+        Pixels(dataset, rows, SIDE, 1, FROM_SCRATCH)
+        for rows in (parts.train[::4], parts.train[::100][:512], parts.validation[:2000])
+    ]
+    for part in found:
+        for _ in part.decode(""):
+            pass
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A float network whose activations no factor is stopped by."""
+    out = tmp_path_factory.mktemp("ladder") / "run"
+    options = {"family": "mobilenet_v1_relu", "width": WIDTH, "resolution": SIDE, "output_stride": 8, "epochs": 1}
+    return network_of(pv.fit("fashion-mnist", out, weights="none", **options).model.read_bytes())
+
+
+def climb(images, graph, arrays, **options):
+    _, calibration, validation = images
+    return finish(Ladder(calibration, validation, validation.labels, **options).climb(graph, arrays))
+
+
+def far_apart(graph, arrays):
+    """The same function, with depthwise channels 1/100 to 100 times as large and the inverse in the next layer."""
+    arrays, rng = {name: array.copy() for name, array in arrays.items()}, np.random.default_rng(0)
+    for op, after in zip(graph.ops, graph.ops[1:], strict=False):
+        if isinstance(op, Conv) and op.is_depthwise:
+            factors = (10 ** rng.uniform(-2, 2, op.out_channels)).astype(np.float32)
+            arrays[f"{op.name}.conv.weight"] *= factors[:, None, None, None]
+            arrays[f"{op.name}.conv.bias"] *= factors
+            arrays[f"{after.name}.conv.weight"] /= factors[None, :, None, None]
+    return arrays
+
+
+def with_outlier(graph, arrays, name):
+    """The same function: each filter has one huge weight more, for a channel that is always 0."""
+    arrays = {key: array.copy() for key, array in arrays.items()}
+    before = graph.ops[[op.name for op in graph.ops].index(name) - 1]
+    arrays[f"{before.name}.conv.weight"][0] = 0.0
+    arrays[f"{before.name}.conv.bias"][0] = -1.0
+    arrays[f"{name}.conv.weight"][:, 0] = 1e4
+    return arrays
+
+
+def test_a_trained_network_passes_by_ranges_alone(images, trained):
+    found = climb(images, *trained)
+    assert (found.rung, found.verdict.passes, found.floats) == (1, True, ())
+
+
+def test_channels_far_apart_are_rescued_by_equalisation(images, trained):
+    graph, arrays = trained
+    found = climb(images, graph, far_apart(graph, arrays))
+    plain = [step for step in found.trace if step.rung == 1]
+    assert len(plain) == 3 and all(step.verdict.drop > 5 for step in plain), "ranges alone ruin it"
+    assert (found.rung, found.verdict.passes, found.floats) == (2, True, ())
+    assert found.verdict.drop <= 1.0
+
+
+def test_what_equalisation_cannot_rescue_stays_in_floats(images, trained):
+    graph, arrays = trained
+    found = climb(images, graph, with_outlier(graph, arrays, "block5.pointwise"))
+    assert min(step.verdict.drop for step in found.trace if step.rung < 3) > 1.0
+    assert (found.rung, found.verdict.passes) == (3, True)
+    assert "block5.pointwise" in found.floats and len(found.floats) <= 4
+    assert "layers in floats" in found.trace[-1].what
+
+
+def test_where_no_rung_helps_the_best_is_returned_with_its_problem(images, trained):
+    graph, arrays = trained
+    for name in [op.name for op in graph.ops if op.name.endswith(".pointwise")]:
+        arrays = with_outlier(graph, arrays, name)
+    found = climb(images, graph, arrays, highest=3)
+    assert not found.verdict.passes and found.verdict.problems
+    assert {step.rung for step in found.trace} == {1, 2, 3}
+
+
+def test_fine_tuning_is_the_last_rung(images, trained, monkeypatch):
+    """A step that is far too coarse, which neither biases nor floats are allowed to mend."""
+    train, calibration, validation = images
+    graph, arrays = trained
+    coarse = Ladder(calibration, validation, validation.labels, weight_limit=2, train=train)
+    monkeypatch.setattr(ladders, "MOST_FLOATS", 0.0)
+    found = finish(coarse.climb(graph, arrays))
+    assert found.rung == 4
+    assert found.verdict.drop < min(step.verdict.drop for step in found.trace if step.rung < 4) - 1
+
+
+def test_tuning_keeps_steps_and_zero_points(images, trained):
+    train = images[0]
+    graph, arrays = trained
+    found = climb(images, graph, arrays, highest=1)
+    plain, weights = ladders.pad_channels(*ladders.fold_batch_norm(graph, arrays))
+    short = Pixels(train.dataset, train.indices[:64], SIDE, 1, FROM_SCRATCH)
+    tuned = finish(tune(found.graph, found.arrays, plain, weights, short))
+    for parameter in found.graph.parameters():
+        same = np.array_equal(tuned[parameter.name], found.arrays[parameter.name])
+        assert same != parameter.is_trained, parameter.name
+
+
+def test_no_rung_above_the_highest(images, trained):
+    found = climb(images, *trained, max_drop=-100.0, highest=1)
+    assert {step.rung for step in found.trace} == {1}
+    assert replace(found.trace[0], rung=1) == found.trace[0]
