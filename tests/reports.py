@@ -148,7 +148,7 @@ def made_facts(
             "options": options.to_json(),
             "recipe": "modern",
             "epochs": trained,
-            "precision": "float32",
+            "training_precision": "float32",
             "target": "Board <1>, 2 cores",
         },
         goldens=make_goldens(np.zeros((len(golden_images(1, 32, channels)), classes), np.float32)),
@@ -166,7 +166,7 @@ def made_facts(
         "trials": [{"name": pick, "steps": 400, "top1": 0.81}] if trials else [],
         "recipe": asdict(find_recipe("modern")),
         "steps_per_epoch": 10,
-        "precision": "float32",
+        "training_precision": "float32",
     }
     cost = count(graph)
     latency = {"latency_ms": 0.1234, "noise_ms": 0.0123} if is_here else {}

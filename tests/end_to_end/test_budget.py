@@ -161,7 +161,7 @@ def test_a_budget_for_another_device_is_not_compared_with_this_one(photos, board
 
 
 def test_the_same_seed_and_device_file_give_the_same_pick(photos, board, tmp_path):
-    words = ("--target", board, "--latency-ms", 9, "--resolution", 32, "--seed", 5, "--precision", "float32")
+    words = ("--target", board, "--latency-ms", 9, "--resolution", 32, "--seed", 5, "--training-precision", "float32")
     results = []
     for name in ("first", "second"):
         outcome = pocketvision("fit", photos, *ONCE, *words, "-o", tmp_path / name, "--json")
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_to_be_trusted_is_warned_of(photos, board, tmp_path):
 
 def test_where_none_has_time_the_cheapest_trains_what_it_can(photos, monkeypatch):
     monkeypatch.setattr(search, "measure_step_seconds", lambda *arguments, **_: 100.0)
-    words = ("--plan", "--minutes", 1, "--resolution", 32, "--precision", "float32", "--json")
+    words = ("--plan", "--minutes", 1, "--resolution", 32, "--training-precision", "float32", "--json")
     outcome = pocketvision("fit", photos, *words)
     assert outcome.code == 0, outcome.err
     planned = json.loads(outcome.out)

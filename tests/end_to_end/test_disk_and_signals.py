@@ -20,7 +20,7 @@ from pocketvision.events import Epoch, Measured, Note, Progress, Step, Timed
 from pocketvision.fit.rundir import RunFolder
 
 # six steps an epoch; "auto" would measure which precision is faster
-OPTIONS = ("--width", 0.25, "--resolution", 32, "--batch-size", 4, "--precision", "float32", "--epochs", 2)
+OPTIONS = ("--width", 0.25, "--resolution", 32, "--batch-size", 4, "--training-precision", "float32", "--epochs", 2)
 NOBODY = 65534
 # another user, who may read all that root may: the interpreter may lie in root's home
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")

@@ -249,7 +249,7 @@ main()
 @pytest.mark.parametrize("place", ["checkpoint", "cuts", "after the cuts", "checkpoint_of_pick"])
 def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target, tmp_path, monkeypatch):
     words = ["fit", photos, "--elastic", "--epochs", 3, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
-    words += ["--precision", "float32", "--target", target, "-o", tmp_path / "run"]
+    words += ["--training-precision", "float32", "--target", target, "-o", tmp_path / "run"]
     monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     job = subprocess.run(
@@ -268,7 +268,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target
 def test_a_killed_pick_goes_on_in_the_time_that_is_left(photos, target, tmp_path, monkeypatch):
     """Minutes instead of epochs: the pace that was measured when it began plans it."""
     words = ["fit", photos, "--elastic", "--minutes", 0.75, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
-    words += ["--precision", "float32", "--target", target, "-o", tmp_path / "run"]
+    words += ["--training-precision", "float32", "--target", target, "-o", tmp_path / "run"]
     monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
     stop = [sys.executable, "-c", STOP.format(place="checkpoint_of_pick"), *map(str, words)]
     job = subprocess.run(stop, capture_output=True, check=False)
@@ -342,7 +342,7 @@ def test_what_the_prior_would_train_alone_is_among_the_cuts(words, trainable_mac
 
     monkeypatch.setattr(search, "measure_step_seconds", measured)
     monkeypatch.setattr(plan, "measure_step_seconds", measured)
-    asked = ("--elastic", "--macs", 600_000, "--precision", "float32", "--plan", "--json")
+    asked = ("--elastic", "--macs", 600_000, "--training-precision", "float32", "--plan", "--json")
     outcome = pocketvision("fit", tiny, *asked, *words)
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["network"] == f"mobilenet_v1_shallow_{largest}"

@@ -19,7 +19,7 @@ from pocketvision.train.checkpoint import load_checkpoint
 
 alone = pytest.mark.alone  # what counts seconds, or races a process
 # six steps an epoch; "auto" would measure which precision is faster
-OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 4, "precision": "float32"}
+OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 4, "training_precision": "float32"}
 
 
 def stop_at(kind, number=1, where=lambda event: True):
@@ -116,7 +116,7 @@ def test_other_options_are_refused(photos, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):
         fit(photos, folder, on_event=stop_at(Step, 3), **OPTIONS)
-    words = ("--width", 0.25, "--resolution", 32, "--batch-size", 4, "--precision", "float32", "-o", folder)
+    words = ("--width", 0.25, "--resolution", 32, "--batch-size", 4, "--training-precision", "float32", "-o", folder)
     other = pocketvision("fit", photos, *words, "--epochs", 3, "--seed", 1)
     advice = f"Try: -o {folder}-2, or --restart to move the old one aside\n"
     assert (other.code, other.out) == (2, "")

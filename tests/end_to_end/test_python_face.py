@@ -11,7 +11,7 @@ from pocketvision.events import Epoch, Measured, Note, Step
 from pocketvision.train.recipe import RECIPES
 
 # "auto" measures which precision is faster; the same weights need the same one.
-OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 8, "precision": "float32"}
+OPTIONS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 8, "training_precision": "float32"}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_plan_holds_every_decision(fitted):
     assert plan["options"] | {"minutes": None, "seed": 3, "family": "auto"} | OPTIONS == plan["options"]
     assert (plan["network"], plan["reason"]) == (fitted[0].name, "the only one that was asked for")
     assert (plan["epochs"], plan["steps_per_epoch"], plan["device"], plan["threads"]) == (2, 3, "cpu", 1)
-    assert plan["precision"] in ("float32", "bfloat16")
+    assert plan["training_precision"] in ("float32", "bfloat16")
     assert plan["recipe"]["batch_size"] == 8
     assert plan["recipe"]["lr"] == pytest.approx(RECIPES["modern"].lr * 8 / RECIPES["modern"].batch_size)
     assert plan["augmentation"].keys() == {"flip", "shift", "scale", "erase"}

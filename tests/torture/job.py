@@ -45,7 +45,7 @@ class Job:
     def start(self) -> subprocess.Popen[bytes]:
         """Start it, in a process group of its own."""
         words = ["-m", "pocketvision.cli.app", "fit", str(self.data), "-o", str(self.folder)]
-        options = ["--width", "0.25", "--resolution", "32", "--batch-size", "2", "--precision", "float32"]
+        options = ["--width", "0.25", "--resolution", "32", "--batch-size", "2", "--training-precision", "float32"]
         environment = {
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",

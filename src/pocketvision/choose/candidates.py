@@ -8,6 +8,7 @@ from pocketvision.choose.prior import expected_top1
 from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
 from pocketvision.cost.device_file import Latency
+from pocketvision.cost.integers import count_integers, counted_memory_mb, name_in
 from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import resolve
@@ -26,7 +27,10 @@ REACH_WITH_WEIGHTS = (
     1.25  # times their own size, up to which enlarged images are better recognised in the time: docs/log.md
 )
 LOST_BY_CUTS = 40.0  # points of the prior, times the share of the width that is cut off trained weights: docs/log.md
+LOST_BY_INTEGERS = 0.5  # points of the prior: half of what the gate lets pass
 ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
+INTEGER_ARRAY_BYTES = 265  # for each array of a file in integers; its names are longer
+HALF_ARRAY_BYTES = 300  # and where each has a node that makes floats of halves
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Asked:
         is_limited: whether there is a budget, so that smaller networks than usual are worth a look.
         conventions: of the weights to start from; those of networks trained from scratch otherwise.
         trained_width: width of the weights to start from; None: from scratch.
+        precisions: that the file may have.
         is_elastic: whether all sizes are trained at once: a width or resolution that is fixed is then the largest, and all share
             one output stride.
     """
@@ -55,6 +60,7 @@ class Asked:
     conventions: str = SCRATCH
     trained_width: float | None = None
     is_elastic: bool = False
+    precisions: tuple[str, ...] = ("fp32",)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Candidate:
         latency: measured or predicted; None where nobody asked.
         epochs: that it can be trained in the time there is; None where that does not matter.
         dropped: why it is out; empty while it is in.
+        precision: of the file: "fp32", "int8" or "fp16-storage".
     """
 
     graph: Graph
@@ -76,11 +83,12 @@ class Candidate:
     latency: Latency | None = None
     epochs: float | None = None
     dropped: str = ""
+    precision: str = "fp32"
 
     @property
     def name(self) -> str:
-        """The network's full name."""
-        return self.graph.name
+        """The network's full name, and its precision where that is not fp32."""
+        return name_in(self.precision, self.graph.name)
 
     @property
     def options(self) -> Options:
@@ -130,7 +138,7 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
         for resolution in resolutions
         for width in widths
     ]
-    found = [_describe(graph, asked, short_side) for graph in graphs]
+    found = [_describe(graph, asked, short_side, precision) for graph in graphs for precision in asked.precisions]
     return sorted(found, key=_rank)
 
 
@@ -156,7 +164,11 @@ def suitable_widths(asked: Asked) -> list[float]:
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:
-    return -round(candidate.expected_top1), -candidate.graph.image.height, candidate.spent.macs
+    is_integers = candidate.precision == "int8"
+    expected = (
+        candidate.expected_top1 + LOST_BY_INTEGERS * is_integers
+    )  # a half would lift some networks by a whole point
+    return -round(expected), -candidate.graph.image.height, candidate.spent.macs, is_integers
 
 
 def suitable_resolutions(asked: Asked, short_side: int) -> list[int]:
@@ -205,33 +217,40 @@ def default_output_stride(resolution: int) -> int:
     return 8 if resolution < 48 else 16 if resolution < 96 else 32
 
 
-def _describe(graph: Graph, asked: Asked, short_side: int) -> Candidate:
+def _describe(graph: Graph, asked: Asked, short_side: int, precision: str) -> Candidate:
     assert graph.options is not None
-    found = describe_candidate(graph, asked.labels, round(own_resolution(short_side) * _reach(asked)))
+    found = describe_candidate(graph, asked.labels, round(own_resolution(short_side) * _reach(asked)), precision)
     if asked.trained_width is None:
         return found
     lost = LOST_BY_CUTS * (1 - graph.options.width / asked.trained_width)
     return replace(found, expected_top1=found.expected_top1 - lost)
 
 
-def describe_candidate(graph: Graph, labels: Sequence[str], side: int) -> Candidate:
+def describe_candidate(graph: Graph, labels: Sequence[str], side: int, precision: str = "fp32") -> Candidate:
     """Return a network with its prior and what it takes.
 
     Args:
         graph: the network.
         labels: class names.
         side: above which more resolution earns nothing, in pixels.
+        precision: of the file.
     """
-    cost = count(graph)
-    size_bytes = cost.weight_bytes + record_bytes(graph, labels)
-    spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
-    return Candidate(graph, expected_top1(graph, side), spent)
+    macs, memory_mb = count(graph).macs, counted_memory_mb(graph, precision)
+    spent = Spent(macs=macs, memory_mb=memory_mb, size_mb=file_bytes(graph, labels, precision) / 1e6)
+    lost = LOST_BY_INTEGERS if precision == "int8" else 0.0
+    return Candidate(graph, expected_top1(graph, side) - lost, spent, precision=precision)
 
 
-def record_bytes(graph: Graph, labels: Sequence[str]) -> int:
-    """Estimate, a little too high, what the file holds besides the weights."""
+def file_bytes(graph: Graph, labels: Sequence[str], precision: str = "fp32") -> int:
+    """Estimate, a little too high, how large the file becomes."""
+    record = RECORD_BYTES + sum(LABEL_BYTES + len(label.encode()) for label in labels)
+    if precision == "int8":
+        cost = count_integers(graph)
+        return record + cost.weight_bytes + INTEGER_ARRAY_BYTES * cost.arrays
     arrays = sum(parameter.role in ("weight", "bias", "shift") for parameter in graph.parameters())
-    return RECORD_BYTES + ARRAY_BYTES * arrays + sum(LABEL_BYTES + len(label.encode()) for label in labels)
+    if precision == "fp16-storage":
+        return record + count(graph).weight_bytes // 2 + HALF_ARRAY_BYTES * arrays
+    return record + count(graph).weight_bytes + ARRAY_BYTES * arrays
 
 
 def middle(candidates: Sequence[Candidate]) -> Candidate:

@@ -35,10 +35,10 @@ class Cut:
         return float(self.right.mean())
 
     @property
-    def cost(self) -> tuple[float, float]:
-        """What orders cuts from cheap to dear: latency where it is known, then multiply-adds."""
+    def cost(self) -> tuple[float, ...]:
+        """What orders cuts from cheap to dear: latency where it is known, then multiply-adds, then the file."""
         spent = self.candidate.spent
-        return spent.latency_ms or 0.0, spent.macs
+        return spent.latency_ms or 0.0, spent.macs, spent.size_mb
 
 
 def pick(cuts: Sequence[Cut], budget: Budget, device: str) -> Cut:

@@ -52,7 +52,11 @@ def fit(
     elastic: Annotated[bool, Option("--elastic/--no-elastic", help="Train all sizes at once, then cut.")] = False,
     seed: Annotated[int, Option(help="Of weights, order and augmentation.")] = 0,
     accelerator: Annotated[str, Option(help="Where training runs: auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[
+        str,
+        Option(help="Of the file: auto, fp32, int8 or fp16-storage; auto: integers where the budget gains by them."),
+    ] = "auto",
+    training_precision: Annotated[str, Option(help="auto, float32 or bfloat16.")] = "auto",
     cache_gb: Annotated[
         float, Option(help="How large the folder of decoded images may become, in GB; 0: none.")
     ] = 10.0,
@@ -91,6 +95,7 @@ def fit(
         target=target,
         accelerator=accelerator,
         precision=precision,
+        training_precision=training_precision,
         cache_gb=cache_gb,
     )
     if out is None or plan:

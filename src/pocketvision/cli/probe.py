@@ -17,6 +17,7 @@ def probe(
         int | None, Option(help="Input side over last map's side. [default: the family's]")
     ] = None,
     classes: Annotated[int, Option(help="Outputs of the classifier.")] = 1000,
+    precisions: Annotated[str, Option(help="Of the files: fp32, int8, or both with a comma.")] = "fp32,int8",
     in_channels: Annotated[int, Option(help="3 for RGB, 1 for grey.")] = 3,
     threads: Annotated[int, Option(help="Threads for one call.")] = 1,
     seconds: Annotated[float, Option(help="Time for measuring; no further round begins after it.")] = 60.0,
@@ -45,7 +46,11 @@ def probe(
         raise BadOption(f"{str(out)!r} is a folder; the device file needs a name of its own.", f"-o {out / 'pi.json'}")
     if out is not None and not out.absolute().parent.is_dir():
         raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
-    measured = watch(probe_files(files, threads, seconds) if files else probe_graphs(graphs, threads, seconds))
+    of_files = _precisions(precisions)
+    if files:
+        measured = watch(probe_files(files, threads, seconds))
+    else:
+        measured = watch(probe_graphs(graphs, threads, seconds, precisions=of_files))
     if out is not None:
         measured.write(out)
     if json:
@@ -54,6 +59,22 @@ def probe(
     _print_table(measured)
     if out is not None:
         print_line(f"Next: pocketvision fit IMAGES --target {out} --latency-ms MS -o run")
+
+
+def _precisions(text: str) -> list[Any]:
+    """Return the precisions of an option's text, in its order, each once."""
+    from typing import get_args
+
+    from pocketvision.cost.device_file import MEASURED_IN
+    from pocketvision.errors import BadOption
+
+    known = get_args(MEASURED_IN)
+    found = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not found or not set(found) <= set(known):
+        raise BadOption(
+            f"precisions must be {' or '.join(known)}, or both with a comma; got {text!r}.", "--precisions fp32,int8"
+        )
+    return found
 
 
 def _print_table(measured: Any) -> None:

@@ -1,5 +1,6 @@
 """The ladder: from a float network to one in integers that passes the gate, by as little work as that takes."""
 
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from pocketvision.compress.bias import correct_biases
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.gate import MAX_DROP, Verdict, judge
-from pocketvision.compress.ranges import METHODS, Values, find_steps, observe
+from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, observe
 from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
 from pocketvision.events import Event, Note, Progress
@@ -77,6 +78,8 @@ class Ladder:
         weight_limit: see `insert_fake_quant`.
         train: training images, for rung 4; None: there is no such rung.
         highest: rung, that may be climbed.
+        methods: to find ranges by; the best is taken.
+        stop_by: `time.monotonic()` after which no further rung is begun; None: no limit.
     """
 
     calibration: Images
@@ -86,6 +89,8 @@ class Ladder:
     weight_limit: int = WEIGHT_LIMIT
     train: Pixels | None = None
     highest: int = 4
+    methods: tuple[Method, ...] = METHODS
+    stop_by: float | None = None
 
     def climb(self, graph: Graph, arrays: Arrays) -> Generator[Event, None, Climbed]:
         """Return the first network in integers that passes the gate; else the one that loses least.
@@ -101,6 +106,9 @@ class Ladder:
         whole = best  # all of it in integers
         for number, rung in ((2, self._equalised), (3, self._kept_in_floats), (4, self._tuned)):
             if best.verdict.passes or number > self.highest or (number == 4 and self.train is None):
+                break
+            if self.stop_by is not None and time.monotonic() > self.stop_by:
+                yield Note(f"There is no time left for rung {number} of the ladder to integers.")
                 break
             found = yield from rung(plain, weights, float_logits, whole)
             trace += found.trace
@@ -126,7 +134,7 @@ class Ladder:
         values = yield from observe(integers, arrays, self.calibration)
         tried: list[Climbed] = []
         trace = []
-        for method in METHODS:
+        for method in self.methods:
             steps = find_steps(integers, arrays, values, method)
             if corrects:
                 steps = correct_biases(integers, steps, values)

@@ -1,10 +1,10 @@
 """The device file: what was measured on a device, to be read on another machine."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import onnxruntime
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pocketvision.cost.count import count
 from pocketvision.errors import BadDeviceFile
@@ -17,6 +17,12 @@ from pocketvision.run.device import Device
 VERSION = 1
 NOISY = 0.15  # of the median: above, a file is worth a warning
 INTERPOLATION_NOISE = 0.05  # of the value: what a latency between two measured widths may be off by: docs/log.md
+
+
+MEASURED_IN = Literal["fp32", "int8"]
+Precision = Annotated[
+    MEASURED_IN, BeforeValidator(lambda name: "fp32" if name == "float32" else name)
+]  # in older files
 
 
 class Latency(NamedTuple):
@@ -33,7 +39,7 @@ class Row(BaseModel):
     Attributes:
         name: full name.
         family, width, resolution, classes, in_channels, output_stride, dilate, thin_head, conventions: as `resolve` takes them.
-        precision: "float32".
+        precision: of the file: "fp32" or "int8".
         latency_ms, p95_ms, noise_ms, rounds: see `pocketvision.run.timing.Timing`.
         load_ms: from bytes to ready, in a process of its own; None where that was not measured.
         rss_mb: peak memory of that process, everything included, in 10^6 bytes.
@@ -53,7 +59,7 @@ class Row(BaseModel):
     dilate: bool
     thin_head: bool = False
     conventions: str = SCRATCH
-    precision: str = "float32"
+    precision: Precision = "fp32"
     latency_ms: float = Field(gt=0, allow_inf_nan=False)
     p95_ms: float = Field(gt=0, allow_inf_nan=False)
     noise_ms: float = Field(ge=0, allow_inf_nan=False)
@@ -96,14 +102,16 @@ class DeviceFile(BaseModel):
         """Write the file; an older one of that name is replaced only by the finished one."""
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
 
-    def latency_of(self, graph: Graph) -> Latency | None:
-        """Return the network's latency; predicted between the nearest measured widths, where it was not measured itself.
+    def latency_of(self, graph: Graph, precision: str = "fp32") -> Latency | None:
+        """Return the network's latency in a precision; predicted between the nearest measured widths, where it was not measured.
 
         Other classes and input channels than those measured give a prediction, too. None where nothing near was measured.
+        Weights that are stored as halves are floats when the network runs.
         """
         options = graph.options
         assert options is not None
-        like = [row for row in self.rows if _is_alike(row.options, options)]
+        measured = "int8" if precision == "int8" else "fp32"
+        like = [row for row in self.rows if row.precision == measured and _is_alike(row.options, options)]
         same = [row for row in like if row.options._replace(conventions=options.conventions) == options]
         if same:
             return Latency(same[0].latency_ms, same[0].noise_ms)

@@ -4,16 +4,19 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterable, Mapping, Sized
+from collections.abc import Generator, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from pocketvision.cost.count import count
-from pocketvision.cost.device_file import DeviceFile, Row
+from pocketvision.cost.device_file import DeviceFile, Precision, Row
+from pocketvision.cost.integers import counted_memory_mb, name_in
 from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.events import Event, Progress, Timed
+from pocketvision.model.fake_quant import untrained_integers
 from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
@@ -34,19 +37,35 @@ class Probed:
     Attributes:
         path: of its ONNX file.
         graph: what it is.
+        precision: of the file.
     """
 
     path: Path
     graph: Graph
+    precision: Precision = "fp32"
 
 
 def probe(
-    graphs: Iterable[Graph], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
+    graphs: Iterable[Graph],
+    threads: int = 1,
+    seconds: float = SECONDS,
+    footprints: bool = True,
+    precisions: Sequence[Precision] = ("fp32",),
+) -> Generator[Event, None, DeviceFile]:
+    """Measure untrained networks on this machine, each in every one of the precisions.
+
+    Args, events, result and errors: see `probe_each`.
+    """
+    return (yield from probe_each(list(product(graphs, precisions)), threads, seconds, footprints))
+
+
+def probe_each(
+    networks: Sequence[tuple[Graph, Precision]], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
 ) -> Generator[Event, None, DeviceFile]:
     """Measure untrained networks on this machine.
 
     Args:
-        graphs: the networks.
+        networks: each in a precision.
         threads: of the engine, for one call.
         seconds: no further round of timing begins after these; each network has two rounds at least.
         footprints: also measure load time and memory, each network in a process of its own.
@@ -55,21 +74,27 @@ def probe(
         Progress while files are written and memory is measured; Timed for each round of each network.
 
     Returns:
-        What was measured.
+        What was measured, in the order of the networks.
 
     Raises:
         BadOption: threads, seconds or the list of networks are none.
     """
-    graphs = list(graphs)
-    _check(graphs, threads, seconds)
+    _check(networks, threads, seconds)
     with tempfile.TemporaryDirectory(prefix="pocketvision-probe-") as folder:
         files: dict[str, Probed] = {}
-        for i, graph in enumerate(graphs):
+        for i, (graph, precision) in enumerate(networks):
             path = Path(folder, f"{i}.onnx")
-            path.write_bytes(write_onnx(graph, initial_arrays(graph, seed=0)))
-            files[graph.name] = Probed(path, graph)
-            yield Progress("writing networks", i + 1, len(graphs))
+            path.write_bytes(untrained(graph, precision))
+            files[name_in(precision, graph.name)] = Probed(path, graph, precision)
+            yield Progress("writing networks", i + 1, len(networks))
         return (yield from _probe(files, threads, seconds, footprints))
+
+
+def untrained(graph: Graph, precision: Precision) -> bytes:
+    """Return the file of a network with drawn weights; in integers its steps are of the usual size."""
+    if precision == "int8":
+        return write_onnx(*untrained_integers(graph))
+    return write_onnx(graph, initial_arrays(graph, seed=0))
 
 
 def probe_files(
@@ -85,7 +110,9 @@ def probe_files(
     for path in paths:
         model = record_of(read_bytes(path)).model
         try:
-            files[str(path)] = Probed(path, resolve_again(model))
+            files[str(path)] = Probed(
+                path, resolve_again(model), "int8" if model.get("precision") == "int8" else "fp32"
+            )
         except KeyError as error:
             raise BadArtifact(
                 f"the record of {str(path)!r} does not state its network's {error.args[0]}.",
@@ -116,11 +143,11 @@ def _probe(
 
 
 def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]) -> Row:
-    cost = count(file.graph)
     assert file.graph.options is not None
     return Row(
         name=name,
         **file.graph.options._asdict(),
+        precision=file.precision,
         latency_ms=timing.median_ms,
         p95_ms=timing.p95_ms,
         noise_ms=timing.noise_ms,
@@ -128,8 +155,8 @@ def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]
         load_ms=footprint.get("load_ms"),
         rss_mb=footprint.get("rss_mb"),
         size_mb=round(file.path.stat().st_size / 1e6, 6),
-        macs=cost.macs,
-        memory_mb=round(cost.memory_mb, 3),
+        macs=count(file.graph).macs,
+        memory_mb=round(counted_memory_mb(file.graph, file.precision), 3),
     )
 
 

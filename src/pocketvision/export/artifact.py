@@ -1,7 +1,7 @@
 """Writing the one-file artifact: network, record, goldens and digests, proven on real images before it gets its name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor
 
 PARITY_TOLERANCE = 1e-4  # of the largest |logit|
+STEPS = 2  # that a logit in integers may be off
+LEAST_AGREEMENT = 0.9  # of these, and of labels
 BATCH = 64  # images in one call: more need much memory at 224 pixels
 
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -32,11 +34,21 @@ class Parity:
         images: how many were compared.
         difference: the largest |difference| over the largest |logit|.
         same_top1: images on which both name the same class, or the network's two best classes tie within the tolerance.
+        near: of integers, the share of logits within two steps; None: floats.
     """
 
     images: int
     difference: float
     same_top1: int
+    near: float | None = None
+
+    def __str__(self) -> str:
+        if self.near is None:
+            return f"agree on {self.images} images to {self.difference:.1e}"
+        return (
+            f"name the same class on {self.same_top1} of {self.images} images; "
+            f"{self.near:.1%} of the logits are within {STEPS} steps"
+        )
 
 
 def compare(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Parity:
@@ -48,20 +60,31 @@ def compare(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Parity:
     return Parity(len(ours), float(np.abs(ours - theirs).max()) / scale, int(same.sum()))
 
 
-def require_parity(model: bytes, images: NDArray[np.uint8], reference: Logits) -> Parity:
+def require_parity(model: bytes, images: NDArray[np.uint8], reference: Logits, step: float = 0.0) -> Parity:
     """Return how well the file agrees with the trained network on real images.
 
     Args:
         model: the bytes of the file.
         images: (N, R, R, C) uint8.
         reference: the trained network: images -> logits.
+        step: of logits that are integers; 0: they are floats. A rounding that falls the other way is a whole step, and more
+            behind further layers, so that nine in ten logits must be within two steps, and nine in ten labels the same.
 
     Raises:
         ExportMismatch: it does not agree.
     """
     predictor = Predictor.open(model, engine=DEFAULT)
-    ours = [predictor.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-    parity = compare(np.concatenate(ours), reference(images))
+    ours = np.concatenate([predictor.logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
+    theirs = reference(images)
+    parity = compare(ours, theirs)
+    if step:
+        parity = replace(parity, near=float((np.abs(ours - theirs) < (STEPS + 0.5) * step).mean()))
+        if min(parity.near or 0.0, parity.same_top1 / parity.images) < LEAST_AGREEMENT:
+            raise ExportMismatch(
+                f"the exported file and the network {parity}; the file was not written.",
+                "reporting it with the run folder: this should not happen",
+            )
+        return parity
     if not parity.difference <= PARITY_TOLERANCE or parity.same_top1 < parity.images:
         raise ExportMismatch(
             f"the exported file's logits differ from the trained network's by {parity.difference:.2g} of the largest "
@@ -70,6 +93,12 @@ def require_parity(model: bytes, images: NDArray[np.uint8], reference: Logits) -
             "reporting it with the run folder: this should not happen",
         )
     return parity
+
+
+def file_of(graph: Graph, arrays: Mapping[str, NDArray[Any]], record: Record) -> bytes:
+    """Return the file of a network in the precision that its record states, sealed."""
+    halves = record.model.get("precision") == "fp16-storage"
+    return seal(write_onnx(graph, arrays, record.temperature, halves=halves), record)
 
 
 def write_artifact(
@@ -94,8 +123,8 @@ def write_artifact(
         ExportMismatch: they do not agree; nothing was written.
         VerificationFailed: the file does not give its own goldens; nothing was written.
     """
-    model = seal(write_onnx(graph, arrays, record.temperature), record)
-    parity = require_parity(model, images, reference)
+    model = file_of(graph, arrays, record)
+    parity = require_parity(model, images, reference, record.goldens.step)
     verify_file(model)
     write_atomically(path, model)
     return parity

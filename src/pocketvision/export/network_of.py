@@ -8,6 +8,7 @@ from onnx import numpy_helper
 from pocketvision.errors import BadArtifact
 from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
+from pocketvision.model.onnx_writer import HALF
 from pocketvision.model.resolve import resolve_again
 from pocketvision.model.rewrite import fold_batch_norm
 from pocketvision.run.artifact import record_of
@@ -35,7 +36,7 @@ def network_of(model: bytes) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
     tensors = {tensor.name: tensor for tensor in onnx.load_model_from_string(model).graph.initializer}
     arrays = {}
     for parameter in graph.parameters():
-        found = tensors.get(parameter.name)
+        found = tensors.get(parameter.name) or tensors.get(parameter.name + HALF)
         if found is None or tuple(found.dims) != parameter.shape:
             raise BadArtifact(
                 f"the file holds no weights {parameter.name!r} of shape {parameter.shape}, which {graph.name!r} has.",

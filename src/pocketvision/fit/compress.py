@@ -2,15 +2,15 @@
 
 import tempfile
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.compress.gate import MAX_DROP, Verdict
-from pocketvision.compress.ladder import Climbed, Ladder, engine_logits
+from pocketvision.compress.gate import MAX_DROP
+from pocketvision.compress.ladder import Climbed
 from pocketvision.cost.probe import measure_latencies
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
@@ -18,25 +18,20 @@ from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption, CompressionFailed
 from pocketvision.events import Event, Note
-from pocketvision.export.evaluate import Evaluation, labels_for, score
+from pocketvision.export.evaluate import Evaluation, labels_for
 from pocketvision.export.network_of import network_of
 from pocketvision.export.seal import seal
 from pocketvision.export.verify import verify_file
 from pocketvision.files import write_atomically
+from pocketvision.fit.integers import PreparedImages, climb, judge_integers, spread_out, trace_json, words_of_failure
 from pocketvision.fit.measure import measure_file
-from pocketvision.model.fake_quant import WEIGHT_LIMIT
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.artifact import Record, golden_images, make_goldens, record_of
-from pocketvision.run.device import this_device
-from pocketvision.run.engines import DEFAULT, OnnxRuntime
-from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
+from pocketvision.run.artifact import Record, record_of
+from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor, read_bytes
 from pocketvision.run.timing import Timing
 
-CALIBRATION_IMAGES = 512
-GOLDENS = 16
 SECONDS = 3.0
-SATURATES = 63  # the largest weight whose products no 16-bit sum can overflow: processors without VNNI
 
 
 @dataclass(frozen=True)
@@ -72,20 +67,6 @@ class Compressed:
         }
 
 
-def trace_json(climbed: Climbed) -> dict[str, Any]:
-    """Return which rung was needed, what it costs in accuracy, and all that was tried."""
-    return {
-        "rung": climbed.rung,
-        "verdict": _verdict_json(climbed.verdict),
-        "floats": list(climbed.floats),
-        "tried": [{"rung": step.rung, "what": step.what, **_verdict_json(step.verdict)} for step in climbed.trace],
-    }
-
-
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    return {"drop": round(verdict.drop, 4), **asdict(verdict), "problems": list(verdict.problems)}
-
-
 def compress_file(
     file: Path, data: str, out: Path, max_drop: float = MAX_DROP, threads: int = 1
 ) -> Generator[Event, None, Compressed]:
@@ -114,9 +95,9 @@ def compress_file(
     model = read_bytes(file)
     images = yield from prepare_images(Predictor.open(model, engine=DEFAULT), read_dataset(data))
     climbed = yield from _climb(model, images, max_drop)
-    record, evaluation = yield from _record(record_of(model), climbed, images)
+    record, evaluation, _ = yield from judge_integers(record_of(model), climbed, images)
     finished = yield from _measured(climbed, record, images.validation[0:1][0].squeeze(), threads)
-    timings = yield from _side_by_side({"float": model, "int8": finished}, threads)
+    timings = yield from side_by_side({"float": model, "int8": finished}, threads)
     if len(finished) >= len(model) and timings["int8"].median_ms >= timings["float"].median_ms:
         raise CompressionFailed(
             f"in integers it is neither smaller ({len(finished):,} bytes instead of {len(model):,}) nor faster.",
@@ -127,24 +108,12 @@ def compress_file(
     return Compressed(out, climbed, evaluation, timings["float"], timings["int8"], len(model), len(finished))
 
 
-@dataclass(frozen=True)
-class PreparedImages:
-    """Prepared images of each part, and their labels as the file numbers its classes; `train` is not decoded yet."""
-
-    train: Pixels
-    calibration: Pixels
-    validation: Pixels
-    test: Pixels
-    validation_labels: NDArray[np.int64]
-    test_labels: NDArray[np.int64]
-
-
 def prepare_images(predictor: Predictor, dataset: Dataset) -> Generator[Event, None, PreparedImages]:
     """Divide a data set as `fit` does, and prepare its images as the file wants them."""
     record, labels, parts = predictor.record, labels_for(predictor, dataset), split(dataset)
     if not len(parts.validation):
         raise BadData(f"{dataset.name!r} has no validation images; nothing could be judged.", "more images of a class")
-    some = parts.train[:: max(1, len(parts.train) // CALIBRATION_IMAGES)][:CALIBRATION_IMAGES]
+    some = spread_out(parts.train)
 
     def prepared(indices: NDArray[np.int64]) -> Pixels:
         return Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing)
@@ -158,49 +127,13 @@ def prepare_images(predictor: Predictor, dataset: Dataset) -> Generator[Event, N
 
 def _climb(model: bytes, images: PreparedImages, max_drop: float) -> Generator[Event, None, Climbed]:
     """Return a network in integers that passes the gate."""
-    limit = WEIGHT_LIMIT if sums_hold() else SATURATES
-    ladder = Ladder(images.calibration, images.validation, images.validation_labels, max_drop, limit, images.train)
-    climbed = yield from ladder.climb(*network_of(model))
+    climbed = yield from climb(*network_of(model), images, max_drop)
     if not climbed.verdict.passes:
         raise CompressionFailed(
-            f"no network in integers is good enough: the best, of {len(climbed.trace)} that were tried up to "
-            f"{climbed.trace[-1].what}, was of rung {climbed.rung}: {'; '.join(climbed.verdict.problems)}.",
+            f"no network in integers is good enough: {words_of_failure(climbed)}.",
             f"--max-drop {climbed.verdict.drop + 0.1:.1f}, or the float file",
         )
     return climbed
-
-
-def sums_hold() -> bool:
-    """Whether this processor adds products of uint8 and int8 without overflow: VNNI on x86, anything else on ARM."""
-    flags = set(this_device().flags)
-    return not flags & {"avx2", "sse4_1"} or bool(flags & {"avx512_vnni", "avx_vnni"})
-
-
-def _record(
-    record: Record, climbed: Climbed, images: PreparedImages
-) -> Generator[Event, None, tuple[Record, Evaluation]]:
-    """Return the record of a file in integers, with temperature, threshold, scores and goldens of its own; and its score."""
-    temperature = fit_temperature(climbed.logits, images.validation_labels)
-    threshold = unknown_threshold(softmax(climbed.logits / temperature), images.validation_labels)
-    evaluation = score(climbed.logits, images.validation_labels, "validation", temperature, threshold)
-    scores = {"validation": evaluation.to_json()}
-    if len(images.test):
-        logits = yield from engine_logits(climbed.model, images.test)
-        evaluation = score(logits, images.test_labels, "test", temperature, threshold)
-        scores["test"] = evaluation.to_json()
-    step = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
-    golden = OnnxRuntime(climbed.model).run(golden_images(GOLDENS, record.resolution, record.channels))["logits"]
-    kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
-    return replace(
-        record,
-        model={**record.model, "precision": "int8", "floats": list(climbed.floats)},
-        metrics={**kept, **scores},
-        temperature=temperature,
-        unknown_threshold=threshold,
-        provenance={**record.provenance, "compressed": trace_json(climbed)},
-        goldens=make_goldens(golden, step),
-        digests={},
-    ), evaluation
 
 
 def _measured(climbed: Climbed, record: Record, image: Any, threads: int) -> Generator[Event, None, bytes]:
@@ -210,7 +143,8 @@ def _measured(climbed: Climbed, record: Record, image: Any, threads: int) -> Gen
     return seal(model, replace(record, latencies=(measurement.to_json(),)))
 
 
-def _side_by_side(models: Mapping[str, bytes], threads: int) -> Generator[Event, None, dict[str, Timing]]:
+def side_by_side(models: Mapping[str, bytes], threads: int) -> Generator[Event, None, dict[str, Timing]]:
+    """Return the latencies of a float file and one in integers, taking turns."""
     with tempfile.TemporaryDirectory(prefix="pocketvision-compress-") as folder:
         paths = {}
         for name, content in models.items():

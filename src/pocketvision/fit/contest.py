@@ -73,7 +73,7 @@ class Entry:
             epochs=plan.epochs,
             steps=plan.steps,
             class_weights=as_tensor(plan.weights, self.device),
-            precision=plan.precision,
+            precision=plan.training_precision,
             stop_by=None if plan.stop_by is None else plan.stop_by - plan.seconds_on_all,
             objective=self.objective,
         )

@@ -89,7 +89,7 @@ class Cuts:
 
     def find(self, name: str) -> Judged:
         """Return the cut of that name."""
-        return next(judged for judged in self.judged if judged.graph.name == name)
+        return next(judged for judged in self.judged if judged.cut.name == name)
 
 
 def write_cuts(run: Path, cuts: Cuts) -> None:
@@ -162,7 +162,7 @@ def front_json(cuts: Cuts, budget: Budget) -> dict[str, Any]:
         "pick": chosen.name,
         "runner_up": max(fitting, key=lambda cut: cut.top1).name if fitting else "",
         "cuts": [
-            _front_row(judged, one.dropped, judged.graph.name in on_front, next_better(every, judged.cut))
+            _front_row(judged, one.dropped, judged.cut.name in on_front, next_better(every, judged.cut))
             for judged, one in zip(cuts.judged, screened, strict=True)
         ],
     }
@@ -172,6 +172,7 @@ def _front_row(judged: Judged, dropped: str, is_on_front: bool, better: Cut | No
     candidate = judged.cut.candidate
     return {
         "network": candidate.name,
+        "precision": candidate.precision,
         "validation_top1": round(judged.cut.top1, 6),
         "test_top1": judged.scores["test"].top1 if "test" in judged.scores else None,
         "latency_ms": candidate.spent.latency_ms,
@@ -197,6 +198,7 @@ def _judged_json(judged: Judged) -> dict[str, Any]:
     right = judged.cut.right
     return {
         "model": model_json(judged.graph),
+        "precision": judged.cut.candidate.precision,
         "latency": None if latency is None else [latency.median_ms, latency.noise_ms, latency.is_predicted],
         "images": len(right),
         "right": base64.b64encode(np.packbits(right).tobytes()).decode(),
@@ -208,7 +210,7 @@ def _judged_json(judged: Judged) -> dict[str, Any]:
 
 def _read_judged(content: Mapping[str, Any], labels: Sequence[str]) -> Judged:
     graph = resolve_again(content["model"])
-    candidate = describe_candidate(graph, labels, graph.image.height)
+    candidate = describe_candidate(graph, labels, graph.image.height, content.get("precision", "fp32"))
     if content["latency"] is None:
         candidate = candidate.drop(NOT_MEASURED)
     else:

@@ -14,11 +14,12 @@ from pocketvision.data.loader import Pixels
 from pocketvision.elastic.statistics import images_needed, recalibrate
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import BadData, NoFit, NonFiniteLoss
-from pocketvision.events import Event, Note, Progress
+from pocketvision.events import Event, Note, Progress, finish
 from pocketvision.export.evaluate import score
 from pocketvision.fit.contest import Entry, look_at_nothing, retold
 from pocketvision.fit.cuts import Cuts, Judged, has_cuts, read_cuts, write_cuts
 from pocketvision.fit.enter import decode
+from pocketvision.fit.integers import PreparedImages, climb, score_integers, spread_out
 from pocketvision.fit.job import Job
 from pocketvision.fit.judge import calibrate, common_record
 from pocketvision.fit.plan import pick_json, plan_of_pick
@@ -89,9 +90,12 @@ def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None,
                 arrays = yield from recalibrate(one, arrays, parts["train"])
             network = build(one)
             network.load_arrays(arrays)
-            judged.append(_judge(network, parts, job.dataset.classes))
+            if job.options.precisions != ("int8",):
+                judged.append(_judge(network, parts, job.dataset.classes))
+            if "int8" in job.options.precisions:
+                judged.append(_judge_integers(network, parts, job.dataset.classes))
             statistics[one.name] = _statistics(one, arrays)
-            yield Progress("judging all cuts", len(judged), len(space.graphs))
+            yield Progress("judging all cuts", len(statistics), len(space.graphs))
     if entry.plan.recipe.batch_norm_momentum is not None:
         weights = {**weights, **statistics[graph.name]}
     target = None if job.options.target is None else Path(job.options.target)
@@ -132,6 +136,18 @@ def _judge(network: Network, parts: dict[str, Any], labels: tuple[str, ...]) -> 
     return Judged(Cut(candidate, right), calibrated.temperature, calibrated.threshold, scores)
 
 
+def _judge_integers(network: Network, parts: dict[str, Any], labels: tuple[str, ...]) -> Judged:
+    """Judge a cut in integers, by ranges alone: what rung 1 gives, without a choice among its methods."""
+    train, validation, test = parts["train"], parts["validation"], parts["test"]
+    some = train[spread_out(np.arange(len(train)))]
+    images = PreparedImages(None, some, validation, test, validation.labels, test.labels)
+    graph = network.graph
+    climbed = finish(climb(graph, network.arrays(), images, highest=1, methods=("mse",)))
+    temperature, threshold, scores, _ = finish(score_integers(climbed, images))
+    candidate = describe_candidate(graph, labels, graph.image.height, "int8")
+    return Judged(Cut(candidate, climbed.logits.argmax(1) == validation.labels), temperature, threshold, scores)
+
+
 def _statistics(graph: Graph, arrays: Arrays) -> dict[str, Any]:
     return {p.name: arrays[p.name] for p in graph.parameters() if not p.is_trained}
 
@@ -154,7 +170,8 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: RunFolder) -> Generator[
     preprocessing = entry.plan.preprocessing
     validation = yield from decode(job, job.parts.validation, graph, preprocessing, "validation")
     test = yield from decode(job, job.parts.test, graph, preprocessing, "test")
-    plan = plan_of_pick(job, entry.plan, graph, objective, made=run.read_pick(graph.name))
+    precision = chosen.candidate.precision
+    plan = plan_of_pick(job, entry.plan, graph, precision, objective, made=run.read_pick(graph.name))
     run.keep_pick(graph.name, pick_json(plan))
     start, held_back = cuts.arrays(graph), entry.validation
     return replace(entry, plan=plan, validation=validation, start=start, objective=objective, held_back=held_back), test

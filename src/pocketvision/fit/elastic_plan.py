@@ -69,7 +69,11 @@ class ElasticPlan:
         judged, known = len(parts.validation) + len(parts.test), len(parts.train)
         images = [judged + min(images_needed(cut), known) for cut in space.graphs]
         shares = [count(cut).macs / count(graph).macs for cut in space.graphs]
-        looking = look * sum(number * share for number, share in zip(images, shares, strict=True))
+        looking = (
+            len(job.options.precisions)
+            * look
+            * sum(number * share for number, share in zip(images, shares, strict=True))
+        )
         decoded = sum(images) / len(space.widths) + judged  # once for each resolution, and again for the pick
         timing = probe_seconds(job.options.minutes) * (1 if job.options.budget.latency_ms is None else 2)
         front_seconds = timing + looking + decoded * decode_seconds(job.dataset, graph) / len(job.dataset)

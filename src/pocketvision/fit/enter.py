@@ -15,7 +15,7 @@ from pocketvision.fit.contest import TRIAL_SHARE, Entry
 from pocketvision.fit.elastic_plan import objective_of
 from pocketvision.fit.head import fit_head
 from pocketvision.fit.job import Job
-from pocketvision.fit.plan import decide_precision, make_plan, may_flip, read_plan
+from pocketvision.fit.plan import decide_training_precision, make_plan, may_flip, read_plan
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph
@@ -34,10 +34,12 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
         yield Note(f"Training does without C kernels, which make it up to twice as fast: {reason}.")
     first = found.finalists[0]
     preprocessing = None if weights is None else weights.preprocessing
-    known_seconds = found.step_seconds.get(first.name)
-    precision, seconds = decide_precision(job, first.graph, known_seconds, weights is not None, found.elastic)
+    known_seconds = found.step_seconds.get(first.graph.name)
+    training_precision, seconds = decide_training_precision(
+        job, first.graph, known_seconds, weights is not None, found.elastic
+    )
     reserved = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
-    known = {**(found.step_seconds if precision == "float32" else {}), first.name: seconds}
+    known = {**(found.step_seconds if training_precision == "float32" else {}), first.graph.name: seconds}
     images: dict[int, tuple[Pixels, Pixels]] = {}
     for candidate in found.finalists:
         if candidate.graph.image.height not in images:
@@ -46,9 +48,17 @@ def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, N
             )
     entries = []
     for candidate in found.finalists:
-        step_seconds = known.get(candidate.name)
+        step_seconds = known.get(candidate.graph.name)
         plan = make_plan(
-            job, candidate.graph, found.reason, precision, step_seconds, reserved, preprocessing, found.elastic
+            job,
+            candidate.graph,
+            found.reason,
+            training_precision,
+            step_seconds,
+            reserved,
+            preprocessing,
+            found.elastic,
+            candidate.precision,
         )
         plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
         objective = objective_of(plan.graph, plan.elastic, job.options.seed)

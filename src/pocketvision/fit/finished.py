@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.cost.budget import Budget, Spent
+from pocketvision.cost.integers import name_in
 from pocketvision.events import finish
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit.cut import Written, cut_run, read_front
 from pocketvision.fit.measure import Measurement, check_budget, spent_of
 from pocketvision.fit.options import FitOptions
+from pocketvision.fit.precision import precision_of
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
@@ -73,11 +75,12 @@ def read_finished(run: RunFolder, options: FitOptions) -> Finished:
     part = "test" if "test" in record.metrics else "validation"
     evaluation, measurement = Evaluation(**record.metrics[part]), Measurement.from_json(record.latencies[0])
     graph = resolve_again(record.model)
-    spent = spent_in(run, graph, measurement, options)
+    precision = precision_of(record)
+    spent = spent_in(run, graph, precision, measurement, options)
     check_budget(run.model, options.budget, spent)
-    return Finished(run.model, graph.name, evaluation, run.minutes(), measurement, spent)
+    return Finished(run.model, name_in(precision, graph.name), evaluation, run.minutes(), measurement, spent)
 
 
-def spent_in(run: RunFolder, graph: Graph, measurement: Measurement, options: FitOptions) -> Spent:
+def spent_in(run: RunFolder, graph: Graph, precision: str, measurement: Measurement, options: FitOptions) -> Spent:
     """Return what the file takes of each limit; the latency here is none on another device."""
-    return spent_of(graph, run.model.stat().st_size, measurement.latency if options.target is None else None)
+    return spent_of(graph, run.model.stat().st_size, measurement.latency if options.target is None else None, precision)

@@ -6,10 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pocketvision.cost.budget import Spent
+from pocketvision.cost.device_file import read_device_file
 from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.loader import Pixels
@@ -18,20 +16,21 @@ from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
 from pocketvision.errors import BadData
 from pocketvision.events import Event, Measured, Note
-from pocketvision.export.artifact import write_artifact
+from pocketvision.export.artifact import file_of, write_artifact
 from pocketvision.export.evaluate import Evaluation
-from pocketvision.export.seal import seal
 from pocketvision.fit.contest import Entry, Outcome, hold_contest
 from pocketvision.fit.cuts import front_json, has_cuts, read_cuts
 from pocketvision.fit.elastic import go_on_with_pick
 from pocketvision.fit.enter import begin_with, decode, enter, enter_again
 from pocketvision.fit.finished import Finished, read_finished, spent_in
+from pocketvision.fit.integers import PreparedImages, spread_out
 from pocketvision.fit.interrupts import Interrupts, watch_interrupts
 from pocketvision.fit.job import Job
 from pocketvision.fit.judge import calibrate, data_json, judge
 from pocketvision.fit.learn_all import go_on_with_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
+from pocketvision.fit.precision import Stored, precision_of, store
 from pocketvision.fit.report.facts import Facts
 from pocketvision.fit.report.files import write_report
 from pocketvision.fit.report.gather import gather, read_epochs
@@ -43,8 +42,6 @@ from pocketvision.fit.settle import settle
 from pocketvision.fit.space import check_space
 from pocketvision.fit.start import Start, decide
 from pocketvision.model.network import Network
-from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.artifact import Record
 from pocketvision.train.checkpoint import Snapshot
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
@@ -143,18 +140,18 @@ def _fit(
         network, on_all = yield from go_on_with_all(entry, network, share, saved)
 
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    judged = judge(network, calibrated, job, test, plan, on_all)
-    evaluation, measurement, facts = yield from _finish(
-        network, judged, test if len(test) else entry.validation, checked, run, options, interrupts
+    stored = yield from _store(Stored(network, *judge(network, calibrated, job, test, plan, on_all)), job, entry, test)
+    measurement, facts = yield from _finish(
+        network, stored, test if len(test) else entry.validation, checked, run, options, interrupts
     )
     minutes = (time.monotonic() - began) / 60
-    spent = spent_in(run, network.graph, measurement, options)
-    yield from _results(evaluation, minutes)
+    spent = spent_in(run, network.graph, precision_of(stored.record), measurement, options)
+    yield from _results(stored.evaluation, minutes)
     yield from results(measurement, spent)
     with interrupts.held():
         yield from write_report(run.path, lambda: facts(spent, minutes))
     check_budget(run.model, options.budget, spent)
-    return Finished(run.model, network.graph.name, evaluation, minutes, measurement, spent)
+    return Finished(run.model, stored.name, stored.evaluation, minutes, measurement, spent)
 
 
 def _decide(run: RunFolder, job: Job) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
@@ -183,49 +180,68 @@ def _go_on(run: RunFolder, snapshot: Snapshot | None, job: Job) -> Generator[Eve
     return entry, trainer
 
 
+def _store(floats: Stored, job: Job, entry: Entry, test: Pixels) -> Generator[Event, None, Stored]:
+    """Return the trained network in the precision that was planned, or in floats, where that one is not good enough."""
+    plan, options, parts = entry.plan, job.options, job.parts
+    train, some = (
+        Pixels(job.dataset, rows, plan.graph.image.height, plan.graph.image.channels, plan.preprocessing)
+        for rows in (parts.train, spread_out(parts.train))
+    )
+    if plan.precision == "int8":
+        yield Note("The network becomes one in integers, as far as that costs no accuracy.")
+        yield from some.decode("decoding images to find ranges with")
+    images = PreparedImages(train, some, entry.validation, test, entry.validation.labels, test.labels)
+    target = None if options.target is None else read_device_file(Path(options.target))
+    return (yield from store(plan.precision, floats, images, options.threads, target, job.deadline))
+
+
 def _finish(
     network: Network,
-    judgement: tuple[Record, Evaluation, NDArray[np.float32]],
+    stored: Stored,
     judged: Pixels,
     checked: Checked,
     run: RunFolder,
     options: FitOptions,
     interrupts: Interrupts,
-) -> Generator[Event, None, tuple[Evaluation, Measurement, Callable[[Spent, float], Facts]]]:
-    """Measure the judged network and write its file; return also what gathers the facts of its report."""
-    (record, evaluation, logits), dataset, graph = judgement, checked.dataset, network.graph
+) -> Generator[Event, None, tuple[Measurement, Callable[[Spent, float], Facts]]]:
+    """Measure the judged network and write its file; return also what gathers the facts of its report.
+
+    `network` is the trained one, `stored` what the file holds.
+    """
+    record, dataset = stored.record, checked.dataset
+    as_stored, arrays = stored.network, stored.network.arrays()
     limit_ms = options.budget.latency_ms if options.target is None else None
-    draft = seal(write_onnx(graph, network.arrays(), record.temperature), record)
+    draft = file_of(as_stored.graph, arrays, record)
     measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
     record = replace(record, latencies=(measurement.to_json(),), provenance={**record.provenance, **run.origin()})
     with interrupts.held():
         parity = write_artifact(
             run.model,
-            graph,
-            network.arrays(),
+            as_stored.graph,
+            arrays,
             record,
             judged[:PARITY_IMAGES],
-            lambda batch: compute_logits(network, batch),
+            lambda batch: compute_logits(as_stored, batch),
         )
-        yield Note(f"The file and the trained network agree on {parity.images} images to {parity.difference:.1e}.")
+        yield Note(f"The file and the trained network {parity}.")
 
     def facts(spent: Spent, minutes: float) -> Facts:
         return gather(
             record=record,
             plan=run.read_plan(),
             epochs=read_epochs((run.path / LOG).read_text(encoding="utf-8")),
-            graph=graph,
+            graph=network.graph,
             arrays=network.arrays(),
             dataset=dataset,
             indices=judged.indices,
-            logits=logits,
+            logits=stored.logits,
             spent=spent,
             minutes=minutes,
             findings=[finding.to_json() for finding in checked.findings],
             front=front_json(read_cuts(run.path), options.budget) if has_cuts(run.path) else None,
         )
 
-    return evaluation, measurement, facts
+    return measurement, facts
 
 
 def _deadline(began: float, options: FitOptions) -> float | None:

@@ -150,6 +150,6 @@ def provenance(plan: Plan, options: FitOptions) -> dict[str, Any]:
         "options": options.to_json(),
         "recipe": plan.recipe.name,
         "epochs": plan.epochs,
-        "precision": plan.precision,
+        "training_precision": plan.training_precision,
     }
     return found if plan.elastic is None else found | {"elastic": {"network": plan.graph.name, **asdict(plan.elastic)}}

@@ -10,6 +10,7 @@ from typing import Any
 
 from pocketvision.cost.budget import Budget, Spent, written
 from pocketvision.cost.count import count
+from pocketvision.cost.integers import counted_memory_mb
 from pocketvision.cost.probe import measure_footprint, measure_latencies
 from pocketvision.errors import BudgetMissed
 from pocketvision.events import Event, Measured, finish
@@ -92,10 +93,13 @@ def _time_label(predictor: Predictor, image: Any) -> Timing:
     return finish(time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS))["label"]
 
 
-def spent_of(graph: Graph, size_bytes: int, latency: Timing | None) -> Spent:
-    """Return what the finished file takes of each limit; without a latency where the budget is for another device."""
-    cost = count(graph)
-    spent = Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=size_bytes / 1e6)
+def spent_of(graph: Graph, size_bytes: int, latency: Timing | None, precision: str = "fp32") -> Spent:
+    """Return what the finished file takes of each limit; without a latency where the budget is for another device.
+
+    `graph` is the float network's, whatever the precision of the file.
+    """
+    memory_mb = counted_memory_mb(graph, precision)
+    spent = Spent(macs=count(graph).macs, memory_mb=memory_mb, size_mb=size_bytes / 1e6)
     if latency is None:
         return spent
     return Spent(**asdict(spent) | {"latency_ms": latency.median_ms, "noise_ms": latency.noise_ms})

@@ -37,7 +37,9 @@ class FitOptions:
         threads: of the engine for one call, when latency is measured.
         target: a device file, where the budget is for another device than this one.
         accelerator: where training runs: "auto", "cpu", "cuda" or "mps".
-        precision: "auto", "float32" or "bfloat16".
+        precision: of the file: "fp32"; "int8", where the gate lets it pass; "fp16-storage", whose weights take half of the
+            room; "auto": "fp32", and "int8" where latency, size or memory are limited.
+        training_precision: "auto", "float32" or "bfloat16".
         cache_gb: how large the cache folder for decoded images may become, in 10^9 bytes; 0: none are kept on disk.
     """
 
@@ -60,6 +62,7 @@ class FitOptions:
     target: str | Path | None = None
     accelerator: str = "auto"
     precision: str = "auto"
+    training_precision: str = "auto"
     cache_gb: float = 10.0
 
     def __post_init__(self) -> None:
@@ -88,6 +91,14 @@ class FitOptions:
                 )
 
     @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that the file may have; of those that fit the budget the first is taken where they are as good."""
+        if self.precision != "auto":
+            return (self.precision,)
+        gains = (self.budget.latency_ms, self.budget.size_mb, self.budget.memory_mb)
+        return ("fp32",) if gains == (None, None, None) else ("fp32", "int8")
+
+    @property
     def families(self) -> tuple[str, ...]:
         """The families that were asked for; none: they are chosen."""
         return () if self.family == "auto" else tuple(name.strip() for name in self.family.split(","))
@@ -111,5 +122,6 @@ SEEDS = 2**63  # torch takes no larger ones
 CHOICES = {
     "class_weights": ("auto", "balanced", "none"),
     "accelerator": ("auto", "cpu", "cuda", "mps"),
-    "precision": ("auto", "float32", "bfloat16"),
+    "precision": ("auto", "fp32", "int8", "fp16-storage"),
+    "training_precision": ("auto", "float32", "bfloat16"),
 }

@@ -44,6 +44,7 @@ STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more ste
 SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
+INTEGERS_SHARE = 0.1  # of the time, that is kept for the ladder
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Plan:
         reason: why this one.
         recipe: with the user's changes.
         epochs, steps: passes, and optimizer steps in each.
-        precision: "float32" or "bfloat16".
+        training_precision: "float32" or "bfloat16".
         augmentation: for images of this size.
         weights: one a class, or None.
         preprocessing: from an image to the network's input; published weights bring their own.
@@ -65,6 +66,7 @@ class Plan:
         epochs_on_all, steps_on_all: more epochs, after validation has decided, on its images, too; and steps in each.
         classifier_decay: of the classifier that training starts from, where one was fitted.
         elastic: how all smaller sizes are trained with it; None: they are not.
+        precision: of the file: "fp32", "int8" or "fp16-storage".
     """
 
     graph: Graph
@@ -72,7 +74,7 @@ class Plan:
     recipe: Recipe
     epochs: int
     steps: int
-    precision: str
+    training_precision: str
     augmentation: Augmentation
     weights: NDArray[np.float32] | None
     preprocessing: Preprocessing
@@ -83,6 +85,7 @@ class Plan:
     steps_on_all: int = 0
     classifier_decay: float | None = None
     elastic: ElasticPlan | None = None
+    precision: str = "fp32"
 
     @property
     def space(self) -> ElasticSpace:
@@ -106,7 +109,7 @@ class Plan:
         if self.step_seconds is not None:
             seconds = SLACK * self.steps * self.step_seconds
             more = f", then {self.epochs_on_all} with the validation images, too" if self.epochs_on_all else ""
-            yield Note(f"Plan: {self.epochs} epochs of about {seconds:.0f} s each{more}, in {self.precision}.")
+            yield Note(f"Plan: {self.epochs} epochs of about {seconds:.0f} s each{more}, in {self.training_precision}.")
         if self.weights is not None:
             yield Note(
                 f"Classes are weighed by their images, from {self.weights.min():.2f} to {self.weights.max():.2f}."
@@ -121,13 +124,14 @@ class Plan:
             "recipe": asdict(self.recipe),
             "epochs": self.epochs,
             "steps_per_epoch": self.steps,
-            "precision": self.precision,
+            "training_precision": self.training_precision,
             "step_seconds": self.step_seconds,
             "finish_seconds": self.finish_seconds,
             "epochs_on_all": self.epochs_on_all,
             "steps_on_all": self.steps_on_all,
             "classifier_decay": self.classifier_decay,
             "elastic": None if self.elastic is None else asdict(self.elastic),
+            "precision": self.precision,
             "threads": torch.get_num_threads(),
             "kernels": kernels() is not None,
             "augmentation": asdict(self.augmentation),
@@ -147,11 +151,12 @@ def make_plan(
     job: Job,
     graph: Graph,
     reason: str,
-    precision: str,
+    training_precision: str,
     step_seconds: float | None = None,
     reserved: float = 0.0,
     preprocessing: Preprocessing | None = None,
     elastic: ElasticPlan | None = None,
+    precision: str = "fp32",
 ) -> Plan:
     """Return the plan for one network: whole epochs into the time that is left.
 
@@ -159,25 +164,35 @@ def make_plan(
         job: images, options, and the time there is.
         graph: the network.
         reason: why this one.
-        precision: "float32" or "bfloat16".
+        training_precision: "float32" or "bfloat16".
         step_seconds: of one optimizer step in that precision; None is measured where it is needed.
         reserved: share of the time left that goes to other work.
         preprocessing: of the weights that training starts from; None: from scratch, which takes the whole image.
         elastic: sizes that are trained with it, their seconds still unknown; None: none are.
+        precision: of the file.
     """
     assert graph.options is not None
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
     recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
-    share = share_on_all(job, recipe, has_weights=preprocessing is not None and elastic is None)
+    share = share_on_all(job, recipe, preprocessing is not None and elastic is None, precision)
     steps_on_all = steps_of_all(parts, recipe)
     epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
     if deadline is not None:
         step_seconds = step_seconds or measure_step_seconds(
-            graph, recipe, job.device, timed_images(graph, recipe), precision, objective=objective_of(graph, elastic)
+            graph,
+            recipe,
+            job.device,
+            timed_images(graph, recipe),
+            training_precision,
+            objective=objective_of(graph, elastic),
         )
         alone = step_seconds / (elastic.relative_cost(graph) if elastic else 1)
-        elastic, finish = _after_training(job, graph, recipe, precision, alone, preprocessing is not None, elastic)
+        elastic, finish = _after_training(
+            job, graph, recipe, training_precision, alone, preprocessing is not None, elastic
+        )
+        if precision == "int8":
+            finish += INTEGERS_SHARE * max(0.0, deadline - time.monotonic())
         stop_by = deadline - finish
         check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(parts.validation))
         lengthened = 1 + share * (steps_on_all / steps - 1)
@@ -193,7 +208,7 @@ def make_plan(
         recipe=recipe,
         epochs=epochs,
         steps=steps,
-        precision=precision,
+        training_precision=training_precision,
         augmentation=chosen_augmentation(recipe, graph, epochs + epochs_on_all),
         weights=class_weights(labels, graph.options.classes, options.class_weights),
         preprocessing=preprocessing or FROM_SCRATCH,
@@ -203,18 +218,25 @@ def make_plan(
         epochs_on_all=epochs_on_all,
         steps_on_all=steps_on_all if epochs_on_all else 0,
         elastic=elastic,
+        precision=precision,
     )
 
 
 def _after_training(
-    job: Job, graph: Graph, recipe: Recipe, precision: str, alone: float, has_weights: bool, elastic: ElasticPlan | None
+    job: Job,
+    graph: Graph,
+    recipe: Recipe,
+    training_precision: str,
+    alone: float,
+    has_weights: bool,
+    elastic: ElasticPlan | None,
 ) -> tuple[ElasticPlan | None, float]:
     """Return the elastic plan with its seconds, and all that is kept for what comes after training, in seconds.
 
     `alone`: seconds of one optimizer step of the network without sub-networks.
     """
     assert job.deadline is not None
-    look = look_seconds(graph, recipe, job.device, precision, alone)
+    look = look_seconds(graph, recipe, job.device, training_precision, alone)
     finish = finish_seconds(job.parts, look, looks=1 + looks_back(recipe, has_weights or elastic is not None))
     if elastic is None:
         return None, finish
@@ -222,20 +244,23 @@ def _after_training(
     return elastic, finish + elastic.front_seconds + elastic.tune_seconds
 
 
-def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective, made: Mapping[str, Any]) -> Plan:
+def plan_of_pick(
+    job: Job, plan: Plan, graph: Graph, precision: str, objective: Objective, made: Mapping[str, Any]
+) -> Plan:
     """Return how a cut of an elastic network is trained further: at the rate of the elastic plan, to the end of the time.
 
     Args:
         job: images, options, and the time there is.
         plan: of the elastic training.
         graph: the cut.
+        precision: of its file.
         objective: what it learns.
         made: what `pick_json` made of the plan, where the run goes on; else empty, and the pace is measured.
     """
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
     tune_share = plan.elastic.tune_share
-    share = share_on_all(job, recipe, has_weights=plan.classifier_decay is not None)
+    share = share_on_all(job, recipe, plan.classifier_decay is not None, precision)
     steps_on_all = steps_of_all(job.parts, recipe)
     epochs, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None
     stop_by = plan.stop_by
@@ -244,7 +269,7 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective, made:
     if stop_by is not None and not made:
         timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
         step_seconds = measure_step_seconds(
-            graph, recipe, job.device, timed, plan.precision, objective=objective, resolution=side
+            graph, recipe, job.device, timed, plan.training_precision, objective=objective, resolution=side
         )
         epoch_steps = plan.steps + share * (steps_on_all - plan.steps)
         epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * epoch_steps * step_seconds)))
@@ -259,6 +284,7 @@ def plan_of_pick(job: Job, plan: Plan, graph: Graph, objective: Objective, made:
         epochs_on_all=epochs_on_all,
         steps_on_all=steps_on_all if epochs_on_all else 0,
         elastic=None,
+        precision=precision,
     )
     return replace(pick, **made)
 
@@ -283,15 +309,19 @@ def steps_of_all(parts: Split, recipe: Recipe) -> int:
     return steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
 
 
-def share_on_all(job: Job, recipe: Recipe, has_weights: bool) -> float:
+def share_on_all(job: Job, recipe: Recipe, has_weights: bool, precision: str) -> float:
     """Return the share of the epochs that learn from validation images, too.
+
+    None do where these are to judge integers afterwards.
 
     They do in the end of fine-tuning, where few of them were taken from train, and others judge. Statistics must stand still:
     those of a mean of weights would be others.
     """
     parts = job.parts
     is_few = not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
-    return SHARE_ON_ALL if has_weights and recipe.batch_norm_momentum is None and is_few else 0.0
+    return (
+        SHARE_ON_ALL if precision != "int8" and has_weights and recipe.batch_norm_momentum is None and is_few else 0.0
+    )
 
 
 def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
@@ -310,7 +340,7 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         recipe=replace(recipe, lr=content["recipe"]["lr"], batch_size=content["recipe"]["batch_size"]),
         epochs=content["epochs"],
         steps=content["steps_per_epoch"],
-        precision=content["precision"],
+        training_precision=content["training_precision"],
         augmentation=Augmentation(**content["augmentation"]),
         weights=class_weights(job.labels, content["model"]["classes"], job.options.class_weights),
         preprocessing=Preprocessing.from_json(content["preprocessing"]),
@@ -321,10 +351,11 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         steps_on_all=content.get("steps_on_all", 0),
         classifier_decay=content.get("classifier_decay"),
         elastic=elastic,
+        precision=content.get("precision", "fp32"),
     )
 
 
-def decide_precision(
+def decide_training_precision(
     job: Job, graph: Graph, step_seconds: float | None, has_weights: bool = False, elastic: ElasticPlan | None = None
 ) -> tuple[str, float | None]:
     """Return the precision to train in, and the seconds of one step in it where they are known.
@@ -336,7 +367,7 @@ def decide_precision(
         has_weights: whether training starts from trained weights.
         elastic: sizes that are trained with it.
     """
-    asked = job.options.precision
+    asked = job.options.training_precision
     if asked != "auto":
         return asked, step_seconds if asked == "float32" else None
     recipe = chosen_recipe(job.options, len(job.labels), has_weights, elastic is not None)

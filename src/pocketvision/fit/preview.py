@@ -12,7 +12,7 @@ from pocketvision.fit.elastic_plan import objective_of
 from pocketvision.fit.flow import read
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import Plan, decide_precision, make_plan
+from pocketvision.fit.plan import Plan, decide_training_precision, make_plan
 from pocketvision.fit.search import Found
 from pocketvision.fit.space import disk_bytes, later_trainings, training_bytes
 from pocketvision.fit.start import decide
@@ -71,13 +71,15 @@ def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Pre
     start, found = yield from decide(job)
     weights = start.weights
     first = found.finalists[0]
-    known = found.step_seconds.get(first.name)
-    precision, seconds = decide_precision(job, first.graph, known, weights is not None, found.elastic)
+    known = found.step_seconds.get(first.graph.name)
+    training_precision, seconds = decide_training_precision(job, first.graph, known, weights is not None, found.elastic)
     preprocessing = None if weights is None else weights.preprocessing
-    plan = make_plan(job, first.graph, found.reason, precision, seconds, 0.0, preprocessing, found.elastic)
+    plan = make_plan(
+        job, first.graph, found.reason, training_precision, seconds, 0.0, preprocessing, found.elastic, first.precision
+    )
     objective = objective_of(first.graph, found.elastic)
     step_seconds = plan.step_seconds or measure_step_seconds(
-        first.graph, plan.recipe, job.device, 8, precision, objective=objective
+        first.graph, plan.recipe, job.device, 8, training_precision, objective=objective
     )
     training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (parts.train, parts.validation, parts.test)))

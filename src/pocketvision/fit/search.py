@@ -16,8 +16,8 @@ from pocketvision.choose.search import (
     finalists,
     screen,
 )
-from pocketvision.cost.device_file import DeviceFile, Latency, read_device_file
-from pocketvision.cost.probe import probe
+from pocketvision.cost.device_file import DeviceFile, Latency, Precision, read_device_file
+from pocketvision.cost.probe import probe_each
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import ElasticOptions
@@ -33,7 +33,7 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.plan import chosen_recipe
 from pocketvision.fit.seconds import FINISH_SECONDS, decode_seconds, probe_seconds, timed_images
-from pocketvision.model.graph import Graph, Options
+from pocketvision.model.graph import Options
 from pocketvision.model.weights.load import Weights
 from pocketvision.run.device import this_device
 from pocketvision.train.speed import measure_step_seconds
@@ -78,6 +78,7 @@ def candidate_json(candidate: Candidate) -> dict[str, Any]:
     spent, latency = candidate.spent, candidate.latency
     return {
         "name": candidate.name,
+        "precision": candidate.precision,
         "expected_imagenet_top1": round(candidate.expected_top1, 1),
         "latency_ms": None if latency is None else round(latency.median_ms, 4),
         "noise_ms": None if latency is None else round(latency.noise_ms, 4),
@@ -108,6 +109,7 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
         output_stride=options.output_stride,
         is_limited=bool(options.budget) or options.elastic,
         is_elastic=options.elastic,
+        precisions=options.precisions,
     )
     if weights is not None:
         have = weights.graph.options
@@ -160,7 +162,11 @@ def _find_largest(
         """Whether it can be cut out of that network, which is as large as was asked for."""
         return large.family == alone.family and large.width >= least_width and large.resolution >= least_resolution
 
-    able = [replace(candidate, dropped="") for candidate in candidates if holds_it(candidate.options)]
+    able = [
+        replace(candidate, dropped="", precision="fp32")
+        for candidate in candidates
+        if holds_it(candidate.options) and candidate.precision == job.options.precisions[0]
+    ]
     steps: dict[str, float] = {}
     if job.deadline is not None:
         able = yield from _drop_untrainable(job, able, job.deadline, steps, weights is not None, sizes)
@@ -212,24 +218,30 @@ def time_graphs(
     if target is not None:
         measured = read_device_file(target)
         return _read_latencies(candidates, measured, str(target)), str(measured.device)
-    graphs = [candidate.graph for candidate in candidates]
-    timed = yield from _measure(graphs, threads, limit_ms, (seconds, seconds))
+    timed = yield from _measure(candidates, threads, limit_ms, (seconds, seconds))
     return [candidate.time(timed[candidate.name]) for candidate in candidates], str(this_device())
 
 
 def _measure(
-    graphs: list[Graph], threads: int, limit_ms: float | None, seconds: tuple[float, float]
+    candidates: list[Candidate], threads: int, limit_ms: float | None, seconds: tuple[float, float]
 ) -> Generator[Event, None, dict[str, Latency]]:
     """Return the latencies by name: of all, then again, with care, of the few that are nearest to the limit."""
     timed: dict[str, Latency] = {}
     for share in seconds:
-        if graphs:
-            found = yield from probe(graphs, threads, max(0.001, share), footprints=False)
-            timed |= {row.name: Latency(row.latency_ms, row.noise_ms) for row in found.rows}
+        if candidates:
+            networks = [(candidate.graph, _as_run(candidate.precision)) for candidate in candidates]
+            found = yield from probe_each(networks, threads, max(0.001, share), footprints=False)
+            rows = zip(candidates, found.rows, strict=True)
+            timed |= {candidate.name: Latency(row.latency_ms, row.noise_ms) for candidate, row in rows}
         limit = limit_ms or 0.0
-        graphs = [graph for graph in graphs if NEAR[0] * limit < timed[graph.name].median_ms < NEAR[1] * limit]
-        graphs = sorted(graphs, key=lambda graph: abs(timed[graph.name].median_ms - limit))[:CARE]
+        near = [each for each in candidates if NEAR[0] * limit < timed[each.name].median_ms < NEAR[1] * limit]
+        candidates = sorted(near, key=lambda each: abs(timed[each.name].median_ms - limit))[:CARE]
     return timed
+
+
+def _as_run(precision: str) -> Precision:
+    """Return how a file of that precision is run: halves are stored only."""
+    return "int8" if precision == "int8" else "fp32"
 
 
 def _time(
@@ -241,8 +253,8 @@ def _time(
         return _read_latencies(candidates, target, str(options.target))
     limits = options.budget.without_latency()
     waiting = [candidate for candidate in candidates if not limits.missed(candidate.spent)]
-    graphs, seconds = [candidate.graph for candidate in waiting], probe_seconds(options.minutes)
-    timed = yield from _measure(graphs, options.threads, options.budget.latency_ms, (0.0, seconds))
+    seconds = probe_seconds(options.minutes)
+    timed = yield from _measure(waiting, options.threads, options.budget.latency_ms, (0.0, seconds))
     return [candidate.time(timed[candidate.name]) if candidate.name in timed else candidate for candidate in candidates]
 
 
@@ -255,7 +267,7 @@ def warn_of(target: DeviceFile, path: str | Path | None, threads: int) -> Genera
 
 
 def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) -> list[Candidate]:
-    latencies = [(candidate, target.latency_of(candidate.graph)) for candidate in candidates]
+    latencies = [(candidate, target.latency_of(candidate.graph, candidate.precision)) for candidate in candidates]
     if all(latency is None for _, latency in latencies):
         options = candidates[0].options
         same = [candidate.options for candidate in candidates]
@@ -291,8 +303,10 @@ def _drop_untrainable(
     def measure(candidate: Candidate) -> float:
         timed = timed_images(candidate.graph, recipe)
         objective = objective_of(candidate.graph, elastic)
-        steps[candidate.name] = measure_step_seconds(candidate.graph, recipe, job.device, timed, objective=objective)
-        return steps[candidate.name]
+        name = candidate.graph.name  # as it is trained
+        if name not in steps:
+            steps[name] = measure_step_seconds(candidate.graph, recipe, job.device, timed, objective=objective)
+        return steps[name]
 
     yield Progress("measuring how fast networks train here", 0, 1)
     largest = max((c.graph for c in candidates if not c.dropped), key=lambda graph: graph.image.height)

@@ -3,9 +3,15 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
 from pocketvision.model.graph import Graph, Op
+from pocketvision.model.init import initial_arrays
+from pocketvision.model.pad_channels import pad_channels, padded
+from pocketvision.model.rewrite import fold_batch_norm, folded
 
 WEIGHT_LIMIT = 127  # of int8 weights, symmetric around 0
 IN_RANGE = (None, "relu", "relu6")  # activations that a uint8 range does by itself, by what it cuts off
@@ -48,6 +54,37 @@ def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: 
         outputs={name: rewriter.now[source] for name, source in graph.outputs.items()},
         features=tuple(rewriter.now[name] for name in graph.features),
     )
+
+
+def integers_of(graph: Graph) -> Graph:
+    """Return what a float graph becomes in integers as a whole: batch norms folded, channels filled up, ranges put in."""
+    return insert_fake_quant(padded(folded(graph)))
+
+
+def untrained_integers(graph: Graph, seed: int = 0) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
+    """Return a network in integers, to be timed: drawn weights, and steps of the size that trained networks have."""
+    plain, arrays = pad_channels(*fold_batch_norm(graph, initial_arrays(graph, seed)))
+    graph = insert_fake_quant(plain)
+    made = {op.name: op for op in graph.ops}
+    gates = {name for op in graph.ops if isinstance(op, ops.Activation) and op.kind in ops.GATES for name in op.inputs}
+    for op in graph.ops:
+        if isinstance(op, ops.Conv | ops.Linear) and op.weight_limit is not None:
+            weight = arrays[next(p.name for p in op.parameters() if p.role == "weight")]
+            largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
+            arrays[f"{op.name}.weight_quant.scale"] = np.maximum(largest / op.weight_limit, np.float32(1e-6))
+        elif isinstance(op, ops.FakeQuant) and op.like is None:
+            scale, zero = _usual_step(made[op.inputs[0]], op.name in gates)
+            arrays[f"{op.name}.scale"] = np.array(scale, np.float32)
+            arrays[f"{op.name}.zero_point"] = np.array(zero, np.float32)
+    return graph, arrays
+
+
+def _usual_step(source: Op, is_gate: bool) -> tuple[float, float]:
+    if is_gate:
+        return 3 / 128, 128.0
+    if isinstance(source, ops.Activation) and source.kind == "hard_sigmoid":
+        return 3 / 128 * ops.GATE_SLOPE, 0.0
+    return 6 / 255, 0.0 if getattr(source, "activation", None) in ("relu", "relu6") else 128.0
 
 
 def may_be_integers(graph: Graph) -> list[str]:

@@ -15,6 +15,7 @@ from pocketvision.model.graph import Graph, Op, Padding
 from pocketvision.model.rewrite import fold_batch_norm
 
 OPSET = 17
+HALF = ".half"  # behind the name of an array that is stored as float16
 IR_VERSION = 8  # the first that goes with opset 17: read by every ONNX Runtime since 1.12
 
 
@@ -29,8 +30,8 @@ class Whole(NamedTuple):
 class _Writer:
     """Collects nodes and initializers; tensor names are the graph's op names."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.arrays = arrays
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], halves: bool) -> None:
+        self.arrays, self.halves = arrays, halves
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
         self.whole: dict[str, Whole] = {}  # tensors that hold a step times integers
@@ -44,8 +45,11 @@ class _Writer:
         return name
 
     def own(self, name: str) -> str:
-        """An array of the graph as an initializer."""
-        return self.constant(name, np.ascontiguousarray(self.arrays[name], np.float32))
+        """An array of the graph as an initializer; with `halves`, filters and matrices as halves that become floats."""
+        value = np.ascontiguousarray(self.arrays[name], np.float32)
+        if not self.halves or value.ndim < 2:
+            return self.constant(name, value)
+        return self.node("Cast", [self.constant(f"{name}{HALF}", value.astype(np.float16))], name, to=TensorProto.FLOAT)
 
     def drop_unread(self, wanted: set[str]) -> None:
         """Leave out nodes and initializers that nothing reads, such as a normalisation that became part of a range."""
@@ -66,7 +70,11 @@ class _Writer:
 
 
 def write_onnx(
-    graph: Graph, arrays: Mapping[str, NDArray[Any]], temperature: float = 1.0, metadata: dict[str, str] | None = None
+    graph: Graph,
+    arrays: Mapping[str, NDArray[Any]],
+    temperature: float = 1.0,
+    metadata: dict[str, str] | None = None,
+    halves: bool = False,
 ) -> bytes:
     """Return a self-contained ONNX file for a classification network.
 
@@ -79,9 +87,10 @@ def write_onnx(
         arrays: its parameters.
         temperature: divides the logits before the softmax.
         metadata: key-value pairs stored in the file.
+        halves: store filters and matrices as float16; engines make floats of them when they load the file.
     """
     graph, arrays = fold_batch_norm(graph, arrays)
-    writer = _Writer(arrays)
+    writer = _Writer(arrays, halves)
     c, height, width = graph.image
     _write_input(writer, c)
     for op in graph.ops:

@@ -15,17 +15,29 @@ AT_ONCE = 16  # bytes of a vector: integer depthwise kernels of ONNX Runtime go 
 def pad_channels(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
     """Return a network that computes the same, in which depthwise convolutions have a multiple of 16 channels.
 
-    New channels are 0 and nothing reads them. The image and the public outputs keep theirs, and so do channels that pass a
-    group, a split or a concat.
+    New channels are 0 and nothing reads them.
 
     Args:
         graph: without batch norms.
         arrays: its parameters.
     """
+    wide = padded(graph)
+    result: dict[str, NDArray[np.float32]] = {}
+    for old, new in zip(graph.parameters(), wide.parameters(), strict=True):
+        value = np.asarray(arrays[old.name], np.float32)
+        missing = [(0, wanted - had) for wanted, had in zip(new.shape, value.shape, strict=True)]
+        result[new.name] = np.pad(value, missing)
+    return wide, result
+
+
+def padded(graph: Graph) -> Graph:
+    """Return the graph with more channels where depthwise convolutions have no multiple of 16.
+
+    The image and the public outputs keep theirs, and so do channels that pass a group, a split or a concat.
+    """
     found = spaces(graph)
     sizes = _new_sizes(graph, found)
-    new_ops: list[Op] = []
-    result: dict[str, NDArray[np.float32]] = {}
+    wide: list[Op] = []
     for op in graph.ops:
         out = _channels(found, sizes, op.name)
         changes: dict[str, object] = {"shape": Shape(out, *op.shape[1:])}
@@ -33,12 +45,8 @@ def pad_channels(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDArray
             changes["in_channels"] = _channels(found, sizes, op.inputs[0])
         if isinstance(op, Conv) and op.is_depthwise:
             changes["groups"] = out
-        new_ops.append(replace(op, **changes))  # type: ignore[arg-type]
-        for old, new in zip(op.parameters(), new_ops[-1].parameters(), strict=True):
-            value = np.asarray(arrays[old.name], np.float32)
-            missing = [(0, wanted - had) for wanted, had in zip(new.shape, value.shape, strict=True)]
-            result[new.name] = np.pad(value, missing)
-    return replace(graph, ops=tuple(new_ops)), result
+        wide.append(replace(op, **changes))  # type: ignore[arg-type]
+    return replace(graph, ops=tuple(wide))
 
 
 def _new_sizes(graph: Graph, found: Spaces) -> dict[int, int]:

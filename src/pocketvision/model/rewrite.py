@@ -28,16 +28,24 @@ def fold_batch_norm(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDAr
 
     Source: Jacob et al. 2017, arXiv:1712.05877, section 3.2, eq. 14.
     """
-    ops: list[Op] = []
-    folded: dict[str, NDArray[np.float32]] = {}
+    result: dict[str, NDArray[np.float32]] = {}
     for op in graph.ops:
         if isinstance(op, Conv) and op.batch_norm_eps is not None:
-            folded |= _fold(op, arrays)
-            ops.append(replace(op, has_bias=True, batch_norm_eps=None))
+            result |= _fold(op, arrays)
         else:
-            folded |= {p.name: np.asarray(arrays[p.name], np.float32) for p in op.parameters()}
-            ops.append(op)
-    return replace(graph, ops=tuple(ops)), folded
+            result |= {p.name: np.asarray(arrays[p.name], np.float32) for p in op.parameters()}
+    return folded(graph), result
+
+
+def folded(graph: Graph) -> Graph:
+    """Return the graph without batch norms; its convolutions have a bias."""
+    ops = [
+        replace(op, has_bias=True, batch_norm_eps=None)
+        if isinstance(op, Conv) and op.batch_norm_eps is not None
+        else op
+        for op in graph.ops
+    ]
+    return replace(graph, ops=tuple(ops))
 
 
 def _fold(op: Conv, arrays: Arrays) -> dict[str, NDArray[np.float32]]:

@@ -228,7 +228,7 @@ class Trainer:
                 f"the loss became {loss} at {where} (learning rate {lr:.4g}, batch of {batch}), {SKIPPED} batches in a row, "
                 "also at half the rate.",
                 f"--lr {min(self.recipe.lr / 4, find_recipe(self.recipe.name).lr):.4g}"
-                + (" or --precision float32" if self.precision != "float32" else ""),
+                + (" or --training-precision float32" if self.precision != "float32" else ""),
             )
         self.rate_factor, self._skipped = factor, 0
         self.good = self.snapshot()

@@ -31,8 +31,8 @@ from pocketvision.model.families import FAMILIES
             "accelerator must be one of auto, cpu, cuda, mps; got 'gpu'. Try: --accelerator cpu",
         ),
         (
-            {"precision": "float23"},
-            "precision must be one of auto, float32, bfloat16; got 'float23'. Try: --precision float32",
+            {"training_precision": "float23"},
+            "training-precision must be one of auto, float32, bfloat16; got 'float23'. Try: --training-precision float32",
         ),
         (
             {"class_weights": "balance"},

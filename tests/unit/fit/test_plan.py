@@ -20,7 +20,7 @@ from pocketvision.fit.elastic_plan import ElasticPlan
 from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import chosen_recipe, decide_precision, make_plan, may_flip, model_json
+from pocketvision.fit.plan import chosen_recipe, decide_training_precision, make_plan, may_flip, model_json
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loop import learn_labels
@@ -204,7 +204,7 @@ def test_the_precision_is_the_one_asked_for_or_the_faster_one(asked, known, deci
         "choose_precision",
         lambda graph, recipe, device, timed, seconds, objective: ("bfloat16", seconds / 2),
     )
-    assert decide_precision(job(FitOptions(precision=asked)), GRAPH, known) == decided
+    assert decide_training_precision(job(FitOptions(training_precision=asked)), GRAPH, known) == decided
 
 
 def test_images_that_are_looked_at(monkeypatch):
@@ -322,6 +322,6 @@ def test_the_precision_of_an_elastic_training_is_measured_with_its_own_steps(clo
     monkeypatch.setattr(
         plan_module, "choose_precision", lambda *arguments: seen.append(arguments[-1]) or ("float32", 0.7)
     )
-    decide_precision(job(FitOptions()), GRAPH, None, elastic=SIZES)
-    decide_precision(job(FitOptions()), GRAPH, None)
+    decide_training_precision(job(FitOptions()), GRAPH, None, elastic=SIZES)
+    decide_training_precision(job(FitOptions()), GRAPH, None)
     assert isinstance(seen[0], Sandwich) and seen[1] is None

@@ -356,7 +356,7 @@ def test_three_in_a_row_go_back_to_the_last_good_state_at_half_the_rate():
     assert of(Step, events)[-1].lr == pytest.approx(0.5 * rate(RECIPE, 7 / 8))
 
 
-@pytest.mark.parametrize(("precision", "more"), [("float32", ""), ("bfloat16", " or --precision float32")])
+@pytest.mark.parametrize(("precision", "more"), [("float32", ""), ("bfloat16", " or --training-precision float32")])
 def test_a_loss_that_stays_no_number_stops_training_with_good_weights(precision, more):
     job = trainer(epochs=3, precision=precision)
     list(islice(job.run(batches, validate), 3))

@@ -1,0 +1,75 @@
+"""What a network takes in another precision than float32, from its float graph."""
+
+from dataclasses import dataclass
+from math import prod
+
+from pocketvision.cost.count import count
+from pocketvision.cost.memory import FLOAT_BYTES, live_bytes
+from pocketvision.model.fake_quant import integers_of
+from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear, Normalize, Op
+
+CHANNEL_BYTES = 17  # bias 4, its step and zero 8, the weights' step and zero 5
+RANGE_BYTES = FLOAT_BYTES + 1  # a tensor's step and zero
+
+
+@dataclass(frozen=True)
+class IntegerCost:
+    """What a network takes in integers.
+
+    Attributes:
+        weight_bytes: of all arrays of the file.
+        arrays: how many there are.
+        peak_activation_bytes: the most that is alive at once, for one image.
+    """
+
+    weight_bytes: int
+    arrays: int
+    peak_activation_bytes: int
+
+    @property
+    def memory_mb(self) -> float:
+        """Weights and peak live activations, in 10^6 bytes."""
+        return (self.weight_bytes + self.peak_activation_bytes) / 1e6
+
+
+def count_integers(graph: Graph) -> IntegerCost:
+    """Count what a float graph would take in integers; its first layer, which reads the pixels, stays in floats."""
+    stored = [_stored(op) for op in integers_of(graph).ops]
+    return IntegerCost(
+        weight_bytes=sum(size for size, _ in stored),
+        arrays=sum(number for _, number in stored),
+        peak_activation_bytes=max(
+            live if _is_at_pixels(graph, op) else live // FLOAT_BYTES
+            for op, live in zip(graph.ops, live_bytes(graph), strict=True)
+        ),
+    )
+
+
+def name_in(precision: str, name: str) -> str:
+    """Return a network's name in a precision.
+
+    >>> name_in("int8", "mobilenet_v2_w0.50_r96"), name_in("fp32", "mobilenet_v2_w0.50_r96")
+    ('mobilenet_v2_w0.50_r96_int8', 'mobilenet_v2_w0.50_r96')
+    """
+    return name if precision == "fp32" else f"{name}_{precision}"
+
+
+def counted_memory_mb(graph: Graph, precision: str) -> float:
+    """Return what a budget's `memory_mb` limits, in 10^6 bytes; weights that are stored as halves are floats in memory."""
+    return count_integers(graph).memory_mb if precision == "int8" else count(graph).memory_mb
+
+
+def _stored(op: Op) -> tuple[int, int]:
+    """Return bytes and number of arrays that the file keeps of an op."""
+    if isinstance(op, Conv | Linear) and op.weight_limit is not None:
+        weights = next(prod(p.shape) for p in op.parameters() if p.role == "weight")
+        return weights + CHANNEL_BYTES * op.shape.channels, 6
+    if isinstance(op, FakeQuant):
+        return (RANGE_BYTES, 2) if op.like is None else (0, 0)
+    sizes = [p.size for p in op.parameters()]
+    return FLOAT_BYTES * sum(sizes), len(sizes)
+
+
+def _is_at_pixels(graph: Graph, op: Op) -> bool:
+    """Whether an op is worked out in floats, as it reads the pixels or what was normalised of them."""
+    return all(name == "image" or isinstance(graph[name], Normalize) for name in op.inputs)
