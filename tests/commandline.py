@@ -12,7 +12,14 @@ from pocketvision.cli.app import run
 
 PROGRAM = (sys.executable, "-W", "error", "-m", "pocketvision.cli.app")
 # options of an elastic fit
-ELASTIC = {"elastic": True, "epochs": 3, "width": 0.25, "resolution": 32, "batch_size": 8, "training_precision": "float32"}
+ELASTIC = {
+    "elastic": True,
+    "epochs": 3,
+    "width": 0.25,
+    "resolution": 32,
+    "batch_size": 8,
+    "training_precision": "float32",
+}
 SMALL = ("--width", "0.25", "--resolution", "32", "--epochs", "1")  # the quickest training
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -101,6 +101,21 @@ def front(listed: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+VERDICT = {
+    **{"drop": 0.42, "images": 90, "float_top1": 0.9, "top1": 0.8958, "standard_error": 0.004, "p": 0.25},
+    **{"agreement": 0.97, "problems": ["97.0% of 90 labels stay as they are (98% are <wanted>)"]},
+}
+COMPRESSED = {
+    "rung": 2,
+    "verdict": VERDICT | {"problems": []},
+    "floats": ["block3.<depthwise>"],
+    "tried": [
+        {"rung": 1, "what": "static ranges, largest", **VERDICT},
+        {"rung": 2, "what": "equalised", **VERDICT, "problems": []},
+    ],
+}
+
+
 def made_facts(
     classes: int = 3,
     each: int = 20,
@@ -113,6 +128,7 @@ def made_facts(
     findings: list[dict[str, str]] | None = None,
     channels: int = 3,
     elastic: bool = False,
+    compressed: dict[str, Any] | None = None,
 ) -> Facts:
     """Gather the facts of a run on made-up images."""
     dataset = images(classes, each)
@@ -150,6 +166,7 @@ def made_facts(
             "epochs": trained,
             "training_precision": "float32",
             "target": "Board <1>, 2 cores",
+            **({} if compressed is None else {"compressed": compressed}),
         },
         goldens=make_goldens(np.zeros((len(golden_images(1, 32, channels)), classes), np.float32)),
         latencies=(MEASURED,),

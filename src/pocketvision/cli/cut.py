@@ -18,10 +18,14 @@ def cut(
     macs: Macs = None,
     target: Target = None,
     threads: Threads = 1,
+    precision: Annotated[
+        str, Option(help="Of the file: auto, fp32, int8 or fp16-storage. int8, also by auto, needs --data.")
+    ] = "auto",
+    data: Annotated[str | None, Option(help="The images of the run, which integers need.")] = None,
     all_: Annotated[bool, Option("--all", help="Write a few sizes along the front, and an index.")] = False,
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
-    """Cut a finished elastic run to another budget: another verified file in seconds, without training or images."""
+    """Cut a finished elastic run to another budget: another verified file in seconds, without training; int8 needs images."""
     from pocketvision.errors import BadOption
 
     if out.is_dir() and not all_:
@@ -34,8 +38,11 @@ def cut(
         from pocketvision.fit.cut import cut_all, cut_run
 
     budget = read_budget(latency_ms, size_mb, memory_mb, macs)
-    if all_ and (budget or target is not None):
-        raise BadOption("--all writes files along the whole front; it takes no budget.", "either of the two")
+    if all_ and (budget or target is not None or precision != "auto" or data is not None):
+        raise BadOption(
+            "--all writes float files along the whole front; it takes no budget, precision or data.",
+            "either of the two",
+        )
     if all_:
         written = watch(cut_all(run, out, threads))
         if json:
@@ -43,7 +50,7 @@ def cut(
         for each in [] if json else written:
             _print(each)
         return
-    one = watch(cut_run(run, out, budget, target, threads))
+    one = watch(cut_run(run, out, budget, target, threads, precision, data))
     if json:
         print_json(one.to_json())
         return

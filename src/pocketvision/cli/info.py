@@ -38,7 +38,7 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
     rows = [
         ("task", record.task),
         ("network", f"{model['name']}: {model['params']:,} parameters, {model['macs']:,} multiply-adds"),
-        ("file", f"{size_bytes / 1e6:.2f} MB"),
+        ("file", f"{size_bytes / 1e6:.2f} MB, {_precision(record)}"),
         ("input", f"{record.resolution} x {record.resolution} {'grey' if record.channels == 1 else 'RGB'}, uint8"),
         ("preprocessing", f"{mode}, {interpolation}"),
         ("labels", f"{len(record.labels)}: {names}"),
@@ -64,6 +64,21 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
         rows.append(("data", f"{metrics['data']['name']}, fingerprint {metrics['data']['fingerprint'][:12]}"))
     rows.append(("made", f"{provenance['date']}, " + ", ".join(f"{k} {v}" for k, v in provenance["versions"].items())))
     return rows
+
+
+def _precision(record: Any) -> str:
+    """Say what the weights are, and what making integers of them cost."""
+    precision, said = record.model.get("precision", "fp32"), record.provenance.get("compressed")
+    if said is None:
+        return str(precision)
+    if "problem" in said:
+        return f"{precision}, as another precision did not pass: {said['problem']}"
+    verdict, floats = said["verdict"], said["floats"]
+    words = (
+        f"{precision}: {verdict['drop']:+.2f} +- {100 * verdict['standard_error']:.2f} points lost on validation images"
+    )
+    words += f", by rung {said['rung']}" * bool(said["rung"])
+    return words + f", {len(floats)} layers in floats" * bool(floats)
 
 
 def _measured(latency: dict[str, Any]) -> str:

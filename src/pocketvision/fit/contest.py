@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pocketvision.cost.integers import name_in
 from pocketvision.data.loader import Images, Pixels, Together, training_batches
 from pocketvision.events import Epoch, Event, Note, Progress, Step
 from pocketvision.fit.plan import Plan
@@ -131,7 +132,7 @@ def hold_contest(entries: Sequence[Entry]) -> Generator[Event, None, Outcome]:
         return Outcome(entries[0])
     hits, trials = [], []
     for entry in entries:
-        name = entry.plan.graph.name
+        name = name_in(entry.plan.precision, entry.plan.graph.name)
         found = yield from entry.try_out(steps)
         yield Note(f"Trial: {name}, top-1 {found.mean():.4f} after {steps} steps.")
         hits.append(found)

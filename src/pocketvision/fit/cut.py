@@ -4,29 +4,38 @@ import json
 import shutil
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pocketvision.choose.candidates import Candidate
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.choose.candidates import Candidate, describe_candidate
 from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
 from pocketvision.cost.device_file import read_device_file
-from pocketvision.errors import BadArtifact, BadOption
+from pocketvision.cost.integers import name_in
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.read import read_dataset
+from pocketvision.errors import BadArtifact, BadOption, CompressionFailed, nearest
 from pocketvision.events import Event, Note
-from pocketvision.export.artifact import write_artifact
+from pocketvision.export.artifact import file_of, write_artifact
 from pocketvision.export.evaluate import Evaluation
-from pocketvision.export.seal import seal
 from pocketvision.files import write_atomically
+from pocketvision.fit.compress import prepare_images
 from pocketvision.fit.cuts import Cuts, Judged, front_json, read_cuts
 from pocketvision.fit.judge import make_record
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, spent_of
+from pocketvision.fit.options import CHOICES
+from pocketvision.fit.precision import Stored, in_halves, precision_of, store
 from pocketvision.fit.search import time_graphs, warn_of
 from pocketvision.fit.seconds import PROBE_SECONDS
 from pocketvision.model.network import build
-from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.artifact import golden_images
 from pocketvision.run.device import this_device
-from pocketvision.run.predictor import load
+from pocketvision.run.engines import DEFAULT
+from pocketvision.run.predictor import Predictor, load
 from pocketvision.run.shelf import INDEX, VERSION
 from pocketvision.train.evaluate import compute_logits
 
@@ -66,7 +75,13 @@ class Written:
 
 
 def cut_run(
-    run: Path, out: Path, budget: Budget, target: Path | None = None, threads: int = 1
+    run: Path,
+    out: Path,
+    budget: Budget,
+    target: Path | None = None,
+    threads: int = 1,
+    precision: str = "auto",
+    data: str | None = None,
 ) -> Generator[Event, None, Written]:
     """Write the best cut within a budget.
 
@@ -76,19 +91,24 @@ def cut_run(
         budget: its limits; none: the best of all cuts.
         target: a device file, where the budget is for another device than this one.
         threads: of the engine, when latency is measured.
+        precision: of the file: "fp32"; "int8", by rungs 1 and 2 of the ladder; "fp16-storage"; "auto": "fp32", and "int8" where
+            there are images for it.
+        data: images that integers need, as `fit` takes them.
 
     Raises:
-        BadOption, BadData: the folder holds no cuts, or damaged ones; or the file is the run's own.
+        BadOption, BadData: the folder holds no cuts, or damaged ones; the file is the run's own; or integers have no images.
         NoFit: no cut is within the budget; nothing is written.
+        CompressionFailed: the cut is not good enough in integers; nothing is written.
         BudgetMissed: the finished file, which is there, is over the budget.
     """
     _check_threads(threads)
     stored = read_cuts(run)
     if run.resolve() in out.resolve().parents:
         raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
+    stored = _in_precisions(stored, _precisions(precision, data))
     cuts, device = yield from _timed(stored, budget, target, threads)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
-    written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)
+    written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads, data)
     yield from say_if_trained_further(run / "model.onnx", chosen.name, written.score)
     check_budget(out, budget, written.spent)
     return written
@@ -116,7 +136,7 @@ def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None,
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadOption(f"{str(folder)!r} exists and would be overwritten.", "-o with a new folder")
     _check_threads(threads)
-    cuts, _ = yield from _timed(read_cuts(run), Budget(), None, threads)
+    cuts, _ = yield from _timed(_in_precisions(read_cuts(run), ("fp32",)), Budget(), None, threads)
     front = pareto([each.cut for each in cuts.judged])
     part = folder.with_name(f".{folder.name}.part")  # gets the final name when all files are in it
     shutil.rmtree(part, ignore_errors=True)
@@ -129,6 +149,36 @@ def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None,
     write_atomically(part / INDEX, json.dumps(content, indent=1, ensure_ascii=False).encode())
     part.replace(folder)
     return [replace(written, file=folder / written.file.name) for written in found]
+
+
+def _precisions(precision: str, data: str | None) -> tuple[str, ...]:
+    """Return the precisions that a cut's file may have."""
+    if precision not in CHOICES["precision"]:
+        known = CHOICES["precision"]
+        raise BadOption(
+            f"precision must be one of {', '.join(known)}; got {precision!r}.",
+            f"--precision {nearest(precision, list(known))}",
+        )
+    if precision == "int8" and data is None:
+        raise BadOption(
+            "integers need images: the ranges of values are found on some, and others judge what comes out.",
+            "--data with the images that the run was trained on",
+        )
+    if precision != "auto":
+        return (precision,)
+    return ("fp32",) if data is None else ("fp32", "int8")
+
+
+def _in_precisions(cuts: Cuts, precisions: tuple[str, ...]) -> Cuts:
+    """Return all cuts in some precisions; one that was not judged in it counts as it was judged in another."""
+    known = {judged.cut.name: judged for judged in cuts.judged}
+    found = []
+    for name, judged in {judged.graph.name: judged for judged in reversed(cuts.judged)}.items():
+        for precision in precisions:
+            candidate = describe_candidate(judged.graph, cuts.record["labels"], judged.graph.image.height, precision)
+            other = replace(judged, cut=replace(judged.cut, candidate=candidate))
+            found.append(known.get(name_in(precision, name), other))
+    return replace(cuts, judged=found)
 
 
 def _check_threads(threads: int) -> None:
@@ -175,26 +225,57 @@ def _untimed(candidate: Candidate) -> Candidate:
 
 
 def _write(
-    cuts: Cuts, judged: Judged, out: Path, budget: Budget, target: Path | None, threads: int
+    cuts: Cuts,
+    judged: Judged,
+    out: Path,
+    budget: Budget,
+    target: Path | None,
+    threads: int,
+    data: str | None = None,
 ) -> Generator[Event, None, Written]:
     """Measure one cut, and write its file after proving it."""
-    graph, arrays = judged.graph, cuts.arrays(judged.graph)
+    graph, precision = judged.graph, judged.cut.candidate.precision
     network = build(graph)
-    network.load_arrays(arrays)
+    network.load_arrays(cuts.arrays(graph))
     record = make_record(network, cuts.record, judged.scores, judged.temperature, judged.threshold)
+    score = judged.scores.get("test", judged.scores["validation"])
     images = golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
-    draft = seal(write_onnx(graph, arrays, record.temperature), record)
+    stored = Stored(network, record, score, np.empty((0, len(record.labels)), np.float32))
+    if precision == "int8":
+        assert data is not None
+        stored, images = yield from _as_integers(stored, read_dataset(data), target, threads)
+    elif precision == "fp16-storage":
+        stored = in_halves(stored)
+        yield Note("Weights are stored as halves; the scores in the file are those of the floats.")
+    as_stored, arrays, record = stored.network, stored.network.arrays(), stored.record
     limit = budget.latency_ms if target is None else None
+    draft = file_of(as_stored.graph, arrays, record)
     measurement = yield from measure_file(draft, images[0].squeeze(), threads, limit)
     asked = {**record.provenance["options"], "budget": dict(budget.limits())}
     where = str(this_device()) if target is None else str(read_device_file(target).device)
     origin = {**record.provenance, "options": asked, "target": where}
     record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
-    parity = write_artifact(out, graph, arrays, record, images, lambda batch: compute_logits(network, batch))
-    yield Note(f"{out}: {graph.name}, equal to the trained network to {parity.difference:.1e}.")
-    spent = spent_of(graph, out.stat().st_size, measurement.latency if target is None else None)
-    score = judged.scores.get("test", judged.scores["validation"])
-    return Written(out, graph.name, score, measurement, spent)
+    reference = partial(compute_logits, as_stored)
+    parity = write_artifact(out, as_stored.graph, arrays, record, images, reference)
+    yield Note(f"{out}: {stored.name}. The file and the network {parity}.")
+    spent = spent_of(graph, out.stat().st_size, measurement.latency if target is None else None, precision)
+    return Written(out, stored.name, stored.evaluation, measurement, spent)
+
+
+def _as_integers(
+    floats: Stored, dataset: Dataset, target: Path | None, threads: int
+) -> Generator[Event, None, tuple[Stored, NDArray[np.uint8]]]:
+    """Return a cut in integers, and images to compare its file on; it has no time for more than two rungs."""
+    draft = file_of(floats.network.graph, floats.network.arrays(), floats.record)
+    images = yield from prepare_images(Predictor.open(draft, engine=DEFAULT), dataset)
+    device = None if target is None else read_device_file(target)
+    stored = yield from store("int8", floats, images, threads, device, highest=2)
+    if precision_of(stored.record) != "int8":
+        raise CompressionFailed(
+            f"{floats.name} is not good enough in integers: {stored.record.provenance['compressed']['problem']}.",
+            "--precision fp32; or pocketvision compress on its file, which has more ways",
+        )
+    return stored, images.validation[:PARITY_IMAGES]
 
 
 def read_front(run: Path, target: Path | None = None) -> Generator[Event, None, dict[str, Any]]:

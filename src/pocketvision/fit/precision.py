@@ -77,6 +77,21 @@ def store(
     return floats
 
 
+def in_halves(floats: Stored) -> Stored:
+    """Return a network with filters and matrices rounded to 11 bits, as its file holds them; its scores stay the floats'."""
+    graph, arrays = fold_batch_norm(floats.network.graph, floats.network.arrays())
+    for parameter in graph.parameters():
+        if parameter.role == "weight":
+            arrays[parameter.name] = arrays[parameter.name].astype(np.float16).astype(np.float32)
+    network, record = build(graph), floats.record
+    network.load_arrays(arrays)
+    goldens = compute_logits(network, golden_images(GOLDENS, record.resolution, record.channels))
+    record = replace(
+        record, model={**record.model, "precision": "fp16-storage"}, goldens=make_goldens(goldens), digests={}
+    )
+    return replace(floats, network=network, record=record)
+
+
 def _as_integers(
     floats: Stored,
     images: PreparedImages,
@@ -133,35 +148,27 @@ def _kept(floats: Stored, trace: dict[str, Any], problem: str) -> Generator[Even
 
 
 def _as_halves(floats: Stored, images: PreparedImages) -> Generator[Event, None, Stored]:
-    """Filters and matrices rounded to 11 bits, which is what the file holds."""
-    graph, arrays = fold_batch_norm(floats.network.graph, floats.network.arrays())
-    for parameter in graph.parameters():
-        if parameter.role == "weight":
-            arrays[parameter.name] = arrays[parameter.name].astype(np.float16).astype(np.float32)
-    network = build(graph)
-    network.load_arrays(arrays)
+    """Return the network with halves, judged."""
+    stored = in_halves(floats)
     before = compute_logits(floats.network, images.validation)
-    after = compute_logits(network, images.validation)
+    after = compute_logits(stored.network, images.validation)
     verdict = judge(before, after, images.validation_labels)
     trace = _trace_of_halves(verdict)
     if not verdict.passes:
         return (yield from _kept(floats, trace, f"with halves {'; '.join(verdict.problems)}"))
-    record = floats.record
+    record = stored.record
     scored = {"validation": _score(record, after, images.validation_labels, "validation")}
     logits = after
     if len(images.test):
-        logits = compute_logits(network, images.test)
+        logits = compute_logits(stored.network, images.test)
         scored["test"] = _score(record, logits, images.test_labels, "test")
-    goldens = compute_logits(network, golden_images(GOLDENS, record.resolution, record.channels))
     record = replace(
         record,
-        model={**record.model, "precision": "fp16-storage"},
         metrics={**record.metrics, **{part: evaluation.to_json() for part, evaluation in scored.items()}},
         provenance={**record.provenance, "compressed": trace},
-        goldens=make_goldens(goldens),
     )
     yield Note(f"Weights are stored as halves: {verdict.drop:+.2f} points of top-1 lost on validation images.")
-    return Stored(network, record, scored.get("test", scored["validation"]), logits)
+    return Stored(stored.network, record, scored.get("test", scored["validation"]), logits)
 
 
 def _score(record: Record, logits: NDArray[np.float32], labels: NDArray[np.int64], part: str) -> Evaluation:

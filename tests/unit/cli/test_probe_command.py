@@ -41,7 +41,13 @@ def test_a_table_and_the_next_command(tmp_path):
         ]
         for row in file.rows
     ]
-    assert [row.width for row in file.rows] == [0.125, 0.25]
+    assert [(row.width, row.precision) for row in file.rows] == [
+        (0.125, "fp32"),
+        (0.125, "int8"),
+        (0.25, "fp32"),
+        (0.25, "int8"),
+    ]
+    assert all(row.name.endswith("_int8") == (row.precision == "int8") for row in file.rows)
     assert device == f"{this_device()}, {file.engine} {file.engine_version}, 1 thread, {file.date}"
     assert following == f"Next: pocketvision fit IMAGES --target {tmp_path / 'pi.json'} --latency-ms MS -o run"
 
@@ -49,7 +55,7 @@ def test_a_table_and_the_next_command(tmp_path):
 def test_json_is_the_file_and_nothing_else(tmp_path):
     outcome = pocketvision(
         *("probe", "mobilenet_v1_shallow", "mobilenet_v1", "--widths", 0.125, *QUICK),
-        *("--in-channels", 1, "--output-stride", 8, "--json", "-o", tmp_path / "pi.json"),
+        *("--in-channels", 1, "--output-stride", 8, "--precisions", "fp32", "--json", "-o", tmp_path / "pi.json"),
     )
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out) == json.loads((tmp_path / "pi.json").read_text())

@@ -69,7 +69,7 @@ def test_each_network_has_its_row_in_order(probed):
         assert row.rounds >= NOISE_ROUNDS
         assert row.load_ms > 0 and row.rss_mb > file.process_mb > 0
         assert 0 < row.size_mb - cost.weight_bytes / 1e6 < 0.02  # beside the weights: nodes and names
-        assert row.precision == "float32"
+        assert row.precision == "fp32"
 
 
 @pytest.mark.alone

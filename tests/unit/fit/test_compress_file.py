@@ -1,6 +1,7 @@
 """`pocketvision compress`: what it refuses, what it writes, and that nothing is written where nothing passes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from PIL import Image
 from artifacts import NAMES, Exported, export
 from commandline import pocketvision
 from pocketvision.compress import gate
-from pocketvision.fit import compress
+from pocketvision.fit import integers
+from pocketvision.fit.integers import sums_hold
+from pocketvision.run.device import this_device
 from pocketvision.run.predictor import Predictor, load
 
 IMAGES = 20  # a class
@@ -56,17 +59,17 @@ def test_where_nothing_passes_nothing_is_written(network, photos, tmp_path, monk
     out = tmp_path / "int8.onnx"
     out.write_bytes(b"what was there")
 
-    class Strict(compress.Ladder):
+    class Strict(integers.Ladder):
         """Nothing is ever good enough."""
 
-        def __init__(self, calibration, validation, labels, *_):
-            super().__init__(calibration, validation, labels, max_drop=-1000.0)
+        def __init__(self, calibration, validation, labels, max_drop, limit, train, *_):
+            super().__init__(calibration, validation, labels, -1000.0, train=train)
 
-    monkeypatch.setattr(compress, "Ladder", Strict)
+    monkeypatch.setattr(integers, "Ladder", Strict)
     outcome = pocketvision("compress", network.path, "--data", photos, "-o", out)
     assert outcome.code == 1
     assert "CompressionFailed: no network in integers is good enough: the best, " in outcome.err
-    assert "equalised" in outcome.err and "layers in floats" in outcome.err, "all rungs were tried"
+    assert all(what in outcome.err for what in ("equalised", "layers in floats", "fine-tuned")), "all rungs were tried"
     assert out.read_bytes() == b"what was there"
 
 
@@ -109,10 +112,5 @@ def test_other_classes(network, tmp_path):
         (("asimd",), True),
     ],
 )
-def test_which_processors_sum_without_overflow(flags, holds, monkeypatch):
-    class Device:
-        def __init__(self):
-            self.flags = flags
-
-    monkeypatch.setattr(compress, "this_device", Device)
-    assert compress.sums_hold() == holds
+def test_which_processors_sum_without_overflow(flags, holds):
+    assert sums_hold(replace(this_device(), flags=flags)) == holds

@@ -263,7 +263,7 @@ def test_time_for_timing_the_cuts_is_kept(options, more, clock):
     """5 % of the time, 20 s at most; twice that where a latency is limited, as those near the limit are timed again."""
 
     def front_seconds(minutes=2, limit=None):
-        options = FitOptions(minutes=minutes, elastic=True, budget=Budget(latency_ms=limit))
+        options = FitOptions(minutes=minutes, elastic=True, precision="fp32", budget=Budget(latency_ms=limit))
         return make_plan(job(options, FEW, 100.0), GRAPH, "", "float32", 0.3, elastic=SIZES).elastic.front_seconds
 
     assert front_seconds(**options) - front_seconds() == pytest.approx(more)
@@ -278,42 +278,44 @@ def test_an_elastic_plan_is_read_again(clock):
 def test_the_pick_is_trained_to_the_end_of_the_time(clock):
     plan = elastic()
     given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
-    pick = plan_module.plan_of_pick(given, plan, plan.space.graphs[0], learn_labels, {})
+    pick = plan_module.plan_of_pick(given, plan, plan.space.graphs[0], "fp32", learn_labels, {})
     left = 100 - (plan.finish_seconds - plan.elastic.front_seconds - plan.elastic.tune_seconds)
     assert pick.elastic is None and pick.graph == plan.space.graphs[0] and pick.stop_by == pytest.approx(left)
     taken = seconds_module.SLACK * plan.steps * 0.7
     assert pick.step_seconds == 0.7 and pick.epochs == max(1, left // taken)
     assert pick.recipe.lr == pytest.approx(elastic_plan.TUNE_RATE * plan.recipe.lr)
     long = replace(plan, steps=1, stop_by=1000.0)
-    assert plan_module.plan_of_pick(given, long, pick.graph, learn_labels, {}).epochs > 100, "to the end"
+    assert plan_module.plan_of_pick(given, long, pick.graph, "fp32", learn_labels, {}).epochs > 100, "to the end"
     few = replace(plan, recipe=replace(plan.recipe, most_epochs=2), steps=1)
-    assert plan_module.plan_of_pick(given, few, pick.graph, learn_labels, {}).epochs == 2
+    assert plan_module.plan_of_pick(given, few, pick.graph, "fp32", learn_labels, {}).epochs == 2
     for epochs, further in ((1, 1), (3, 1), (12, 4)):
         timeless = replace(plan, stop_by=None, step_seconds=None, epochs=epochs)
-        assert plan_module.plan_of_pick(given, timeless, pick.graph, learn_labels, {}).epochs == further
+        assert plan_module.plan_of_pick(given, timeless, pick.graph, "fp32", learn_labels, {}).epochs == further
 
 
 def test_the_last_epochs_of_a_pick_from_weights_are_on_all_images(clock):
     given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
     plan = replace(elastic(preprocessing=Preprocessing()), stop_by=1000.0)
     assert plan.epochs_on_all == 0, "the largest network is not the one that is kept"
-    assert plan_module.plan_of_pick(given, plan, GRAPH, learn_labels, {}).epochs_on_all == 0, "no classifier was fitted"
-    pick = plan_module.plan_of_pick(given, replace(plan, classifier_decay=1.0), GRAPH, learn_labels, {})
+    assert plan_module.plan_of_pick(given, plan, GRAPH, "fp32", learn_labels, {}).epochs_on_all == 0, (
+        "no classifier was fitted"
+    )
+    pick = plan_module.plan_of_pick(given, replace(plan, classifier_decay=1.0), GRAPH, "fp32", learn_labels, {})
     assert pick.epochs_on_all == math.ceil((pick.epochs + pick.epochs_on_all) / 4) > 0
     assert pick.steps_on_all == 1500 // pick.recipe.batch_size
     assert 0 < pick.training_seconds <= pick.stop_by, "they fit the time"
     both = replace(plan, classifier_decay=1.0, stop_by=None, step_seconds=None, epochs=6)
-    pick = plan_module.plan_of_pick(given, both, GRAPH, learn_labels, {})
+    pick = plan_module.plan_of_pick(given, both, GRAPH, "fp32", learn_labels, {})
     assert (pick.epochs, pick.epochs_on_all) == (1, 1)
 
 
 def test_a_pick_goes_on_as_it_was_planned(clock):
     given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
     plan = replace(elastic(preprocessing=Preprocessing()), stop_by=1000.0, classifier_decay=1.0)
-    pick = plan_module.plan_of_pick(given, plan, GRAPH, learn_labels, {})
+    pick = plan_module.plan_of_pick(given, plan, GRAPH, "fp32", learn_labels, {})
     made = json.loads(json.dumps(plan_module.pick_json(pick)))
     late = replace(plan, stop_by=50.0)
-    again = plan_module.plan_of_pick(given, late, GRAPH, learn_labels, made)
+    again = plan_module.plan_of_pick(given, late, GRAPH, "fp32", learn_labels, made)
     assert pick.epochs_on_all > 1 and again == replace(pick, stop_by=again.stop_by) and again.stop_by < pick.stop_by
 
 

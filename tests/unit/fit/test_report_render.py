@@ -10,7 +10,7 @@ from pocketvision.cost.budget import Budget
 from pocketvision.fit.report.facts import Facts, Layer
 from pocketvision.fit.report.page import SECTIONS, render
 from pocketvision.fit.report.run_sections import example
-from reports import HOSTILE, made_facts
+from reports import COMPRESSED, HOSTILE, made_facts
 
 FINDINGS = [{"kind": "duplicate", "severity": "note", "subject": HOSTILE, "sentence": f"{HOSTILE} is twice."}] * 40
 VOID = {"meta", "img", "br", "line", "circle", "rect", "path"}
@@ -25,6 +25,8 @@ CASES = {
     "nothing found, another device": {"findings": [], "budget": Budget(latency_ms=0.2), "is_here": False},
     "all right, grey": {"skill": 60.0, "channels": 1},
     "nothing trained": {"trained": 0},
+    "in integers": {"compressed": COMPRESSED},
+    "integers not good enough": {"compressed": {**COMPRESSED, "kept": "fp32", "problem": "top-1 falls by <3> points"}},
 }
 
 
@@ -62,10 +64,21 @@ def facts(request) -> Facts:
 
 def test_every_section_is_there_and_has_words(facts):
     page = Page(render(facts))
-    expected = {key: heading for key, heading, _ in SECTIONS if key != "sizes" or facts.front}
+    left_out = {key for key, content in (("sizes", facts.front), ("precision", facts.precision)) if content is None}
+    expected = {key: heading for key, heading, _ in SECTIONS if key not in left_out}
     assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == list(expected)
     for key, heading in expected.items():
         assert page.words[key].startswith(heading) and len(page.words[key]) > len(heading) + 30, key
+
+
+def test_the_ladder_is_told_step_by_step():
+    page = Page(render(made_facts(compressed=COMPRESSED)))
+    told = page.words["precision"]
+    assert "The file is int8: +0.42" in told.replace("\n", " ") or "int8" not in told
+    assert "static ranges, largest" in told and "98% are <wanted>" in told and "passes" in told
+    assert "In floats stay block3.<depthwise>" in told
+    kept = Page(render(made_facts(compressed={**COMPRESSED, "problem": "top-1 falls by <3> points"})))
+    assert "The file is in floats: top-1 falls by <3> points" in kept.words["precision"]
 
 
 def test_nothing_from_the_data_becomes_html_and_it_is_all_shown(facts):

@@ -123,6 +123,44 @@ class FrontCut(_Fact):
     dropped: str = ""
 
 
+class Verdict(_Fact):
+    """A network beside the float one, on the same validation images; see `pocketvision.compress.gate.Verdict`."""
+
+    images: int
+    drop: float
+    standard_error: float
+    p: float
+    agreement: float
+    problems: tuple[str, ...]
+
+
+class Tried(Verdict):
+    """One try, and its rung."""
+
+    rung: int
+    what: str
+
+
+class Precision(_Fact):
+    """How the file came to its precision.
+
+    Attributes:
+        precision: "fp32", "int8" or "fp16-storage".
+        rung: of the ladder that gave what was best.
+        verdict: on that.
+        floats: layers that stay in floats.
+        tried: in order.
+        problem: why the file is in floats all the same; empty: it is not.
+    """
+
+    precision: str
+    rung: int
+    verdict: Verdict
+    floats: tuple[str, ...]
+    tried: tuple[Tried, ...]
+    problem: str = ""
+
+
 class Front(_Fact):
     """All sizes of an elastic network.
 
@@ -282,6 +320,7 @@ class Facts(_Fact):
         layers: the cost table.
         provenance: versions, seed, options, date; no paths, no user names.
         front: where all sizes were trained at once.
+        precision: what was tried to make the file smaller and faster; None: nothing.
     """
 
     version: Literal[1] = VERSION
@@ -310,6 +349,7 @@ class Facts(_Fact):
     layers: tuple[Layer, ...]
     provenance: dict[str, Any]
     front: Front | None = None
+    precision: Precision | None = None
 
     def to_json(self) -> bytes:
         """Return the document."""

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
+from pocketvision.cost.integers import name_in
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadImage
 from pocketvision.events import Epoch
 from pocketvision.files import read_json_lines
+from pocketvision.fit.precision import precision_of
 from pocketvision.fit.report.facts import (
     Bin,
     Calibration,
@@ -27,6 +29,7 @@ from pocketvision.fit.report.facts import (
     Limit,
     Measured,
     Picture,
+    Precision,
     Score,
     Training,
 )
@@ -78,9 +81,9 @@ def gather(
     names = tuple(map(clean, record.labels))
     matrix = confusion_matrix(probabilities.argmax(1), labels, len(names))
     cost = count(graph)
-    options = record.provenance["options"]
+    options, compressed = record.provenance["options"], record.provenance.get("compressed")
     return Facts(
-        network=graph.name,
+        network=name_in(precision_of(record), graph.name),
         labels=names,
         resolution=record.resolution,
         channels=record.channels,
@@ -113,7 +116,8 @@ def gather(
         unsure=_pictures(dataset, indices, names, probabilities, least_sure(probabilities)),
         data=_data(record.metrics["data"], findings),
         layers=_layers(graph, arrays),
-        provenance=_cleaned(record.provenance),
+        precision=None if compressed is None else Precision(precision=precision_of(record), **_cleaned(compressed)),
+        provenance=_cleaned({key: value for key, value in record.provenance.items() if key != "compressed"}),
         front=None if front is None else Front(**_cleaned(front)),
     )
 
@@ -165,7 +169,7 @@ def _cleaned(value: Any) -> Any:
 
 def _choice(plan: Mapping[str, Any], is_here: bool) -> Choice:
     return Choice(
-        pick=plan["network"],
+        pick=name_in(plan.get("precision", "fp32"), plan["network"]),
         reason=plan["reason"],
         device=clean(plan["target"]),
         is_here=is_here,

@@ -342,6 +342,38 @@ def example(facts: Facts) -> Iterator[str]:
     yield f"print({answer}, probabilities.max())"
 
 
+def precision(facts: Facts) -> str:
+    """What was tried to make the file smaller and faster, and how it was judged; nothing where nothing was tried."""
+    how = facts.precision
+    if how is None:
+        return ""
+    verdict = how.verdict
+    if how.problem:
+        words = f"The file is in floats: {text(how.problem)}"
+    else:
+        words = (
+            f"The file is {fact('precision', text(how.precision))}: "
+            f"{fact('drop', f'{verdict.drop:+.2f}')} ± {100 * verdict.standard_error:.2f} points of top-1 lost against floats on "
+            f"the same {plural(verdict.images, 'validation image')}, {percent(verdict.agreement)} of the labels stay "
+            f"(McNemar's p {verdict.p:.2g})"
+        )
+    if how.floats:
+        words += f". In floats stay {fact('floats', ', '.join(map(name, how.floats)))}"
+    header = ("rung", "what was tried", "points lost", "±", "labels that stay", "verdict")
+    rows = [
+        (
+            str(one.rung),
+            text(one.what),
+            f"{one.drop:+.2f}",
+            f"{100 * one.standard_error:.2f}",
+            percent(one.agreement),
+            text("; ".join(one.problems) or "passes"),
+        )
+        for one in how.tried
+    ]
+    return f"<p>{words}.</p>{table('what was tried', header, rows, left=2)}"
+
+
 def provenance(facts: Facts) -> str:
     """Where the file comes from."""
     data = facts.data

@@ -1,0 +1,136 @@
+"""The precision of the file: a search with integers in it, a front in both, and cuts in each."""
+
+import json
+
+import numpy as np
+import pytest
+
+import pocketvision as pv
+from commandline import pocketvision
+from pocketvision.cost.device_file import read_device_file
+from pocketvision.run.predictor import load
+
+SIZES = ("--widths", "0.125,0.25", "--resolutions", "16,24", "--output-stride", 8, "--classes", 10, "--in-channels", 1)
+BUDGET_MS = 1.0
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """A device that is twice as fast in integers, and whose latency goes by multiply-adds."""
+    path = tmp_path_factory.mktemp("board") / "board.json"
+    assert pocketvision("probe", "mobilenet_v1_shallow", *SIZES, "--seconds", 1, "-o", path).code == 0
+    measured = read_device_file(path)
+    largest = max(row.macs for row in measured.rows)
+    rows = [
+        row.model_copy(
+            update={"latency_ms": (0.9 if row.precision == "int8" else 1.8) * row.macs / largest, "noise_ms": 0.001}
+        )
+        for row in measured.rows
+    ]
+    measured.model_copy(update={"rows": tuple(rows)}).write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(board, tmp_path_factory):
+    """An elastic run whose largest size fits the budget in integers alone."""
+    folder = tmp_path_factory.mktemp("precision") / "run"
+    outcome = fit_elastic(board, folder)
+    assert outcome.code == 0, outcome.err
+    return folder, outcome
+
+
+def fit_elastic(board, folder):
+    words = ("--width", 0.25, "--resolution", 24, "--epochs", 1, "--training-precision", "float32")
+    return pocketvision(
+        *("fit", "fashion-mnist", "--elastic", *words, "--target", board, "--latency-ms", BUDGET_MS, "-o", folder)
+    )
+
+
+def test_the_search_takes_integers_where_they_are_the_better_ones(board):
+    words = ("--latency-ms", BUDGET_MS, "--width", 0.25, "--resolution", 24, "--epochs", 1, "--target", board)
+    planned = json.loads(pocketvision("fit", "fashion-mnist", "--plan", "--json", *words).out)
+    assert planned["network"] == "mobilenet_v1_shallow_w0.25_r24_s8_int8"
+    floats = pocketvision("fit", "fashion-mnist", "--plan", "--json", *words, "--precision", "fp32")
+    assert (floats.code, "NoFit" in floats.err) == (7, True), "floats alone are too slow"
+    wide = json.loads(pocketvision("fit", "fashion-mnist", "--plan", "--json", *words[2:]).out)
+    assert {row["precision"] for row in wide["candidates"]} == {"fp32"}, "nothing to gain without a budget"
+
+
+def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
+    folder, _ = run
+    front = json.loads(pocketvision("front", folder, "--json", "--all").out)
+    assert sorted({cut["precision"] for cut in front["cuts"]}) == ["fp32", "int8"]
+    assert len(front["cuts"]) == 2 * len({cut["network"].removesuffix("_int8") for cut in front["cuts"]})
+    record = load(folder / "model.onnx").record
+    assert record.model["precision"] == "int8" and record.goldens.step > 0
+    assert record.provenance["compressed"]["rung"] >= 1
+    largest = next(cut for cut in front["cuts"] if cut["network"] == "mobilenet_v1_shallow_w0.25_r24_s8_int8")
+    floats = next(cut for cut in front["cuts"] if cut["network"] == "mobilenet_v1_shallow_w0.25_r24_s8")
+    assert largest["latency_ms"] < BUDGET_MS < floats["latency_ms"]
+    assert abs(largest["validation_top1"] - floats["validation_top1"]) < 0.02
+    assert pocketvision("verify", folder / "model.onnx").code == 0
+    page = (folder / "report.html").read_text()
+    assert "Floats or integers" in page and "static ranges" in page
+    assert "int8" in pocketvision("info", folder / "model.onnx").out
+
+
+def test_the_same_command_finds_it_finished(run, board):
+    folder, first = run
+    again = fit_elastic(board, folder)
+    assert again.code == 0 and "is finished; there is nothing left to do" in again.err
+    assert again.out.partition(", top-1")[0] == first.out.partition(", top-1")[0]
+    assert again.out.partition(", top-1")[0].endswith("_int8")
+
+
+def test_cuts_in_each_precision(run, tmp_path):
+    folder, _ = run
+    files = {}
+    for precision in ("fp32", "fp16-storage", "int8"):
+        out = tmp_path / f"{precision}.onnx"
+        data = ("--data", "fashion-mnist") if precision == "int8" else ()
+        words = ("--precision", precision, *data, "--macs", 100_000_000, "--json")
+        outcome = pocketvision("cut", folder, "-o", out, *words)
+        assert outcome.code == 0, outcome.err
+        assert pocketvision("verify", out).code == 0
+        assert load(out).record.model.get("precision", "fp32") == precision
+        files[precision] = (out, json.loads(outcome.out))
+    sizes = {precision: out.stat().st_size for precision, (out, _) in files.items()}
+    assert sizes["int8"] < sizes["fp16-storage"] < 0.75 * sizes["fp32"]
+    assert {found["network"].split("_s8")[0] for _, found in files.values()} == {"mobilenet_v1_shallow_w0.25_r24"}
+    images = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 1), np.uint8)
+    whole, halves = (pv.load(files[name][0]).logits(images) for name in ("fp32", "fp16-storage"))
+    assert 0 < np.abs(whole - halves).max() < 0.02 * np.abs(whole).max()
+    assert files["int8"][1]["top1"] > 0.6, "of the test images, in integers"
+
+
+def test_integers_without_images_are_refused(run, tmp_path):
+    outcome = pocketvision("cut", run[0], "-o", tmp_path / "a.onnx", "--precision", "int8")
+    assert (outcome.code, outcome.err.partition(". Try")[0]) == (
+        2,
+        "BadOption: integers need images: the ranges of values are found on some, and others judge what comes out",
+    )
+    odd = pocketvision("cut", run[0], "-o", tmp_path / "a.onnx", "--precision", "int4")
+    assert odd.err.startswith("BadOption: precision must be one of auto, fp32, int8, fp16-storage; got 'int4'")
+
+
+def test_halves_from_fit(photos, tmp_path):
+    words = ("--width", 0.25, "--resolution", 32, "--epochs", 1, "--batch-size", 8, "--training-precision", "float32")
+    outcome = pocketvision("fit", photos, *words, "--precision", "fp16-storage", "-o", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    record = load(tmp_path / "run" / "model.onnx").record
+    assert record.model["precision"] == "fp16-storage"
+    assert record.provenance["compressed"]["verdict"]["agreement"] == 1.0
+    assert pocketvision("verify", tmp_path / "run" / "model.onnx").code == 0
+
+
+def test_where_integers_are_not_good_enough_floats_stay(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("pocketvision.compress.gate.LEAST_AGREEMENT", 1.1)
+    words = ("--width", 0.25, "--resolution", 32, "--epochs", 1, "--batch-size", 8, "--training-precision", "float32")
+    outcome = pocketvision("fit", photos, *words, "--precision", "int8", "-o", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    assert "The network stays in floats: the best, of " in outcome.err
+    record = load(tmp_path / "run" / "model.onnx").record
+    assert "precision" not in record.model and record.provenance["compressed"]["kept"] == "fp32"
+    assert {step["rung"] for step in record.provenance["compressed"]["tried"]} == {1, 2, 3, 4}
+    assert "The file is in floats" in (tmp_path / "run" / "report.html").read_text()
