@@ -18,7 +18,8 @@ from pocketvision.run.predictor import load
 from pocketvision.run.timing import Timing
 
 ONCE = ("--epochs", 1, "--batch-size", 8)
-PROBE = "mobilenet_v1_shallow --widths 0.125,0.25,0.5,1 --resolutions 32 --output-stride 8 --classes 3 --seconds 1"
+SIZES = "--widths 0.125,0.25,0.5,1 --resolutions 32 --output-stride 8 --classes 3"
+PROBE = f"mobilenet_v1_shallow {SIZES} --precisions fp32 --seconds 1"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_the_plan_is_what_fit_then_does(photos, tmp_path):
     finished = pocketvision("fit", photos, *ONCE, *words, "-o", tmp_path / "run", "--json")
     assert finished.code == 0, finished.err
     result, written = json.loads(finished.out), json.loads((tmp_path / "run" / "plan.json").read_text())
-    assert result["network"] == planned["network"] == written["model"]["name"]
+    assert result["network"] == planned["network"] == written["network"]
     assert written["candidates"] == planned["candidates"] and written["target"] == planned["device"]
     assert result["size_mb"] == Path(result["model"]).stat().st_size / 1e6 <= 0.35
 

@@ -17,7 +17,7 @@ from jobs import told
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import count
-from pocketvision.cost.probe import probe
+from pocketvision.cost.probe import probe_each
 from pocketvision.errors import BadArtifact, BadData, BadOption, DiskFailed, NoFit
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.fit import elastic as elastic_module
@@ -49,7 +49,7 @@ def test_the_pick_learns_to_the_end_of_the_time(photos, tmp_path, monkeypatch):
     """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps; 5 % are for timing all cuts."""
     asked = []
     monkeypatch.setattr(
-        search, "probe", lambda graphs, threads, s, **k: asked.append(s) or probe(graphs, threads, s, **k)
+        search, "probe_each", lambda networks, threads, s, **k: asked.append(s) or probe_each(networks, threads, s, **k)
     )
     finished, said = told(photos, tmp_path / "run", **{**ELASTIC, "epochs": None, "minutes": 0.75})
     assert finished.evaluation.part == "test" and asked == [pytest.approx(0.05 * 45)]
@@ -423,7 +423,7 @@ def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path
     run = tmp_path / "run"
     with pytest.raises(NoFit, match=rf"Try: pocketvision cut {run} --latency-ms 1\d\d -o small\.onnx"):
         fit(photos, run, target=target, budget=Budget(latency_ms=50), **ELASTIC)
-    assert not (run / "model.onnx").exists() and len(read_cuts(run).judged) == 9
+    assert not (run / "model.onnx").exists() and len(read_cuts(run).judged) == 2 * 9
 
 
 def test_a_loss_that_is_no_number_leaves_the_pick_as_it_was_cut(elastic, photos, target, tmp_path, monkeypatch):

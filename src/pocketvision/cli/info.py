@@ -78,7 +78,8 @@ def _precision(record: Any) -> str:
         f"{precision}: {verdict['drop']:+.2f} +- {100 * verdict['standard_error']:.2f} points lost on validation images"
     )
     words += f", by rung {said['rung']}" * bool(said["rung"])
-    return words + f", {len(floats)} layers in floats" * bool(floats)
+    words += ", weights of 7 bits: the same answers on every processor" * (record.model.get("weight_bits") == 7)
+    return f"{words}, {len(floats)} layers in floats" if floats else words
 
 
 def _measured(latency: dict[str, Any]) -> str:

@@ -139,7 +139,8 @@ class Ladder:
             if corrects:
                 steps = correct_biases(integers, steps, values)
             found = yield from self._judged(integers, steps, float_logits, rung, floats)
-            trace.append(Step(rung, f"{what}, {method}", found.verdict))
+            bits = ", weights of 7 bits" if self.weight_limit < WEIGHT_LIMIT else ""
+            trace.append(Step(rung, f"{what}, {method}{bits}", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
             tried.append(found)
         best = min(tried, key=lambda one: (not one.verdict.passes, one.verdict.drop))

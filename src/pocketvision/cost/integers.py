@@ -8,7 +8,7 @@ from pocketvision.cost.memory import FLOAT_BYTES, live_bytes
 from pocketvision.model.fake_quant import integers_of
 from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear, Normalize, Op
 
-CHANNEL_BYTES = 17  # bias 4, its step and zero 8, the weights' step and zero 5
+CHANNEL_BYTES = 12  # bias, its step, and the weights' step; zero points are shared
 RANGE_BYTES = FLOAT_BYTES + 1  # a tensor's step and zero
 
 
@@ -63,7 +63,7 @@ def _stored(op: Op) -> tuple[int, int]:
     """Return bytes and number of arrays that the file keeps of an op."""
     if isinstance(op, Conv | Linear) and op.weight_limit is not None:
         weights = next(prod(p.shape) for p in op.parameters() if p.role == "weight")
-        return weights + CHANNEL_BYTES * op.shape.channels, 6
+        return weights + CHANNEL_BYTES * op.shape.channels, 4
     if isinstance(op, FakeQuant):
         return (RANGE_BYTES, 2) if op.like is None else (0, 0)
     sizes = [p.size for p in op.parameters()]

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.cost.integers import name_in
 from pocketvision.data.loader import Images, Pixels, Together, training_batches
 from pocketvision.events import Epoch, Event, Note, Progress, Step
 from pocketvision.fit.plan import Plan
@@ -132,7 +131,7 @@ def hold_contest(entries: Sequence[Entry]) -> Generator[Event, None, Outcome]:
         return Outcome(entries[0])
     hits, trials = [], []
     for entry in entries:
-        name = name_in(entry.plan.precision, entry.plan.graph.name)
+        name = entry.plan.name
         found = yield from entry.try_out(steps)
         yield Note(f"Trial: {name}, top-1 {found.mean():.4f} after {steps} steps.")
         hits.append(found)

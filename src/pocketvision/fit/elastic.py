@@ -10,6 +10,7 @@ import numpy as np
 from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
+from pocketvision.cost.device_file import read_device_file
 from pocketvision.data.loader import Pixels
 from pocketvision.elastic.statistics import images_needed, recalibrate
 from pocketvision.elastic.train import Distillation
@@ -25,7 +26,7 @@ from pocketvision.fit.judge import calibrate, common_record
 from pocketvision.fit.plan import pick_json, plan_of_pick
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.fit.saved import Saved, digest, take_up
-from pocketvision.fit.search import time_graphs
+from pocketvision.fit.search import time_graphs, worth_a_look
 from pocketvision.fit.seconds import probe_seconds
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
@@ -80,6 +81,8 @@ def find_cuts(
 def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None, Cuts]:
     """Give every cut statistics of its own, judge it on validation and test images, and time it on the target."""
     space, graph = entry.plan.space, entry.plan.graph
+    target = None if job.options.target is None else Path(job.options.target)
+    precisions = worth_a_look(job.options, None if target is None else read_device_file(target))
     weights, statistics, judged = large.arrays(), {}, []
     for side in space.resolutions:
         parts = yield from _images(job, entry, side)
@@ -90,15 +93,14 @@ def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None,
                 arrays = yield from recalibrate(one, arrays, parts["train"])
             network = build(one)
             network.load_arrays(arrays)
-            if job.options.precisions != ("int8",):
+            if precisions != ("int8",):
                 judged.append(_judge(network, parts, job.dataset.classes))
-            if "int8" in job.options.precisions:
+            if "int8" in precisions:
                 judged.append(_judge_integers(network, parts, job.dataset.classes))
             statistics[one.name] = _statistics(one, arrays)
             yield Progress("judging all cuts", len(statistics), len(space.graphs))
     if entry.plan.recipe.batch_norm_momentum is not None:
         weights = {**weights, **statistics[graph.name]}
-    target = None if job.options.target is None else Path(job.options.target)
     options = job.options
     timed, device = yield from time_graphs(
         [each.cut.candidate for each in judged],

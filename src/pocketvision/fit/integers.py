@@ -14,7 +14,7 @@ from pocketvision.data.loader import Pixels
 from pocketvision.events import Event
 from pocketvision.export.evaluate import Evaluation, score
 from pocketvision.model.fake_quant import WEIGHT_LIMIT
-from pocketvision.model.graph import Graph
+from pocketvision.model.graph import Conv, Graph, Linear
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.artifact import Record, golden_images, make_goldens
 from pocketvision.run.device import Device, this_device
@@ -23,7 +23,7 @@ from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
 
 CALIBRATION_IMAGES = 512
 GOLDENS = 16
-SATURATES = 63  # the largest weight whose products no 16-bit sum can overflow: processors without VNNI
+SATURATES = 63  # the largest weight of which two products always fit into 16 bits, in which processors without VNNI add
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ def climb(
 ) -> Generator[Event, None, Climbed]:
     """Return the best network in integers that the ladder leads to, whether or not it passes the gate.
 
+    Weights have 7 bits where ranges alone make that good enough: such a file gives the same answers on every processor. With
+    8 bits some add otherwise, and for these no others are tried.
+
     Args:
         graph: in floats.
         arrays: its parameters.
@@ -72,19 +75,16 @@ def climb(
         device: that the file is for; None: this machine.
         methods: to find ranges by.
     """
-    limit = WEIGHT_LIMIT if sums_hold(device or this_device()) else SATURATES
-    ladder = Ladder(
-        images.calibration,
-        images.validation,
-        images.validation_labels,
-        max_drop,
-        limit,
-        images.train,
-        highest,
-        methods,
-        stop_by,
-    )
-    return (yield from ladder.climb(graph, arrays))
+    shared = (images.calibration, images.validation, images.validation_labels, max_drop)
+    only_narrow = not sums_hold(device or this_device())
+    rungs = highest if only_narrow else 1
+    narrow = Ladder(*shared, SATURATES, images.train, rungs, methods, stop_by)
+    found = yield from narrow.climb(graph, arrays)
+    if found.verdict.passes or only_narrow:
+        return found
+    wide = yield from Ladder(*shared, WEIGHT_LIMIT, images.train, highest, methods, stop_by).climb(graph, arrays)
+    wide.trace = found.trace + wide.trace
+    return wide
 
 
 def words_of_failure(climbed: Climbed) -> str:
@@ -93,6 +93,12 @@ def words_of_failure(climbed: Climbed) -> str:
         f"the best, of {len(climbed.trace)} that were tried up to {climbed.trace[-1].what}, was of rung {climbed.rung}: "
         f"{'; '.join(climbed.verdict.problems)}"
     )
+
+
+def weight_bits(climbed: Climbed) -> int:
+    """Return of how many bits the weights are: 7 or 8."""
+    limits = [op.weight_limit for op in climbed.graph.ops if isinstance(op, Conv | Linear) and op.weight_limit]
+    return 8 if max(limits, default=0) > SATURATES else 7
 
 
 def sums_hold(device: Device) -> bool:
@@ -128,7 +134,12 @@ def judge_integers(
     kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
     changed = replace(
         record,
-        model={**record.model, "precision": "int8", "floats": list(climbed.floats)},
+        model={
+            **record.model,
+            "precision": "int8",
+            "weight_bits": weight_bits(climbed),
+            "floats": list(climbed.floats),
+        },
         metrics={**kept, **{part: evaluation.to_json() for part, evaluation in scores.items()}},
         temperature=temperature,
         unknown_threshold=threshold,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pocketvision.choose.candidates import SMALL
 from pocketvision.cost.count import count
+from pocketvision.cost.integers import name_in
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
@@ -88,6 +89,11 @@ class Plan:
     precision: str = "fp32"
 
     @property
+    def name(self) -> str:
+        """The network's full name, and the precision of its file where that is not fp32."""
+        return name_in(self.precision, self.graph.name)
+
+    @property
     def space(self) -> ElasticSpace:
         """The sizes that are trained; the network's own alone where training is not elastic."""
         return ElasticSpace.below(self.graph, (), ()) if self.elastic is None else self.elastic.space(self.graph)
@@ -118,7 +124,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Return all decisions as JSON values."""
         return {
-            "network": self.graph.name,
+            "network": self.name,
             "model": model_json(self.graph),
             "reason": self.reason,
             "recipe": asdict(self.recipe),

@@ -109,7 +109,7 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
         output_stride=options.output_stride,
         is_limited=bool(options.budget) or options.elastic,
         is_elastic=options.elastic,
-        precisions=options.precisions,
+        precisions=worth_a_look(options, target),
     )
     if weights is not None:
         have = weights.graph.options
@@ -131,6 +131,14 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
         chosen = chosen[:1]  # a trial would take longer than fitting the classifier
     yield from _describe(candidates, chosen, reason)
     return Found(tuple(candidates), tuple(chosen), reason, name, target is None, steps)
+
+
+def worth_a_look(options: FitOptions, target: DeviceFile | None) -> tuple[str, ...]:
+    """Return the precisions to look at: no integers where latency is limited on a device on which none were measured."""
+    is_unknown = target is not None and all(row.precision != "int8" for row in target.rows)
+    if is_unknown and options.precision == "auto" and options.budget.latency_ms is not None:
+        return ("fp32",)
+    return options.precisions
 
 
 def _find_largest(
@@ -279,8 +287,14 @@ def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) 
             f"--resolutions {_listed(resolutions)} --output-stride {options.output_stride} --classes {options.classes} "
             f"--in-channels {options.in_channels} -o {path}",
         )
+    known = {row.precision for row in target.rows}
     return [
-        candidate.drop(NOT_MEASURED) if latency is None else candidate.time(latency) for candidate, latency in latencies
+        candidate.time(latency)
+        if latency is not None
+        else candidate.drop(NOT_MEASURED)
+        if _as_run(candidate.precision) in known
+        else candidate
+        for candidate, latency in latencies
     ]
 
 

@@ -233,7 +233,7 @@ def _integers(writer: _Writer, op: ops.Conv | ops.Linear, x: str) -> list[str]:
 
 
 def _dequantize(writer: _Writer, name: str, whole: NDArray[Any], step: NDArray[np.float32]) -> str:
-    zeros = writer.constant(f"{name}.zero", np.zeros(len(step), whole.dtype))
+    zeros = writer.constant(f"zeros.{whole.dtype}.{len(step)}", np.zeros(len(step), whole.dtype))
     inputs = [writer.constant(name, whole), writer.constant(f"{name}.step", step), zeros]
     return writer.node("DequantizeLinear", inputs, f"{name}.float", axis=0)
 

@@ -20,7 +20,9 @@ def test_the_bytes_are_those_of_the_file(name):
     model = onnx.load_model_from_string(write_onnx(*untrained_integers(graph)))
     stored = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     cost = count_integers(graph)
-    assert cost.weight_bytes <= stored <= cost.weight_bytes + 600, "a few constants of activations and the input"
+    assert cost.weight_bytes <= stored <= 1.1 * cost.weight_bytes + 600, (
+        "zero points, which layers share, and constants"
+    )
     assert cost.arrays <= len(model.graph.initializer) <= cost.arrays + 100
 
 

@@ -169,7 +169,7 @@ def _cleaned(value: Any) -> Any:
 
 def _choice(plan: Mapping[str, Any], is_here: bool) -> Choice:
     return Choice(
-        pick=name_in(plan.get("precision", "fp32"), plan["network"]),
+        pick=plan["network"],
         reason=plan["reason"],
         device=clean(plan["target"]),
         is_here=is_here,
