@@ -31,7 +31,8 @@ def test_all_verbs_but_fit_work_without_the_extra(model, photos, tmp_path):
     exits = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("exit ")]
     verbs = ("predict", "evaluate", "verify", "info", "probe", "probe", "report", "show", "models", "predict")
     assert exits == [[verb, "0"] for verb in verbs]
-    (probed,) = read_device_file(device).rows
+    probed, integers = read_device_file(device).rows
+    assert (probed.precision, integers.precision) == ("fp32", "int8")
     assert (probed.name, probed.rss_mb is not None) == ("mobilenet_v1_w0.25_r32", True)
     assert f"{model}: verified" in done.stdout
     assert "4,231,976" in done.stdout  # MobileNetV1's parameters
