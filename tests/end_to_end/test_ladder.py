@@ -15,7 +15,9 @@ from pocketvision.data.split import split
 from pocketvision.events import finish
 from pocketvision.export.network_of import network_of
 from pocketvision.model.graph import Conv
+from pocketvision.model.network import build
 from pocketvision.run.preprocessing import FROM_SCRATCH
+from pocketvision.train.evaluate import compute_logits
 
 SIDE, WIDTH = 28, 0.25
 
@@ -73,6 +75,17 @@ def with_outlier(graph, arrays, name):
 def test_a_trained_network_passes_by_ranges_alone(images, trained):
     found = climb(images, *trained)
     assert (found.rung, found.verdict.passes, found.floats) == (1, True, ())
+
+
+def test_network_and_file_say_the_same(images, trained):
+    """The same biases, as the file holds them, and gates that are no approximation: what is left is a rounding here and there."""
+    found = climb(images, *trained)
+    network = build(found.graph)
+    network.load_arrays(found.arrays)
+    step = float(found.arrays[f"{found.graph.outputs['logits']}.scale"])
+    off = np.abs(compute_logits(network, images[2]) - found.logits) / step
+    assert (off < 2.5).mean() >= 0.99 and (off < 0.5).mean() >= 0.9
+    assert (compute_logits(network, images[2]).argmax(1) == found.logits.argmax(1)).mean() >= 0.99
 
 
 def test_channels_far_apart_are_rescued_by_equalisation(images, trained):

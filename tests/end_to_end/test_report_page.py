@@ -84,7 +84,9 @@ def test_the_colours_follow_the_scheme(page):
 
 
 def test_every_section_stands_under_its_heading(page):
-    expected = {key: heading for key, heading, _ in SECTIONS if key not in ("sizes", "precision")}  # not elastic, in floats
+    expected = {
+        key: heading for key, heading, _ in SECTIONS if key not in ("sizes", "precision")
+    }  # not elastic, in floats
     assert [section.get_attribute("id") for section in page.query_selector_all("section")] == list(expected)
     for key, heading in expected.items():
         section = page.query_selector(f"#{key}")

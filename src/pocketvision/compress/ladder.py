@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pocketvision.compress.bias import correct_biases
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.gate import MAX_DROP, Verdict, judge
-from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, observe
+from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, observe, round_biases
 from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
 from pocketvision.events import Event, Note, Progress
@@ -218,6 +218,7 @@ class Ladder:
         floats: tuple[str, ...],
     ) -> Generator[Event, None, Climbed]:
         """Write a network and judge what the engine says of its file."""
+        arrays = round_biases(graph, arrays)
         model = write_onnx(graph, arrays)
         logits = yield from engine_logits(model, self.validation)
         verdict = judge(float_logits, logits, self.labels, self.max_drop)

@@ -139,6 +139,20 @@ def find_steps(
     return found
 
 
+def round_biases(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    """Return the parameters with the biases of integers as the file will hold them: whole multiples of both steps' product."""
+    result = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
+    made = {op.name: op for op in graph.ops}
+    for op in graph.ops:
+        bias = next((p.name for p in op.parameters() if p.role == "bias"), None)
+        if not isinstance(op, Conv | Linear) or op.weight_limit is None or bias is None:
+            continue
+        step = np.float64(arrays[f"{owner_of_step(made, op.inputs[0])}.scale"])
+        fine = step * np.asarray(arrays[f"{op.name}.weight_quant.scale"], np.float64)
+        result[bias] = (np.rint(result[bias] / fine) * fine).astype(np.float32)
+    return result
+
+
 def owner_of_step(made: Mapping[str, Op], tensor: str) -> str:
     """Return the name of the op that owns the step of a tensor of integers."""
     op = made[tensor]
