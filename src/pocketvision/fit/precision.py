@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from pocketvision.compress.gate import Verdict, judge
 from pocketvision.cost.device_file import DeviceFile
 from pocketvision.cost.integers import name_in
+from pocketvision.errors import ExportMismatch
 from pocketvision.events import Event, Note
-from pocketvision.export.artifact import file_of
+from pocketvision.export.artifact import file_of, require_parity
 from pocketvision.export.evaluate import Evaluation, score
 from pocketvision.fit.compress import side_by_side
 from pocketvision.fit.integers import PreparedImages, climb, judge_integers, trace_json, verdict_json, words_of_failure
@@ -21,6 +23,8 @@ from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import fold_batch_norm
 from pocketvision.run.artifact import Record, golden_images, make_goldens
 from pocketvision.train.evaluate import compute_logits
+
+PARITY_IMAGES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +113,7 @@ def _as_integers(
     network = build(climbed.graph)
     network.load_arrays(climbed.arrays)
     stored = Stored(network, record, evaluation, logits)
-    if problem := (yield from _does_not_pay(graph, floats, stored, threads, target)):
+    if problem := _disagrees(stored, images) or (yield from _does_not_pay(graph, floats, stored, threads, target)):
         return (yield from _kept(floats, trace_json(climbed), problem))
     verdict = climbed.verdict
     yield Note(
@@ -118,6 +122,21 @@ def _as_integers(
         + (f"; in floats stay {', '.join(climbed.floats)}." if climbed.floats else ".")
     )
     return stored
+
+
+def _disagrees(stored: Stored, images: PreparedImages) -> str:
+    """Return why the file of integers does not compute what its network does; empty: it does."""
+    content = file_of(stored.network.graph, stored.network.arrays(), stored.record)
+    try:
+        require_parity(
+            content,
+            images.validation[:PARITY_IMAGES],
+            partial(compute_logits, stored.network),
+            stored.record.goldens.step,
+        )
+    except ExportMismatch as error:
+        return error.problem
+    return ""
 
 
 def _does_not_pay(

@@ -30,7 +30,7 @@ def test_each_peer_is_started_by_a_script():
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
 def test_a_result_says_its_question_and_no_place_of_this_machine(path):
-    named = re.fullmatch(r"([a-z_]+)_[a-z0-9-]+_\d{4}-\d\d-\d\d(_[a-z0-9-]+)?\.json", path.name)
+    named = re.fullmatch(r"([a-z0-9_]+)_[a-z0-9-]+_\d{4}-\d\d-\d\d(_[a-z0-9-]+)?\.json", path.name)
     assert named, path.name
     assert f"{named[1]}.py" in SCRIPTS
     text = path.read_text(encoding="utf-8")
