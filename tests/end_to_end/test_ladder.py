@@ -142,3 +142,13 @@ def test_no_rung_above_the_highest(images, trained):
     found = climb(images, *trained, max_drop=-100.0, highest=1)
     assert {step.rung for step in found.trace} == {1}
     assert replace(found.trace[0], rung=1) == found.trace[0]
+
+
+def test_the_logits_have_a_step_whatever_stays_in_floats(images, trained, monkeypatch):
+    """All that may stay in floats does: the public outputs are not among them."""
+    monkeypatch.setattr(ladders, "MOST_FLOATS", 1.0)
+    found = climb(images, *trained, max_drop=-100.0, highest=3)
+    assert {step.rung for step in found.trace} == {1, 2, 3}
+    names = ladders.may_be_integers(ladders.fold_batch_norm(*trained)[0])
+    last = found.trace[-1].what
+    assert last.startswith(f"{len(names) - 1} of {len(names) - 1} layers"), last

@@ -12,6 +12,7 @@ from pocketvision.cost.integers import count_integers, counted_memory_mb, name_i
 from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import resolve
+from pocketvision.model.rewrite import folded
 
 SMALL = 64  # pixels; up to here images are used at their own size, with more of the strides removed
 EVEN = (
@@ -165,10 +166,7 @@ def suitable_widths(asked: Asked) -> list[float]:
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:
     is_integers = candidate.precision == "int8"
-    expected = (
-        candidate.expected_top1 + LOST_BY_INTEGERS * is_integers
-    )  # a half would lift some networks by a whole point
-    return -round(expected), -candidate.graph.image.height, candidate.spent.macs, is_integers
+    return -round(candidate.expected_top1), -candidate.graph.image.height, candidate.spent.macs, is_integers
 
 
 def suitable_resolutions(asked: Asked, short_side: int) -> list[int]:
@@ -249,7 +247,8 @@ def file_bytes(graph: Graph, labels: Sequence[str], precision: str = "fp32") -> 
         return record + cost.weight_bytes + INTEGER_ARRAY_BYTES * cost.arrays
     arrays = sum(parameter.role in ("weight", "bias", "shift") for parameter in graph.parameters())
     if precision == "fp16-storage":
-        return record + count(graph).weight_bytes // 2 + HALF_ARRAY_BYTES * arrays
+        stored = sum(p.size * (2 if p.role == "weight" else 4) for p in folded(graph).parameters())
+        return record + stored + HALF_ARRAY_BYTES * arrays
     return record + count(graph).weight_bytes + ARRAY_BYTES * arrays
 
 

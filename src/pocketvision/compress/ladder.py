@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from pocketvision.compress.gate import MAX_DROP, Verdict, judge
 from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, observe, round_biases
 from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
+from pocketvision.errors import NonFiniteLoss
 from pocketvision.events import Event, Note, Progress
 from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers
 from pocketvision.model.graph import FakeQuant, Graph
@@ -171,7 +172,7 @@ class Ladder:
         self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
-        names = may_be_integers(graph)
+        names = [name for name in may_be_integers(graph) if name not in graph.outputs.values()]  # these have a step
         integers = insert_fake_quant(graph, (), self.weight_limit)
         values = yield from observe(integers, arrays, self.calibration)
         alone: dict[str, float] = {}
@@ -203,7 +204,11 @@ class Ladder:
         """Rung 4: what is wholly in integers, trained to answer as the float network does."""
         assert self.train is not None
         yield from self.train.decode("preparing training images")
-        tuned = yield from tune(whole.graph, whole.arrays, graph, arrays, self.train)
+        try:
+            tuned = yield from tune(whole.graph, whole.arrays, graph, arrays, self.train)
+        except NonFiniteLoss as error:
+            yield Note(f"Fine-tuning integers gave nothing: {error.problem}")
+            return replace(whole, trace=[])
         found = yield from self._judged(whole.graph, tuned, float_logits, 4, ())
         found.trace = [Step(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
         yield Note(f"int8, {found.trace[-1].what}: {_words(found.verdict)}.")

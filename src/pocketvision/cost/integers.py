@@ -1,12 +1,15 @@
 """What a network takes in another precision than float32, from its float graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 from pocketvision.cost.count import count
 from pocketvision.cost.memory import FLOAT_BYTES, live_bytes
-from pocketvision.model.fake_quant import integers_of
+from pocketvision.model.fake_quant import insert_fake_quant
 from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear, Normalize, Op
+from pocketvision.model.pad_channels import padded
+from pocketvision.model.rewrite import folded
 
 CHANNEL_BYTES = 12  # bias, its step, and the weights' step; zero points are shared
 RANGE_BYTES = FLOAT_BYTES + 1  # a tensor's step and zero
@@ -32,14 +35,18 @@ class IntegerCost:
         return (self.weight_bytes + self.peak_activation_bytes) / 1e6
 
 
-def count_integers(graph: Graph) -> IntegerCost:
-    """Count what a float graph would take in integers; its first layer, which reads the pixels, stays in floats."""
-    stored = [_stored(op) for op in integers_of(graph).ops]
+def count_integers(graph: Graph, floats: Sequence[str] = ()) -> IntegerCost:
+    """Count what a float graph would take in integers.
+
+    `floats` are layers that stay as they are, besides the first one, which reads the pixels.
+    """
+    graph = padded(folded(graph))
+    stored = [_stored(op) for op in insert_fake_quant(graph, floats).ops]
     return IntegerCost(
         weight_bytes=sum(size for size, _ in stored),
         arrays=sum(number for _, number in stored),
         peak_activation_bytes=max(
-            live if _is_at_pixels(graph, op) else live // FLOAT_BYTES
+            live if op.name in floats or _is_at_pixels(graph, op) else live // FLOAT_BYTES
             for op, live in zip(graph.ops, live_bytes(graph), strict=True)
         ),
     )
@@ -54,9 +61,9 @@ def name_in(precision: str, name: str) -> str:
     return name if precision == "fp32" else f"{name}_{precision}"
 
 
-def counted_memory_mb(graph: Graph, precision: str) -> float:
+def counted_memory_mb(graph: Graph, precision: str, floats: Sequence[str] = ()) -> float:
     """Return what a budget's `memory_mb` limits, in 10^6 bytes; weights that are stored as halves are floats in memory."""
-    return count_integers(graph).memory_mb if precision == "int8" else count(graph).memory_mb
+    return count_integers(graph, floats).memory_mb if precision == "int8" else count(graph).memory_mb
 
 
 def _stored(op: Op) -> tuple[int, int]:

@@ -138,7 +138,7 @@ def hold_contest(entries: Sequence[Entry]) -> Generator[Event, None, Outcome]:
         trials.append({"name": name, "steps": steps, "top1": round(float(found.mean()), 4)})
     best = choose_winner(hits)
     if best:
-        yield Note(f"{entries[best].plan.graph.name} was better than the prior thought.")
+        yield Note(f"{entries[best].plan.name} was better than the prior thought.")
     return Outcome(entries[best], tuple(trials))
 
 

@@ -27,7 +27,7 @@ from pocketvision.fit.compress import prepare_images
 from pocketvision.fit.cuts import Cuts, Judged, front_json, read_cuts
 from pocketvision.fit.judge import make_record
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, spent_of
-from pocketvision.fit.options import CHOICES
+from pocketvision.fit.options import CHOICES, precisions_for
 from pocketvision.fit.precision import Stored, in_halves, precision_of, store
 from pocketvision.fit.search import time_graphs, warn_of
 from pocketvision.fit.seconds import PROBE_SECONDS
@@ -105,10 +105,18 @@ def cut_run(
     stored = read_cuts(run)
     if run.resolve() in out.resolve().parents:
         raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
-    stored = _in_precisions(stored, _precisions(precision, data))
+    stored = _in_precisions(stored, _precisions(precision, data, budget))
     cuts, device = yield from _timed(stored, budget, target, threads)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
-    written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads, data)
+    try:
+        written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads, data)
+    except CompressionFailed as error:
+        if precision != "auto":
+            raise
+        yield Note(f"{error.problem} The best cut in floats is taken.")
+        floats = [each.cut for each in cuts.judged if each.cut.candidate.precision == "fp32"]
+        chosen = pick(floats, budget, device)
+        written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)
     yield from say_if_trained_further(run / "model.onnx", chosen.name, written.score)
     check_budget(out, budget, written.spent)
     return written
@@ -120,7 +128,7 @@ def say_if_trained_further(model: Path, name: str, score: Evaluation) -> Generat
         record = load(model).record
     except BadArtifact:  # `cut` needs no such file
         return
-    if record.model["name"] == name and record.metrics[score.part]["top1"] > score.top1:
+    if name_in(precision_of(record), record.model["name"]) == name and record.metrics[score.part]["top1"] > score.top1:
         yield Note(
             f"{model} is {name}, too, trained further on its own: {score.part} top-1 "
             f"{record.metrics[score.part]['top1']:.4f} instead of {score.top1:.4f}."
@@ -151,7 +159,7 @@ def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None,
     return [replace(written, file=folder / written.file.name) for written in found]
 
 
-def _precisions(precision: str, data: str | None) -> tuple[str, ...]:
+def _precisions(precision: str, data: str | None, budget: Budget) -> tuple[str, ...]:
     """Return the precisions that a cut's file may have."""
     if precision not in CHOICES["precision"]:
         known = CHOICES["precision"]
@@ -164,9 +172,7 @@ def _precisions(precision: str, data: str | None) -> tuple[str, ...]:
             "integers need images: the ranges of values are found on some, and others judge what comes out.",
             "--data with the images that the run was trained on",
         )
-    if precision != "auto":
-        return (precision,)
-    return ("fp32",) if data is None else ("fp32", "int8")
+    return precisions_for(precision if data is not None or precision != "auto" else "fp32", budget)
 
 
 def _in_precisions(cuts: Cuts, precisions: tuple[str, ...]) -> Cuts:
@@ -258,7 +264,8 @@ def _write(
     reference = partial(compute_logits, as_stored)
     parity = write_artifact(out, as_stored.graph, arrays, record, images, reference)
     yield Note(f"{out}: {stored.name}. The file and the network {parity}.")
-    spent = spent_of(graph, out.stat().st_size, measurement.latency if target is None else None, precision)
+    latency, floats = measurement.latency if target is None else None, record.model.get("floats", ())
+    spent = spent_of(graph, out.stat().st_size, latency, precision, floats)
     return Written(out, stored.name, stored.evaluation, measurement, spent)
 
 

@@ -68,7 +68,7 @@ class Cuts:
         graph: the largest network.
         weights: its parameters.
         statistics: for each cut, by its name, its batch-norm statistics.
-        judged: one a cut, the narrowest and smallest first.
+        judged: one for each cut and precision.
         device: that their latencies were measured on.
         record: what the files of all cuts say alike: labels, preprocessing, images, provenance.
     """
@@ -86,6 +86,12 @@ class Cuts:
             **cut(self.weights, self.graph, graph, leading_indices(self.graph, graph)),
             **self.statistics[graph.name],
         }
+
+    def eligible(self) -> list[Cut]:
+        """Return the cuts that the run may pick from: in the precision that was asked for, or in any."""
+        asked = self.record["provenance"]["options"].get("precision", "auto")
+        every = [judged.cut for judged in self.judged]
+        return [cut for cut in every if cut.candidate.precision == asked] or every
 
     def find(self, name: str) -> Judged:
         """Return the cut of that name."""
@@ -153,7 +159,7 @@ def front_json(cuts: Cuts, budget: Budget) -> dict[str, Any]:
     """
     every = [judged.cut for judged in cuts.judged]
     screened = screen([cut.candidate for cut in every], budget, cuts.device)
-    chosen = pick(every, budget, cuts.device)
+    chosen = pick(cuts.eligible(), budget, cuts.device)
     fitting = [cut for cut, one in zip(every, screened, strict=True) if not one.dropped and cut is not chosen]
     on_front = {cut.name for cut in pareto(every)}
     return {

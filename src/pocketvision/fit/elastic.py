@@ -31,6 +31,7 @@ from pocketvision.fit.seconds import probe_seconds
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays, cut, leading_indices
+from pocketvision.run.device import Device
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 
@@ -82,7 +83,8 @@ def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None,
     """Give every cut statistics of its own, judge it on validation and test images, and time it on the target."""
     space, graph = entry.plan.space, entry.plan.graph
     target = None if job.options.target is None else Path(job.options.target)
-    precisions = worth_a_look(job.options, None if target is None else read_device_file(target))
+    measured = None if target is None else read_device_file(target)
+    precisions, device_of = worth_a_look(job.options, measured), None if measured is None else measured.device
     weights, statistics, judged = large.arrays(), {}, []
     for side in space.resolutions:
         parts = yield from _images(job, entry, side)
@@ -93,10 +95,10 @@ def judge_cuts(job: Job, entry: Entry, large: Network) -> Generator[Event, None,
                 arrays = yield from recalibrate(one, arrays, parts["train"])
             network = build(one)
             network.load_arrays(arrays)
-            if precisions != ("int8",):
-                judged.append(_judge(network, parts, job.dataset.classes))
+            floats = "fp16-storage" if "fp16-storage" in precisions else "fp32"
+            judged.append(_judge(network, parts, job.dataset.classes, floats))
             if "int8" in precisions:
-                judged.append(_judge_integers(network, parts, job.dataset.classes))
+                judged.append(_judge_integers(network, parts, job.dataset.classes, device_of))
             statistics[one.name] = _statistics(one, arrays)
             yield Progress("judging all cuts", len(statistics), len(space.graphs))
     if entry.plan.recipe.batch_norm_momentum is not None:
@@ -126,7 +128,7 @@ def _images(job: Job, entry: Entry, side: int) -> Generator[Event, None, dict[st
     return found
 
 
-def _judge(network: Network, parts: dict[str, Any], labels: tuple[str, ...]) -> Judged:
+def _judge(network: Network, parts: dict[str, Any], labels: tuple[str, ...], precision: str) -> Judged:
     validation, test = parts["validation"], parts["test"]
     calibrated = calibrate(network, validation)
     scores = {"validation": calibrated.score}
@@ -134,17 +136,17 @@ def _judge(network: Network, parts: dict[str, Any], labels: tuple[str, ...]) -> 
         logits = compute_logits(network, test)
         scores["test"] = score(logits, test.labels, "test", calibrated.temperature, calibrated.threshold)
     right = calibrated.logits.argmax(1) == validation.labels
-    candidate = describe_candidate(network.graph, labels, network.graph.image.height)
+    candidate = describe_candidate(network.graph, labels, network.graph.image.height, precision)
     return Judged(Cut(candidate, right), calibrated.temperature, calibrated.threshold, scores)
 
 
-def _judge_integers(network: Network, parts: dict[str, Any], labels: tuple[str, ...]) -> Judged:
+def _judge_integers(network: Network, parts: dict[str, Any], labels: tuple[str, ...], device: Device | None) -> Judged:
     """Judge a cut in integers, by ranges alone: what rung 1 gives, without a choice among its methods."""
     train, validation, test = parts["train"], parts["validation"], parts["test"]
     some = train[spread_out(np.arange(len(train)))]
     images = PreparedImages(None, some, validation, test, validation.labels, test.labels)
     graph = network.graph
-    climbed = finish(climb(graph, network.arrays(), images, highest=1, methods=("mse",)))
+    climbed = finish(climb(graph, network.arrays(), images, highest=1, device=device, methods=("mse",)))
     temperature, threshold, scores, _ = finish(score_integers(climbed, images))
     candidate = describe_candidate(graph, labels, graph.image.height, "int8")
     return Judged(Cut(candidate, climbed.logits.argmax(1) == validation.labels), temperature, threshold, scores)
@@ -161,7 +163,7 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: RunFolder) -> Generator[
         NoFit: no cut is within the budget, timed again after the training; `cut` writes one for a wider budget.
     """
     try:
-        chosen = pick([each.cut for each in cuts.judged], job.options.budget, cuts.device)
+        chosen = pick(cuts.eligible(), job.options.budget, cuts.device)
     except NoFit as error:
         raise NoFit(error.problem, f"pocketvision cut {run.path} {error.attempt} -o small.onnx") from error
     yield from describe_pick(cuts, chosen)

@@ -16,6 +16,7 @@ from pocketvision.train.loop import Objective
 TUNE_SHARE = 0.25  # of the time, for training the pick further: docs/log.md
 TUNE_RATE = 0.5  # of the recipe's learning rate, then: docs/log.md
 TUNE_SHARE_WITH_WEIGHTS, TUNE_RATE_WITH_WEIGHTS = 0.5, 1.0  # these learn little in common: docs/log.md
+INTEGER_LOOKS = 2  # at all images, in floats, that judging a cut in integers takes as long as
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,8 @@ class ElasticPlan:
         judged, known = len(parts.validation) + len(parts.test), len(parts.train)
         images = [judged + min(images_needed(cut), known) for cut in space.graphs]
         shares = [count(cut).macs / count(graph).macs for cut in space.graphs]
-        looking = (
-            len(job.options.precisions)
-            * look
-            * sum(number * share for number, share in zip(images, shares, strict=True))
-        )
+        looks = 1 + INTEGER_LOOKS * ("int8" in job.options.precisions)
+        looking = looks * look * sum(number * share for number, share in zip(images, shares, strict=True))
         decoded = sum(images) / len(space.widths) + judged  # once for each resolution, and again for the pick
         timing = probe_seconds(job.options.minutes) * (1 if job.options.budget.latency_ms is None else 2)
         front_seconds = timing + looking + decoded * decode_seconds(job.dataset, graph) / len(job.dataset)

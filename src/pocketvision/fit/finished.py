@@ -15,7 +15,7 @@ from pocketvision.fit.precision import precision_of
 from pocketvision.fit.rundir import RunFolder
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.artifact import record_of
+from pocketvision.run.artifact import Record, record_of
 from pocketvision.run.predictor import read_bytes
 
 
@@ -76,11 +76,12 @@ def read_finished(run: RunFolder, options: FitOptions) -> Finished:
     evaluation, measurement = Evaluation(**record.metrics[part]), Measurement.from_json(record.latencies[0])
     graph = resolve_again(record.model)
     precision = precision_of(record)
-    spent = spent_in(run, graph, precision, measurement, options)
+    spent = spent_in(run, graph, record, measurement, options)
     check_budget(run.model, options.budget, spent)
     return Finished(run.model, name_in(precision, graph.name), evaluation, run.minutes(), measurement, spent)
 
 
-def spent_in(run: RunFolder, graph: Graph, precision: str, measurement: Measurement, options: FitOptions) -> Spent:
+def spent_in(run: RunFolder, graph: Graph, record: Record, measurement: Measurement, options: FitOptions) -> Spent:
     """Return what the file takes of each limit; the latency here is none on another device."""
-    return spent_of(graph, run.model.stat().st_size, measurement.latency if options.target is None else None, precision)
+    latency, floats = measurement.latency if options.target is None else None, record.model.get("floats", ())
+    return spent_of(graph, run.model.stat().st_size, latency, precision_of(record), floats)

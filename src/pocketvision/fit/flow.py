@@ -30,7 +30,7 @@ from pocketvision.fit.judge import calibrate, data_json, judge
 from pocketvision.fit.learn_all import go_on_with_all
 from pocketvision.fit.measure import Measurement, check_budget, measure_file, results
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.precision import Stored, precision_of, store
+from pocketvision.fit.precision import Stored, store
 from pocketvision.fit.report.facts import Facts
 from pocketvision.fit.report.files import write_report
 from pocketvision.fit.report.gather import gather, read_epochs
@@ -145,7 +145,7 @@ def _fit(
         network, stored, test if len(test) else entry.validation, checked, run, options, interrupts
     )
     minutes = (time.monotonic() - began) / 60
-    spent = spent_in(run, network.graph, precision_of(stored.record), measurement, options)
+    spent = spent_in(run, network.graph, stored.record, measurement, options)
     yield from _results(stored.evaluation, minutes)
     yield from results(measurement, spent)
     with interrupts.held():

@@ -1,7 +1,7 @@
 """What the finished network takes on this machine: measured again, on the file that is handed out."""
 
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -93,12 +93,14 @@ def _time_label(predictor: Predictor, image: Any) -> Timing:
     return finish(time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS))["label"]
 
 
-def spent_of(graph: Graph, size_bytes: int, latency: Timing | None, precision: str = "fp32") -> Spent:
+def spent_of(
+    graph: Graph, size_bytes: int, latency: Timing | None, precision: str = "fp32", floats: Sequence[str] = ()
+) -> Spent:
     """Return what the finished file takes of each limit; without a latency where the budget is for another device.
 
-    `graph` is the float network's, whatever the precision of the file.
+    `graph` is the float network's, whatever the precision of the file; `floats` are layers of one in integers that are none.
     """
-    memory_mb = counted_memory_mb(graph, precision)
+    memory_mb = counted_memory_mb(graph, precision, floats)
     spent = Spent(macs=count(graph).macs, memory_mb=memory_mb, size_mb=size_bytes / 1e6)
     if latency is None:
         return spent

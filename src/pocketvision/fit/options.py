@@ -93,10 +93,7 @@ class FitOptions:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions that the file may have; of those that fit the budget the first is taken where they are as good."""
-        if self.precision != "auto":
-            return (self.precision,)
-        gains = (self.budget.latency_ms, self.budget.size_mb, self.budget.memory_mb)
-        return ("fp32",) if gains == (None, None, None) else ("fp32", "int8")
+        return precisions_for(self.precision, self.budget)
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -109,6 +106,18 @@ class FitOptions:
         del content["target"], content["cache_gb"]
         weights = Path(self.weights).name if Path(self.weights).exists() else str(self.weights)
         return content | {"budget": dict(self.budget.limits()), "weights": weights}
+
+
+def precisions_for(precision: str, budget: Budget) -> tuple[str, ...]:
+    """Return the precisions that are looked at; with "auto" integers, too, where what they gain is limited.
+
+    >>> precisions_for("auto", Budget(size_mb=1)), precisions_for("auto", Budget(macs=1e6)), precisions_for("int8", Budget())
+    (('fp32', 'int8'), ('fp32',), ('int8',))
+    """
+    if precision != "auto":
+        return (precision,)
+    gains = (budget.latency_ms, budget.size_mb, budget.memory_mb)
+    return ("fp32",) if gains == (None, None, None) else ("fp32", "int8")
 
 
 ABOVE = {

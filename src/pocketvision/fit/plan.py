@@ -272,6 +272,8 @@ def plan_of_pick(
     stop_by = plan.stop_by
     if stop_by is not None:
         stop_by += plan.elastic.front_seconds + plan.elastic.tune_seconds
+        if precision == "int8":
+            stop_by -= INTEGERS_SHARE * max(0.0, stop_by - time.monotonic())
     if stop_by is not None and not made:
         timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
         step_seconds = measure_step_seconds(
@@ -318,16 +320,15 @@ def steps_of_all(parts: Split, recipe: Recipe) -> int:
 def share_on_all(job: Job, recipe: Recipe, has_weights: bool, precision: str) -> float:
     """Return the share of the epochs that learn from validation images, too.
 
-    None do where these are to judge integers afterwards.
+    None do where these are to judge integers or halves afterwards.
 
     They do in the end of fine-tuning, where few of them were taken from train, and others judge. Statistics must stand still:
     those of a mean of weights would be others.
     """
     parts = job.parts
+    may_learn = has_weights and precision == "fp32"
     is_few = not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
-    return (
-        SHARE_ON_ALL if precision != "int8" and has_weights and recipe.batch_norm_momentum is None and is_few else 0.0
-    )
+    return SHARE_ON_ALL if may_learn and recipe.batch_norm_momentum is None and is_few else 0.0
 
 
 def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
@@ -346,7 +347,7 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         recipe=replace(recipe, lr=content["recipe"]["lr"], batch_size=content["recipe"]["batch_size"]),
         epochs=content["epochs"],
         steps=content["steps_per_epoch"],
-        training_precision=content["training_precision"],
+        training_precision=content.get("training_precision") or content["precision"],  # as older releases had it
         augmentation=Augmentation(**content["augmentation"]),
         weights=class_weights(job.labels, content["model"]["classes"], job.options.class_weights),
         preprocessing=Preprocessing.from_json(content["preprocessing"]),
@@ -357,7 +358,7 @@ def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
         steps_on_all=content.get("steps_on_all", 0),
         classifier_decay=content.get("classifier_decay"),
         elastic=elastic,
-        precision=content.get("precision", "fp32"),
+        precision=content["precision"] if "training_precision" in content else "fp32",
     )
 
 

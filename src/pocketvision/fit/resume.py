@@ -1,5 +1,7 @@
 """When a run may be gone on with, and what is said when it stops."""
 
+from typing import Any
+
 from pocketvision.data.manifest import Manifest, differences, read_manifest
 from pocketvision.errors import DiskFailed, Interrupted
 from pocketvision.fit.options import FitOptions
@@ -24,13 +26,21 @@ def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> Non
     plan, asked = run.read_plan(), options.to_json()
     if missing := [name for name in NEEDED if name not in plan]:
         raise run.damaged(f"it has no {missing[0]!r}")
-    was = NEWER | {name: value for name, value in plan["options"].items() if value is not None or name not in NEWER}
+    before = as_now(plan["options"])
+    was = NEWER | {name: value for name, value in before.items() if value is not None or name not in NEWER}
     differing = [f"{name} {was.get(name)}, not {asked[name]}" for name in asked if was.get(name) != asked[name]]
     if differing:
         raise run.refuse(f"with other options: {'; '.join(differing)}")
     changes = differences(read_manifest(run.path), manifest)
     if changes:
         raise run.refuse(f"with other images; since then: {'; '.join(changes)}")
+
+
+def as_now(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a run that was perhaps begun when `precision` was the training's, and every file was in floats."""
+    if "training_precision" in options:
+        return options
+    return {**options, "training_precision": options.get("precision", "auto"), "precision": "auto"}
 
 
 def interrupted(run: RunFolder) -> Interrupted:

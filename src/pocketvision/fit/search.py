@@ -134,9 +134,10 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
 
 
 def worth_a_look(options: FitOptions, target: DeviceFile | None) -> tuple[str, ...]:
-    """Return the precisions to look at: no integers where latency is limited on a device on which none were measured."""
+    """Return the precisions to look at: no integers where their latency must be known, and the device file has none."""
     is_unknown = target is not None and all(row.precision != "int8" for row in target.rows)
-    if is_unknown and options.precision == "auto" and options.budget.latency_ms is not None:
+    must_be_known = options.elastic or options.budget.latency_ms is not None
+    if is_unknown and must_be_known and options.precision == "auto":
         return ("fp32",)
     return options.precisions
 
@@ -225,7 +226,7 @@ def time_graphs(
     """
     if target is not None:
         measured = read_device_file(target)
-        return _read_latencies(candidates, measured, str(target)), str(measured.device)
+        return _read_latencies(candidates, measured, str(target), must_be_known=True), str(measured.device)
     timed = yield from _measure(candidates, threads, limit_ms, (seconds, seconds))
     return [candidate.time(timed[candidate.name]) for candidate in candidates], str(this_device())
 
@@ -258,7 +259,8 @@ def _time(
     """Return the candidates with their latencies: read from the device file, or measured on this machine."""
     if target is not None:
         yield from warn_of(target, options.target, options.threads)
-        return _read_latencies(candidates, target, str(options.target))
+        is_limited = options.elastic or options.budget.latency_ms is not None
+        return _read_latencies(candidates, target, str(options.target), must_be_known=is_limited)
     limits = options.budget.without_latency()
     waiting = [candidate for candidate in candidates if not limits.missed(candidate.spent)]
     seconds = probe_seconds(options.minutes)
@@ -274,7 +276,11 @@ def warn_of(target: DeviceFile, path: str | Path | None, threads: int) -> Genera
         yield Note(f"{path} was measured with {target.threads} threads; its latencies are of these.")
 
 
-def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) -> list[Candidate]:
+def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str, must_be_known: bool) -> list[Candidate]:
+    """Return the candidates with latencies of a device file; those that it does not hold are out.
+
+    Where latency need not be known, files of a precision that was not measured at all stay in, for their size.
+    """
     latencies = [(candidate, target.latency_of(candidate.graph, candidate.precision)) for candidate in candidates]
     if all(latency is None for _, latency in latencies):
         options = candidates[0].options
@@ -292,7 +298,7 @@ def _read_latencies(candidates: list[Candidate], target: DeviceFile, path: str) 
         candidate.time(latency)
         if latency is not None
         else candidate.drop(NOT_MEASURED)
-        if _as_run(candidate.precision) in known
+        if must_be_known or _as_run(candidate.precision) in known
         else candidate
         for candidate, latency in latencies
     ]

@@ -10,8 +10,8 @@ from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
 from pocketvision.model.graph import Graph, Op
 from pocketvision.model.init import initial_arrays
-from pocketvision.model.pad_channels import pad_channels, padded
-from pocketvision.model.rewrite import fold_batch_norm, folded
+from pocketvision.model.pad_channels import pad_channels
+from pocketvision.model.rewrite import fold_batch_norm
 
 WEIGHT_LIMIT = 127  # of int8 weights, symmetric around 0
 IN_RANGE = (None, "relu", "relu6")  # activations that a uint8 range does by itself, by what it cuts off
@@ -54,11 +54,6 @@ def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: 
         outputs={name: rewriter.now[source] for name, source in graph.outputs.items()},
         features=tuple(rewriter.now[name] for name in graph.features),
     )
-
-
-def integers_of(graph: Graph) -> Graph:
-    """Return what a float graph becomes in integers as a whole: batch norms folded, channels filled up, ranges put in."""
-    return insert_fake_quant(padded(folded(graph)))
 
 
 def untrained_integers(graph: Graph, seed: int = 0) -> tuple[Graph, dict[str, NDArray[np.float32]]]:

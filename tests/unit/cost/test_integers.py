@@ -37,6 +37,14 @@ def test_integers_take_less(name):
     assert counted_memory_mb(graph, "fp16-storage") == count(graph).memory_mb, "the engine makes floats of halves"
 
 
+def test_layers_in_floats_count_as_floats():
+    graph = resolve("mobilenet_v2", width=1.0, resolution=224, classes=1000)
+    whole, mixed = count_integers(graph), count_integers(graph, ("block2.expand", "classifier"))
+    assert mixed.weight_bytes > whole.weight_bytes + 2.9 * 1280 * 1000
+    assert mixed.peak_activation_bytes > 2 * whole.peak_activation_bytes
+    assert counted_memory_mb(graph, "int8", ("classifier",)) > counted_memory_mb(graph, "int8")
+
+
 def test_the_file_is_estimated_in_each_precision():
     graph = resolve("mobilenet_v2", width=1.0, resolution=224, classes=1000)
     labels = [f"class {i}" for i in range(1000)]

@@ -357,7 +357,7 @@ def precision(facts: Facts) -> str:
             f"the same {plural(verdict.images, 'validation image')}, {percent(verdict.agreement)} of the labels stay "
             f"(McNemar's p {verdict.p:.2g})"
         )
-    if how.floats:
+    if how.floats and not how.problem:
         words += f". In floats stay {fact('floats', ', '.join(map(name, how.floats)))}"
     header = ("rung", "what was tried", "points lost", "±", "labels that stay", "verdict")
     rows = [
