@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pocketvision.model.builder import Builder
 from pocketvision.model.families import FAMILIES
-from pocketvision.model.graph import Graph, Linear, Shape
+from pocketvision.model.graph import Conv, Graph, Linear, Shape
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.network import Network
 from pocketvision.model.resolve import resolve
@@ -232,3 +232,15 @@ def random_lists(wide: Graph, narrow: Graph, seed: int) -> dict[str, list[int]]:
         picked = [rng.choice(part, n, replace=False) for part, n in zip(space.parts.values(), counts, strict=True)]
         lists[space.name] = rng.permutation(np.concatenate(picked)).tolist()
     return lists
+
+
+def far_apart(graph: Graph, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """The same function, with depthwise channels 1/100 to 100 times as large and the inverse in the next layer."""
+    arrays, rng = {name: array.copy() for name, array in arrays.items()}, np.random.default_rng(0)
+    for op, after in zip(graph.ops, graph.ops[1:], strict=False):
+        if isinstance(op, Conv) and op.is_depthwise:
+            factors = (10 ** rng.uniform(-2, 2, op.out_channels)).astype(np.float32)
+            arrays[f"{op.name}.conv.weight"] *= factors[:, None, None, None]
+            arrays[f"{op.name}.conv.bias"] *= factors
+            arrays[f"{after.name}.conv.weight"] /= factors[None, :, None, None]
+    return arrays

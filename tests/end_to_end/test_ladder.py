@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pocketvision as pv
+from graphs import far_apart
 from pocketvision.compress import ladder as ladders
 from pocketvision.compress.ladder import Ladder
 from pocketvision.compress.tune import tune
@@ -14,7 +15,6 @@ from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.events import finish
 from pocketvision.export.network_of import network_of
-from pocketvision.model.graph import Conv
 from pocketvision.model.network import build
 from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
@@ -48,18 +48,6 @@ def trained(tmp_path_factory):
 def climb(images, graph, arrays, **options):
     _, calibration, validation = images
     return finish(Ladder(calibration, validation, validation.labels, **options).climb(graph, arrays))
-
-
-def far_apart(graph, arrays):
-    """The same function, with depthwise channels 1/100 to 100 times as large and the inverse in the next layer."""
-    arrays, rng = {name: array.copy() for name, array in arrays.items()}, np.random.default_rng(0)
-    for op, after in zip(graph.ops, graph.ops[1:], strict=False):
-        if isinstance(op, Conv) and op.is_depthwise:
-            factors = (10 ** rng.uniform(-2, 2, op.out_channels)).astype(np.float32)
-            arrays[f"{op.name}.conv.weight"] *= factors[:, None, None, None]
-            arrays[f"{op.name}.conv.bias"] *= factors
-            arrays[f"{after.name}.conv.weight"] /= factors[None, :, None, None]
-    return arrays
 
 
 def with_outlier(graph, arrays, name):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import network, random_arrays, random_images, small
+from graphs import far_apart, network, random_arrays, random_images, small
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.ladder import reach_by_op
 from pocketvision.compress.ranges import find_steps, observe
@@ -26,18 +26,6 @@ def logits(graph, arrays, images):
 def seen(graph, arrays, images):
     integers = insert_fake_quant(graph)
     return integers, finish(observe(integers, arrays, images))
-
-
-def far_apart(graph, arrays):
-    """The same function, with depthwise channels 1/100 to 100 times as large and the inverse in the next layer."""
-    arrays, rng = {name: array.copy() for name, array in arrays.items()}, np.random.default_rng(0)
-    for op, after in zip(graph.ops, graph.ops[1:], strict=False):
-        if isinstance(op, Conv) and op.is_depthwise:
-            factors = (10 ** rng.uniform(-2, 2, op.out_channels)).astype(np.float32)
-            arrays[f"{op.name}.conv.weight"] *= factors[:, None, None, None]
-            arrays[f"{op.name}.conv.bias"] *= factors
-            arrays[f"{after.name}.conv.weight"] /= factors[None, :, None, None]
-    return arrays
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1_relu", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"])
