@@ -37,7 +37,11 @@ def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> Non
 
 
 def as_now(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a run that was perhaps begun when `precision` was the training's, and every file was in floats."""
+    """Return the options of a run that was perhaps begun when `precision` was the training's, and every file was in floats.
+
+    >>> as_now({"seed": 0, "precision": "float32"})
+    {'seed': 0, 'precision': 'auto', 'training_precision': 'float32'}
+    """
     if "training_precision" in options:
         return options
     return {**options, "training_precision": options.get("precision", "auto"), "precision": "auto"}
