@@ -17,7 +17,10 @@ def probe(
         int | None, Option(help="Input side over last map's side. [default: the family's]")
     ] = None,
     classes: Annotated[int, Option(help="Outputs of the classifier.")] = 1000,
-    precisions: Annotated[str, Option(help="Of the files: fp32, int8, or both with a comma.")] = "fp32,int8",
+    precisions: Annotated[
+        str | None,
+        Option(help="Of the networks: fp32, int8, or both with a comma. [default: both; files have their own]"),
+    ] = None,
     in_channels: Annotated[int, Option(help="3 for RGB, 1 for grey.")] = 3,
     threads: Annotated[int, Option(help="Threads for one call.")] = 1,
     seconds: Annotated[float, Option(help="Time for measuring; no further round begins after it.")] = 60.0,
@@ -46,11 +49,13 @@ def probe(
         raise BadOption(f"{str(out)!r} is a folder; the device file needs a name of its own.", f"-o {out / 'pi.json'}")
     if out is not None and not out.absolute().parent.is_dir():
         raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
-    of_files = _precisions(precisions)
+    if files and precisions is not None:
+        raise BadOption("model files have a precision of their own.", "no --precisions")
+    chosen = _precisions(precisions or "fp32,int8")
     if files:
         measured = watch(probe_files(files, threads, seconds))
     else:
-        measured = watch(probe_graphs(graphs, threads, seconds, precisions=of_files))
+        measured = watch(probe_graphs(graphs, threads, seconds, precisions=chosen))
     if out is not None:
         measured.write(out)
     if json:
