@@ -14,7 +14,7 @@ from pocketvision.model.families import FAMILIES
 from pocketvision.model.graph import Conv, Graph, Linear, Shape
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.network import Network
-from pocketvision.model.resolve import resolve
+from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.rewrite import leading_indices
 from pocketvision.model.spaces import spaces
 
@@ -25,19 +25,47 @@ VARIANTS = {
     "efficientnet_lite1",
     "efficientnet_lite3",
     "efficientnet_lite4",
+    "mobilenet_v1_plain",
     "mobilenet_v1_relu",
+    "mobilenet_v2_no_shortcut",
+    "mobilenet_v2_nonlinear",
     "mobilenet_v3_large_tv",
     "mobilenet_v3_small_head1280",
     "mobilenet_v3_small_tv",
     "mobilenet_v3_small_minimalistic",
+    "mobilenet_v4_conv_large",
+    "shufflenet_v1_g1",
+    "shufflenet_v1_g2",
+    "shufflenet_v1_g4",
+    "squeezenet1_0",
+    "xception_activated",
 }
 FAMILY_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in VARIANTS)) for name in FAMILY_NAMES]
 
 
 @lru_cache
 def small(family: str, width: float = 0.25, resolution: int = 32, classes: int = 10, **options: Any) -> Graph:
-    """A family's network, small enough for a test."""
-    return resolve(family, width, resolution, classes, **options)
+    """A family's network, small enough for a test, with the nearest width and output stride that the family has."""
+    if options.get("output_stride"):
+        options["output_stride"] = nearest_stride(family, options["output_stride"])
+    return resolve(family, nearest_width(family, width), resolution, classes, **options)
+
+
+def cut_widths(family: str) -> tuple[tuple[float, float], ...]:
+    """Wide and narrow; groups and shuffles allow only some."""
+    if FAMILIES[family].widths:
+        return ((1.0, 0.5), (1.5, 1.0))
+    return ((1.0, 0.5), (1.0, 0.25)) if family.startswith("shufflenet_v1") else ((0.25, 0.125), (0.2, 0.15))
+
+
+def nearest_stride(family: str, output_stride: int) -> int:
+    """The output stride, or the family's own where that is smaller."""
+    return min(native_stride(FAMILIES[family]), output_stride)
+
+
+def nearest_width(family: str, width: float) -> float:
+    """The width, or the nearest that the family has."""
+    return min(FAMILIES[family].widths or (width,), key=lambda known: abs(known - width))
 
 
 def random_arrays(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -201,7 +229,7 @@ CUTS: dict[str, Callable[[], tuple[Graph, Graph]]] = {
     **{
         f"{family} {wide} to {narrow}": partial(family_pair, family, wide, narrow)
         for family in FAMILY_NAMES
-        for wide, narrow in ((0.25, 0.125), (0.2, 0.15))
+        for wide, narrow in cut_widths(family)
     },
     "the same graph twice": partial(pair, residual, 6, 6),
     "residual": partial(pair, residual, 8, 5),

@@ -82,7 +82,8 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def save_torchvision(folder: Path, name: str, width: float) -> tuple[Path, torch.nn.Module]:
     """A .pth file of a torchvision network with random weights."""
-    net = randomise(getattr(torchvision.models, name)(width_mult=width))
+    options = {"width_mult": width} if name.startswith("mobilenet") else {}
+    net = randomise(getattr(torchvision.models, name)(**options))
     path = folder / f"{name}_{width}.pth"
     torch.save(net.state_dict(), path)
     return path, net

@@ -33,14 +33,30 @@ from pocketvision.model.spaces import spaces
 
 def live_channels(graph, kept):
     """Return, for each tensor, a mask of the channels that are kept."""
-    live = {}
+    live, home, used = {}, {}, {}  # `home`: whose list holds a tensor's channels; `used`: how many of that list's were made
+
+    def take(name, n):
+        """The next n channels of a list."""
+        start = used.get(name, 0)
+        used[name] = start + n
+        return np.isin(np.arange(start, start + n), list(kept[name]))
 
     def chosen(name, n):
         if name not in kept:
-            return None  # it is added to something earlier, which gives the name; see `adopt`
-        mask = np.zeros(n, bool)
-        mask[list(kept[name])] = True
-        return mask
+            return None  # it is added to something earlier, which gives the name, or joined to it; see `adopt` and `join`
+        home[name] = name
+        return take(name, n)
+
+    def join(op, masks):
+        """What is made beside known channels, and later added to tensors that hold both, follows these in their list."""
+        known = [x for x, mask in zip(op.inputs, masks, strict=True) if mask is not None and home.get(x) in kept]
+        if known and any(mask is None for mask in masks):
+            home[op.name] = home[known[0]]
+            for x, mask in zip(op.inputs, masks, strict=True):
+                if mask is None:
+                    adopt(x, take(home[op.name], graph.shape_of(x).channels))
+            masks = [live[x] for x in op.inputs]
+        return None if any(mask is None for mask in masks) else np.concatenate(masks)
 
     def adopt(name, mask):
         """Take over the mask of the tensor that this one is added to."""
@@ -56,13 +72,16 @@ def live_channels(graph, kept):
         np.testing.assert_array_equal(live[name], mask)
 
     live["image"] = chosen("image", graph.image.channels)
+    home["image"] = "image"
     for op in graph.ops:
         masks = [live[x] for x in op.inputs]
+        if op.inputs[0] in home:
+            home[op.name] = home[op.inputs[0]]
         match op:
             case ops.Conv(is_depthwise=False) | ops.Linear():
                 live[op.name] = chosen(op.name, op.shape.channels)
             case ops.Concat():
-                live[op.name] = None if any(m is None for m in masks) else np.concatenate(masks)
+                live[op.name] = join(op, masks)
             case ops.Split(start=start, stop=stop):
                 live[op.name] = masks[0][start:stop]
             case ops.ChannelShuffle(groups=groups):

@@ -46,8 +46,8 @@ def test_networks_are_resolved_counted_and_written_without_torch():
 from pocketvision.model import builder, blocks, families, graph, init, resolve, rewrite, rows, spaces, onnx_writer
 from pocketvision.cost.count import count
 for family in families.FAMILIES:
-    g = resolve.resolve(family, width=0.25, resolution=32, classes=10)
-    narrow = resolve.resolve(family, width=0.2, resolution=16, classes=10)
+    g = resolve.resolve(family, width=1.0, resolution=32, classes=10)
+    narrow = resolve.resolve(family, width=0.5, resolution=16, classes=10)
     arrays = rewrite.cut(init.initial_arrays(g, 0), g, narrow, rewrite.leading_indices(g, narrow))
     print(count(g).macs > 0, len(onnx_writer.write_onnx(narrow, arrays)) > 10_000)
 """

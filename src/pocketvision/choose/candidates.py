@@ -10,8 +10,9 @@ from pocketvision.cost.count import count
 from pocketvision.cost.device_file import Latency
 from pocketvision.cost.integers import count_integers, counted_memory_mb, name_in
 from pocketvision.model.conventions import SCRATCH
+from pocketvision.model.families import find_family
 from pocketvision.model.graph import Graph, Options
-from pocketvision.model.resolve import resolve
+from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.rewrite import folded
 
 SMALL = 64  # pixels; up to here images are used at their own size, with more of the strides removed
@@ -131,13 +132,16 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
             classes=len(asked.labels),
             in_channels=asked.in_channels,
             output_stride=asked.output_stride
-            or default_output_stride(max(resolutions) if asked.is_elastic else resolution),
+            or min(
+                native_stride(find_family(family)),
+                default_output_stride(max(resolutions) if asked.is_elastic else resolution),
+            ),
             thin_head=asked.trained_width is None,
             conventions=asked.conventions,
         )
         for family in families
         for resolution in resolutions
-        for width in widths
+        for width in widths_of(family, widths)
     ]
     found = [_describe(graph, asked, short_side, precision) for graph in graphs for precision in asked.precisions]
     return sorted(found, key=_rank)
@@ -162,6 +166,16 @@ def suitable_widths(asked: Asked) -> list[float]:
     return [
         width for width in widths if width == asked.trained_width or (asked.is_limited and width < asked.trained_width)
     ]
+
+
+def widths_of(family: str, widths: Sequence[float]) -> list[float]:
+    """Return those of the widths that a family has; where it has none of them, they come back and `resolve` says so.
+
+    >>> widths_of("mobilenet_v2", [0.25, 1.0]), widths_of("shufflenet_v2", [0.25, 1.0])
+    ([0.25, 1.0], [0.5, 1.0])
+    """
+    known = find_family(family).widths
+    return [width for width in widths if width in known] or list(widths)
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pocketvision.errors import BadOption
-from pocketvision.model.graph import Graph
+from pocketvision.model.families import find_family
+from pocketvision.model.graph import ChannelShuffle, Graph
 from pocketvision.model.resolve import resolve
+from pocketvision.model.rewrite import can_cut
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class ElasticSpace:
     def below(cls, graph: Graph, widths: Sequence[float], resolutions: Sequence[int]) -> "ElasticSpace":
         """Return the space of a network: of these widths and resolutions, those that are not above its own, and its own.
 
+        Of a family with listed widths, those that are listed; of one with shuffles, those that can be cut out of its own.
+
         Raises:
             BadOption: a width or resolution is none.
         """
@@ -34,9 +38,14 @@ class ElasticSpace:
             if value <= 0:
                 raise BadOption(f"each elastic {name} must be above 0; got {value:g}.", f"{name}s above 0")
         top_width, top_resolution = graph.options.width, graph.options.resolution
+        known = find_family(graph.options.family).widths or widths
+        lower = {width for width in widths if width < top_width and width in known}
+        if any(isinstance(op, ChannelShuffle) for op in graph.ops):
+            options = graph.options._asdict()
+            lower = {width for width in lower if can_cut(graph, resolve(**options | {"width": width}))}
         return cls(
             graph,
-            tuple(sorted({width for width in widths if width < top_width} | {top_width})),
+            tuple(sorted(lower | {top_width})),
             tuple(sorted({side for side in resolutions if side < top_resolution} | {top_resolution})),
         )
 

@@ -13,7 +13,7 @@ from pocketvision.elastic.statistics import recalibrate
 from pocketvision.events import Event, Note
 from pocketvision.fit.contest import TRIAL_SHARE, Entry
 from pocketvision.fit.elastic_plan import objective_of
-from pocketvision.fit.head import fit_head
+from pocketvision.fit.head import can_fit, fit_head
 from pocketvision.fit.job import Job
 from pocketvision.fit.plan import decide_training_precision, make_plan, may_flip, read_plan
 from pocketvision.fit.search import Found
@@ -104,6 +104,9 @@ def begin_with(
         arrays = yield from recalibrate(graph, arrays, entry.train)
     if entry.plan.elastic is not None:
         arrays = sort_by_importance(graph, arrays)  # so that leading channels, which all cuts have, are the best
+    if not can_fit(graph):
+        yield Note("Its classifier is no linear layer on the features: it is drawn anew, and trained with the rest.")
+        return replace(entry, start=arrays), Start(weights, (*sentences, *changed))
     head = yield from fit_head(entry.plan, arrays, entry.train, entry.validation)
     said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {head.validation_top1:.4f}."
     plan = replace(entry.plan, classifier_decay=head.decay)

@@ -17,7 +17,7 @@ from torch import Tensor
 from pocketvision.data.loader import Images, Pixels
 from pocketvision.events import Event, Note, Progress
 from pocketvision.fit.plan import Plan
-from pocketvision.model.graph import Graph, Linear
+from pocketvision.model.graph import CLASSIFIER, Graph, Linear
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.engines import OnnxRuntime
@@ -42,6 +42,12 @@ class Head:
     arrays: dict[str, NDArray[np.float32]]
     validation_top1: float
     decay: float
+
+
+def can_fit(graph: Graph) -> bool:
+    """Whether the classifier is linear in the features, with a bias: SqueezeNet's is not."""
+    classifier = graph[CLASSIFIER]
+    return isinstance(classifier, Linear) and classifier.has_bias
 
 
 def fit_head(plan: Plan, arrays: Arrays, train: Images, validation: Pixels) -> Generator[Event, None, Head]:
@@ -101,7 +107,8 @@ def fit_head_again(
 
 def _feature_model(graph: Graph, arrays: Arrays) -> tuple[bytes, Linear]:
     """Return an ONNX file that gives what the classifier reads as its features, and that classifier."""
-    classifier = next(op for op in graph.ops if isinstance(op, Linear))
+    classifier = graph[CLASSIFIER]
+    assert isinstance(classifier, Linear)
     seen = replace(graph, outputs={**graph.outputs, "features": classifier.inputs[0]})
     return write_onnx(seen, arrays), classifier
 

@@ -146,19 +146,39 @@ class Builder:
         )
 
     def depthwise(
-        self, x: str, name: str, *, kernel: int, stride: int = 1, dilation: int = 1, activation: str | None = None
+        self,
+        x: str,
+        name: str,
+        *,
+        kernel: int | Pair,
+        stride: int = 1,
+        dilation: int = 1,
+        batch_norm: bool = True,
+        activation: str | None = None,
     ) -> str:
         """Convolution of each channel alone."""
         n = self.shape(x).channels
-        return self.conv(x, name, n, kernel=kernel, stride=stride, dilation=dilation, groups=n, activation=activation)
+        return self.conv(
+            x,
+            name,
+            n,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            groups=n,
+            batch_norm=batch_norm,
+            activation=activation,
+        )
 
-    def linear(self, x: str, name: str, out_channels: int) -> str:
+    def linear(self, x: str, name: str, out_channels: int, bias: bool = True) -> str:
         """Fully connected layer on a 1x1 tensor."""
         c, h, w = self.shape(x)
         if (h, w) != (1, 1):
             raise GraphError(f"op {name!r} is fully connected and needs a 1x1 tensor; {x!r} is {h}x{w}.")
         shape = Shape(out_channels, 1, 1)
-        return self._add(ops.Linear(name=name, inputs=(x,), shape=shape, origin=self.origin, in_channels=c))
+        return self._add(
+            ops.Linear(name=name, inputs=(x,), shape=shape, origin=self.origin, in_channels=c, has_bias=bias)
+        )
 
     def activation(self, x: str, name: str, kind: str) -> str:
         """An activation on its own."""
@@ -218,11 +238,13 @@ class Builder:
             raise GraphError(f"op {name!r}: {shape.channels} channels must be divisible by groups {groups}.")
         return self._add(ops.ChannelShuffle(name=name, inputs=(x,), shape=shape, origin=self.origin, groups=groups))
 
-    def max_pool(self, x: str, name: str, *, kernel: int, stride: int, padding: Padding | None = None) -> str:
-        """Largest value in each window."""
+    def max_pool(
+        self, x: str, name: str, *, kernel: int | Pair, stride: int | Pair, padding: Padding | None = None
+    ) -> str:
+        """Largest value in each window; what is padded is smaller than all."""
         return self._pool(ops.MaxPool, x, name, kernel, stride, padding)
 
-    def average_pool(self, x: str, name: str, *, kernel: int, stride: int, padding: Padding | None = None) -> str:
+    def average_pool(self, x: str, name: str, *, kernel: int | Pair, stride: int | Pair, padding: Padding | None = None) -> str:
         """Mean of each window."""
         return self._pool(ops.AveragePool, x, name, kernel, stride, padding)
 
@@ -231,11 +253,13 @@ class Builder:
         kind: type[ops.MaxPool] | type[ops.AveragePool],
         x: str,
         name: str,
-        kernel: int,
-        stride: int,
+        kernel: int | Pair,
+        stride: int | Pair,
         padding: Padding | None,
     ) -> str:
         window, step = _pair(kernel), _pair(stride)
+        if padding is None and self.conventions.padding == "same":
+            padding = lopsided_padding(Pair(*self.shape(x)[1:]), window, step, Pair(1, 1))
         padding = same_padding(window, Pair(1, 1)) if padding is None else padding
         size = self._window(name, x, window, step, Pair(1, 1), padding)
         shape = Shape(self.shape(x).channels, *size)

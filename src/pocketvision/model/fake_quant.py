@@ -19,6 +19,10 @@ SHARING = (ops.MaxPool, ops.Split, ops.ChannelShuffle, ops.Pad)  # give values o
 FOLLOWING = (*SHARING, ops.Add, ops.Mul, ops.Concat, ops.AveragePool, ops.GlobalPool)  # integers where all inputs are
 
 
+def _follows(op: Op) -> bool:
+    return isinstance(op, FOLLOWING) or (isinstance(op, ops.Activation) and op.kind in IN_RANGE)
+
+
 def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: int = WEIGHT_LIMIT) -> Graph:
     """Return the graph in integers: weights int8 with a step for each output channel, tensors uint8 with one step.
 
@@ -126,7 +130,7 @@ class _Rewriter:
         if isinstance(op, ops.Dropout):
             self.ranges |= {op.name: self.ranges[inputs[0]]} if inputs[0] in self.ranges else {}
             return
-        follows = isinstance(op, FOLLOWING) and all(name in self.ranges for name in inputs)
+        follows = _follows(op) and all(name in self.ranges for name in inputs)
         if is_integer or follows or op.name in self.read_by_integers:
             self._quantise(op, f"{op.name}.quant", self.ranges.get(inputs[0]) if isinstance(op, SHARING) else None)
 

@@ -160,17 +160,19 @@ class Conv(Op):
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Op):
-    """Fully connected layer with bias on a 1x1 tensor; `weight_limit` as in `Conv`."""
+    """Fully connected layer on a 1x1 tensor; `weight_limit` as in `Conv`."""
 
     in_channels: int
+    has_bias: bool = True
     weight_limit: int | None = None
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Return weight (out, in) and bias (out)."""
+        """Return weight (out, in) and, where there is one, bias (out)."""
         out = self.shape.channels
+        bias = (Parameter(f"{self.name}.bias", (out,), ("out",), "bias"),) if self.has_bias else ()
         return (
             Parameter(f"{self.name}.weight", (out, self.in_channels), ("out", "in"), "weight"),
-            Parameter(f"{self.name}.bias", (out,), ("out",), "bias"),
+            *bias,
             *_steps(self.name, out, self.weight_limit),
         )
 
@@ -269,7 +271,9 @@ class FakeQuant(Op):
         )
 
 
-ACTIVATIONS = ("relu", "relu6", "hard_swish", "hard_sigmoid")
+CLASSIFIER = "classifier"  # name of the layer whose outputs, or their means, are the logits
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "hard_swish", "hard_sigmoid")
+LEAKY_SLOPE = 0.01  # of leaky_relu below 0: Maas et al. 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models
 GATE_SLOPE = 1 / 6  # hard_sigmoid(x) = relu6(x + 3) / 6, hard_swish(x) = x hard_sigmoid(x): MobileNetV3, section 5.2;
 # Keras's own layer of that name had a slope of 0.2, which no published weights of these families use
 GATES = ("hard_swish", "hard_sigmoid")  # 0 or nearly so below -3

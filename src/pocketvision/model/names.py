@@ -3,11 +3,12 @@
 A layout gives, for each layer of a graph, the name of its convolution (or matrix) and of its batch norm. The names are
 patterns; these numbers may stand in them:
 
-    {block}           number of the block, the stem being 0          {stage} {copy}   place in runs of blocks of equal width
-    {at} {after}      place of the layer in its block, and the next  {before}         block - 1
-    {under}           block - 2                                      {even} {odd}     2 block - 2 and 2 block - 1
+    {block}    number of the block, the stem being 0        {stage} {copy}   place in runs of blocks of equal width
+    {at}       place of the layer in its block              {level} {turn}   place in runs of blocks from a stride to the next
+    {place}    number of the block, pools counted, too      {even} {odd}     2 block - 2 and 2 block - 1
 
-A key is the layer's own name within its block; "first" is added where the block has no expansion before it.
+and {block:-1} is one less. A key is the layer's own name within its block; "first" is added where the block has no expansion before
+it, "of block2" where one block is named otherwise than its like.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pocketvision.errors import GraphError
-from pocketvision.model.families import efficientnet_lite, find_family, mobilenet_v3
+from pocketvision.model.families import (
+    efficientnet_lite,
+    find_family,
+    mobilenet_v2,
+    mobilenet_v3,
+    mobilenet_v4,
+    squeezenet,
+    xception,
+)
 from pocketvision.model.graph import Graph, Op
-from pocketvision.model.rows import Block
+from pocketvision.model.rows import Block, Row
 
 Layers = Mapping[str, tuple[str, str]]
 
@@ -42,9 +51,10 @@ class Layout:
 
 
 V1 = ("mobilenet_v1", "mobilenet_v1_relu", "mobilenet_v1_shallow")  # those of depthwise and pointwise layers
-V2 = ("mobilenet_v2",)
-V3 = tuple(family.name for family in mobilenet_v3.FAMILIES)
-LITE = tuple(family.name for family in efficientnet_lite.FAMILIES)
+V2, V3, V4, LITE, XCEPTION, SQUEEZENET = (
+    tuple(family.name for family in file.FAMILIES)
+    for file in (mobilenet_v2, mobilenet_v3, mobilenet_v4, efficientnet_lite, xception, squeezenet)
+)
 
 _TIMM: Layers = {
     "stem": ("conv_stem", "bn1"),
@@ -68,7 +78,7 @@ LAYOUTS = (
             "stem": ("features.{block}.0", "features.{block}.1"),
             "expand": ("features.{block}.conv.{at}.0", "features.{block}.conv.{at}.1"),
             "depthwise": ("features.{block}.conv.{at}.0", "features.{block}.conv.{at}.1"),
-            "project": ("features.{block}.conv.{at}", "features.{block}.conv.{after}"),
+            "project": ("features.{block}.conv.{at}", "features.{block}.conv.{at:+1}"),
             "last": ("features.{block}.0", "features.{block}.1"),
             "classifier": ("classifier.1", ""),
         },
@@ -89,6 +99,76 @@ LAYOUTS = (
         },
     ),
     Layout("timm", (*V1, *V2, *LITE), _TIMM),
+    Layout(
+        "timm_v4",
+        V4,
+        {
+            "stem": ("conv_stem", "bn1"),
+            "last": ("blocks.{level}.{turn}.conv", "blocks.{level}.{turn}.bn1"),
+            "fused": ("blocks.{level}.{turn}.conv_exp", "blocks.{level}.{turn}.bn1"),
+            "project first": ("blocks.{level}.{turn}.conv_pwl", "blocks.{level}.{turn}.bn2"),
+            **{
+                layer: (f"blocks.{{level}}.{{turn}}.{theirs}.conv", f"blocks.{{level}}.{{turn}}.{theirs}.bn")
+                for layer, theirs in {
+                    "start": "dw_start",
+                    "expand": "pw_exp",
+                    "depthwise": "dw_mid",
+                    "project": "pw_proj",
+                }.items()
+            },
+            "head": ("conv_head", "norm_head"),
+            "classifier": ("classifier", ""),
+        },
+    ),
+    Layout(
+        "timm_xception",
+        XCEPTION,
+        {
+            "stem": ("conv1", "bn1"),
+            "last": ("conv2", "bn2"),
+            "shortcut": ("block{block:-1}.skip", "block{block:-1}.skipbn"),
+            **{
+                f"filter{number}.{half}{of}": (f"{at}.{theirs}", f"block{{block:-1}}.rep.{number * 3 - start + 1}")
+                for number in (1, 2, 3)
+                for of, start in ((" of block2", 3), ("", 2))
+                for at in [f"block{{block:-1}}.rep.{number * 3 - start}"]
+                for half, theirs in (("depthwise", "conv1"), ("pointwise", "pointwise"))
+            },
+            "depthwise": ("conv{block:-11}.conv1", ""),
+            "pointwise": ("conv{block:-11}.pointwise", "bn{block:-11}"),
+            "classifier": ("fc", ""),
+        },
+    ),
+    Layout(
+        "torchvision_shufflenet",
+        ("shufflenet_v2",),
+        {
+            "stem": ("conv1.0", "conv1.1"),
+            **{
+                layer: (f"stage{{stage:+2}}.{{copy}}.{branch}.{at}", f"stage{{stage:+2}}.{{copy}}.{branch}.{at + 1}")
+                for layer, branch, at in (
+                    ("shortcut.depthwise", "branch1", 0),
+                    ("shortcut.pointwise", "branch1", 2),
+                    ("pointwise1", "branch2", 0),
+                    ("depthwise", "branch2", 3),
+                    ("pointwise2", "branch2", 5),
+                )
+            },
+            "last": ("conv5.0", "conv5.1"),
+            "classifier": ("fc", ""),
+        },
+    ),
+    Layout(
+        "torchvision_squeezenet",
+        SQUEEZENET,
+        {
+            "stem": ("features.0", ""),
+            "squeeze": ("features.{place:+1}.squeeze", ""),
+            "expand1": ("features.{place:+1}.expand1x1", ""),
+            "expand3": ("features.{place:+1}.expand3x3", ""),
+            "classifier": ("classifier.1", ""),
+        },
+    ),
     Layout(
         "timm_v3",
         V3,
@@ -117,9 +197,9 @@ LAYOUTS = (
                 "stem": "conv_stem.first_conv",
                 "depthwise first": "conv_stem.conv_3x3",
                 "project first": "conv_stem.reduce_1x1",
-                "expand": "layer.{under}.expand_1x1",
-                "depthwise": "layer.{under}.conv_3x3",
-                "project": "layer.{under}.reduce_1x1",
+                "expand": "layer.{block:-2}.expand_1x1",
+                "depthwise": "layer.{block:-2}.conv_3x3",
+                "project": "layer.{block:-2}.reduce_1x1",
                 "last": "conv_1x1",
             }.items()
         }
@@ -130,9 +210,9 @@ LAYOUTS = (
         LITE,
         {
             "stem": ("_conv_stem", "_bn0"),
-            "expand": ("_blocks.{before}._expand_conv", "_blocks.{before}._bn0"),
-            "depthwise": ("_blocks.{before}._depthwise_conv", "_blocks.{before}._bn1"),
-            "project": ("_blocks.{before}._project_conv", "_blocks.{before}._bn2"),
+            "expand": ("_blocks.{block:-1}._expand_conv", "_blocks.{block:-1}._bn0"),
+            "depthwise": ("_blocks.{block:-1}._depthwise_conv", "_blocks.{block:-1}._bn1"),
+            "project": ("_blocks.{block:-1}._project_conv", "_blocks.{block:-1}._bn2"),
             "last": ("_conv_head", "_bn1"),
             "classifier": ("_fc", ""),
         },
@@ -156,10 +236,9 @@ def names(layout: str, graph: Graph) -> dict[str, str]:
     layers = next(known.layers for known in LAYOUTS if known.name == layout)
     found = {}
     for op, layer, numbers in _places(graph):
-        for kind in (f"{layer} first", layer) if numbers["is_first"] else (layer,):
-            if kind in layers:
-                break
-        else:
+        kinds = [f"{layer} of block{numbers['block']}", *[f"{layer} first"] * (not numbers["has_expansion"]), layer]
+        kind = next((kind for kind in kinds if kind in layers), None)
+        if kind is None:
             raise GraphError(f"layout {layout!r} has no name for {op.name!r} of {graph.name!r}.")
         convolution, batch_norm = (pattern.format(**numbers) for pattern in layers[kind])
         for parameter in op.parameters():
@@ -168,24 +247,53 @@ def names(layout: str, graph: Graph) -> dict[str, str]:
     return found
 
 
-def _places(graph: Graph) -> Iterator[tuple[Op, str, dict[str, Any]]]:
+class _Number(int):
+    """A number that a pattern may shift: {block:-1}."""
+
+    def __format__(self, shift: str) -> str:
+        return str(int(self) + int(shift or 0))
+
+
+class _Run:
+    """Counts runs of blocks, and blocks within their run."""
+
+    def __init__(self) -> None:
+        self.run, self.member = -1, 0
+
+    def step(self, is_new: bool) -> None:
+        self.run, self.member = (self.run + 1, 0) if is_new else (self.run, self.member + 1)
+
+
+def _places(graph: Graph) -> Iterator[tuple[Op, str, dict[str, _Number]]]:
     """Yield every op that owns arrays, the layer's name within its block, and the numbers that may stand in its name."""
     assert graph.options is not None
     rows = find_family(graph.options.family).rows
-    block, stage, copy, width_before, block_before = -1, -1, 0, 0, ""
+    last_block = max(index for index, row in enumerate(rows) if isinstance(row, Block))
+    block, place, row_before, block_before = -1, -1, None, ""
+    stages, levels = _Run(), _Run()
     at: dict[str, int] = {}
     for op in graph.ops:
+        row = rows[op.origin.row] if op.origin.row >= 0 else None
+        if row is not None and op.origin.block != block_before:
+            place, block_before, at = place + 1, op.origin.block, {}
+            if isinstance(row, Block):
+                block += 1
+                if block:
+                    stages.step(_width(row) != _width(row_before) or block == 1)
+                    is_next_row = row is not row_before
+                    levels.step(is_next_row and (row.stride > 1 or op.origin.row == last_block))
+                row_before = row
         if not op.parameters():
             continue
-        row = rows[op.origin.row] if op.origin.row >= 0 else None
-        if isinstance(row, Block) and op.origin.block != block_before:
-            block, block_before, at = block + 1, op.origin.block, {}
-            if block:
-                is_same = row.out_channels == width_before
-                stage, copy, width_before = stage + (not is_same), copy + 1 if is_same else 0, row.out_channels
-        layer = op.name.rpartition(".")[2] if "." in op.name else "last" if op.name.startswith("block") else op.name
-        place = at.setdefault("gate" if layer in ("reduce", "excite") else layer, len(at))
-        yield op, layer, {
-            "block": block, "before": block - 1, "under": block - 2, "even": 2 * block - 2, "odd": 2 * block - 1,
-            "stage": stage, "copy": copy, "at": place, "after": place + 1, "is_first": "expand" not in at,
+        layer = op.name.partition(".")[2] or ("last" if op.name.startswith("block") else op.name)
+        at.setdefault("gate" if layer in ("reduce", "excite") else layer, len(at))
+        numbers = {
+            "block": block, "place": place, "even": 2 * block - 2, "odd": 2 * block - 1,
+            "stage": stages.run, "copy": stages.member, "level": levels.run, "turn": levels.member,
+            "at": at["gate" if layer in ("reduce", "excite") else layer], "has_expansion": "expand" in at,
         }  # fmt: skip
+        yield op, layer, {name: _Number(number) for name, number in numbers.items()}
+
+
+def _width(row: Row | None) -> int:
+    return row.out_channels if isinstance(row, Block) else 0

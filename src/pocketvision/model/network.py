@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
-from pocketvision.model.graph import Graph, Op, Padding
+from pocketvision.model.graph import LEAKY_SLOPE, Graph, Op, Padding
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.kernels.batch_norm import can_fuse, fused_batch_norm
 from pocketvision.model.kernels.depthwise import can_take_depthwise, depthwise
@@ -180,7 +180,7 @@ def _modules(op: Op) -> dict[str, nn.Module]:
                 found[f"{op.name}.bn"] = nn.BatchNorm2d(op.out_channels, eps=op.batch_norm_eps)
             return found | _steps(op)
         case ops.Linear():
-            return {op.name: nn.Linear(op.in_channels, op.shape.channels)} | _steps(op)
+            return {op.name: nn.Linear(op.in_channels, op.shape.channels, op.has_bias)} | _steps(op)
         case ops.FakeQuant(like=None):
             return {op.name: _steps_of(scale=torch.ones(()), zero_point=torch.zeros(()))}
         case _:
@@ -243,6 +243,8 @@ def _activate(x: Tensor, kind: str | None) -> Tensor:
             return F.relu(x)
         case "relu6":
             return F.relu6(x)
+        case "leaky_relu":
+            return F.leaky_relu(x, LEAKY_SLOPE)
         case "hard_swish":
             return F.hardswish(x)
         case "hard_sigmoid":

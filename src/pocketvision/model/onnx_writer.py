@@ -150,6 +150,8 @@ def _write_activation(writer: _Writer, x: str, name: str, kind: str) -> None:
         low = writer.constant("zero", np.array(0, np.float32))
         high = writer.constant("six", np.array(6, np.float32))
         writer.node("Clip", [x, low, high], name)
+    elif kind == "leaky_relu":
+        writer.node("LeakyRelu", [x], name, alpha=ops.LEAKY_SLOPE)
     elif kind == "hard_swish":
         writer.node("HardSwish", [x], name)  # of GATE_SLOPE
     elif kind == "hard_sigmoid":

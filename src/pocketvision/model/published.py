@@ -22,7 +22,7 @@ class Published:
         has_background: class 0 is "background", the 1000 of ImageNet follow.
         origin, place: "torchvision" and the name of its enum entry, "huggingface" and the repository, or "package" and the
             installed module's folder that carries the file.
-        file: its name there; where it ends in eight hex digits, its SHA-256 begins with them.
+        file: its name there; where it ends in eight or ten hex digits, its SHA-256 begins with them.
     """
 
     name: str
@@ -46,16 +46,19 @@ def _crop(fraction: float, interpolation: Interpolation) -> Preprocessing:
     return Preprocessing(mode="crop", crop_fraction=fraction, interpolation=interpolation)
 
 
-def _torchvision(family: str, enum: str, file: str, resize: int, top1: float) -> Published:
-    short = family.removesuffix("_tv")
-    is_v3 = short.startswith("mobilenet_v3")
+def _torchvision(
+    model: str, enum: str, file: str, resize: int, top1: float, family: str | None = None, width: float = 1.0
+) -> Published:
+    family = family or model
+    layout = {"shufflenet_v2": "torchvision_shufflenet"}.get(family, "torchvision")
+    layout = {"mobilenet_v3": "torchvision_v3", "squeezenet1_": "torchvision_squeezenet"}.get(family[:12], layout)
     return Published(
-        name=f"torchvision/{short}.{enum.rpartition('.')[2]}",
-        family=short,
-        width=1.0,
+        name=f"torchvision/{model}.{enum.rpartition('.')[2]}",
+        family=family,
+        width=width,
         resolution=224,
-        layout="torchvision_v3" if is_v3 else "torchvision",
-        conventions="torchvision_v3" if is_v3 else "torchvision",
+        layout=layout,
+        conventions="torchvision_v3" if layout == "torchvision_v3" else "torchvision",
         preprocessing=_crop(224 / resize, "bilinear"),
         top1=top1,
         origin="torchvision",
@@ -79,7 +82,7 @@ def _timm(
         family=family,
         width=width,
         resolution=resolution,
-        layout="timm_v3" if family.startswith("mobilenet_v3") else "timm",
+        layout={"mobilenet_v3": "timm_v3", "mobilenet_v4": "timm_v4", "xception": "timm_xception"}.get(family[:12], "timm"),
         conventions=conventions,
         preprocessing=_crop(crop, interpolation),
         top1=top1,
@@ -136,6 +139,25 @@ PUBLISHED: tuple[Published, ...] = (
         resize=256,
         top1=67.668,
     ),
+    *(
+        _torchvision(
+            f"shufflenet_v2_{size.lower()}",
+            f"ShuffleNet_V2_{size}_Weights.IMAGENET1K_V1",
+            file,
+            resize,
+            top1,
+            "shufflenet_v2",
+            width,
+        )
+        for size, width, file, resize, top1 in (
+            ("X0_5", 0.5, "shufflenetv2_x0.5-f707e7126e.pth", 256, 60.552),
+            ("X1_0", 1.0, "shufflenetv2_x1-5666bf0f80.pth", 256, 69.362),
+            ("X1_5", 1.5, "shufflenetv2_x1_5-3c479a10.pth", 232, 72.996),
+            ("X2_0", 2.0, "shufflenetv2_x2_0-8be3c8ee.pth", 232, 76.230),
+        )
+    ),
+    _torchvision("squeezenet1_0", "SqueezeNet1_0_Weights.IMAGENET1K_V1", "squeezenet1_0-b66bff10.pth", 256, 58.092),
+    _torchvision("squeezenet1_1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", "squeezenet1_1-b8a52dc0.pth", 256, 58.178),
     _timm("mobilenetv1_100.ra4_e3600_r224_in1k", "mobilenet_v1", 1.0, "timm_half", 0.875, "bicubic", 75.388),
     _timm("mobilenetv1_125.ra4_e3600_r224_in1k", "mobilenet_v1", 1.25, "timm_half", 0.9, "bicubic", 76.920),
     _timm("mobilenetv2_050.lamb_in1k", "mobilenet_v2", 0.5, "timm", 0.875, "bicubic", 65.928),
@@ -167,6 +189,21 @@ PUBLISHED: tuple[Published, ...] = (
         "bilinear",
         62.892,
     ),
+    _timm("mobilenetv4_conv_small.e2400_r224_in1k", "mobilenet_v4_conv_small", 1.0, "timm", 0.875, "bicubic", 73.756),
+    _timm(
+        "mobilenetv4_conv_small_050.e3000_r224_in1k",
+        "mobilenet_v4_conv_small",
+        0.5,
+        "timm_half",
+        0.875,
+        "bicubic",
+        64.778,
+    ),
+    _timm(
+        "mobilenetv4_conv_medium.e500_r256_in1k", "mobilenet_v4_conv_medium", 1.0, "timm", 0.95, "bicubic", 79.916, 256
+    ),
+    _timm("mobilenetv4_conv_large.e600_r384_in1k", "mobilenet_v4_conv_large", 1.0, "timm", 0.95, "bicubic", 82.974, 384),
+    _timm("legacy_xception.tf_in1k", "xception", 1.0, "timm_half", 0.8975, "bicubic", 79.058, 299),
     Published(
         name="ml-illustrated/efficientnet-lite0",
         family="efficientnet_lite0",

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from pocketvision.errors import BadOption, BadOutputStride, BadResolution, BadWidth
 from pocketvision.model import rows
-from pocketvision.model.blocks import BLOCKS
+from pocketvision.model.blocks import BLOCKS, max_pool
 from pocketvision.model.builder import Builder
 from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.families import find_family
-from pocketvision.model.graph import Graph, Options, Origin, Shape
-from pocketvision.model.rows import Block, Family, InvertedResidual, Row, Wide
+from pocketvision.model.graph import CLASSIFIER, Graph, Options, Origin, Shape
+from pocketvision.model.rows import Block, Family, Row, Wide
+from pocketvision.model.settle import Channels, Copy, applied_width, settle
 
 
 def resolve(
@@ -36,7 +37,7 @@ def resolve(
         in_channels: 3 for RGB, 1 for grey.
         output_stride: input size over the size of the last map. Below the family's own, the LAST strides are removed.
         dilate: dilate the layers behind a removed stride instead, so that each still sees as much of the image.
-        thin_head: below width 1 thin the layers behind the last block, too, which the published networks leave as they are:
+        thin_head: below width 1 thin the layers that the published networks leave as they are, too, above all behind the last block:
             with few classes they are most of a narrow network.
         conventions: a name of CONVENTIONS: what the weights to be loaded were trained with.
 
@@ -68,10 +69,18 @@ def resolve(
                 x = outputs["features"] = builder.global_pool(x, layer.name)
             case rows.Dropout(rate=rate):
                 x = builder.dropout(x, layer.name, rate)
-            case rows.Dense(out_channels=out_channels, activation=activation):
-                x = builder.conv(x, layer.name, out_channels, bias=True, batch_norm=False, activation=activation)
-            case rows.Classifier():
-                x = outputs["logits"] = builder.linear(x, layer.name, classes)
+            case rows.Dense(out_channels=out_channels, batch_norm=norm, activation=activation):
+                x = builder.conv(x, layer.name, out_channels, bias=not norm, batch_norm=norm, activation=activation)
+            case rows.Classifier(bias=bias):
+                x = outputs["logits"] = builder.linear(x, layer.name, classes, bias=bias)
+            case rows.MapClassifier(activation=activation):
+                outputs["features"] = builder.global_pool(x, "pool")
+                x = builder.conv(x, layer.name, classes, bias=True, batch_norm=False, activation=activation)
+                x = outputs["logits"] = builder.global_pool(x, f"{layer.name}.pool")
+            case rows.MaxPool() as row:
+                x = max_pool(builder, x, row, layer.name)
+                total *= row.stride
+                features[total] = x
             case Block() as row:
                 x = BLOCKS[type(row)](builder, x, row, layer.name, layer.dilation)
                 total *= row.stride
@@ -93,7 +102,8 @@ PLAIN_NAMES: dict[type[Row], str] = {
     rows.GlobalPool: "pool",
     rows.Dense: "head",
     rows.Dropout: "dropout",
-    rows.Classifier: "classifier",
+    rows.Classifier: CLASSIFIER,
+    rows.MapClassifier: CLASSIFIER,
 }
 
 
@@ -108,62 +118,42 @@ class Layer(NamedTuple):
 
 def layers(family: Family, width: float, output_stride: int, dilate: bool, thin_head: bool) -> Iterator[Layer]:
     """Yield the rows unrolled: thinned by the width, strides beyond `output_stride` removed."""
-    total, dilation, block = 1, 1, 0
+    total, dilation, block, pools = 1, 1, 0, 0
     channels = Channels(1, 1)
+    before: tuple[str, Block] | None = None
     for index, row in enumerate(family.rows):
+        if isinstance(row, rows.MaxPool):
+            pools += 1
+            kept = row.stride if total * row.stride <= output_stride else 1
+            if kept == row.stride:
+                yield Layer(index, f"max_pool{pools}", row, 1)
+            total *= kept
+            dilation *= row.stride // kept if dilate else 1
+            continue
         if not isinstance(row, Wide):
             yield Layer(index, PLAIN_NAMES[type(row)], row, 1)
             continue
-        out = Channels(row.out_channels, family.rounding(row.out_channels, _applied_width(row, width, thin_head)))
+        applied, rounding = applied_width(row, width, thin_head), row.rounding or family.rounding
         if not isinstance(row, Block):
-            yield Layer(index, PLAIN_NAMES[type(row)], replace(row, out_channels=out.now), 1)
+            yield Layer(index, PLAIN_NAMES[type(row)], replace(row, out_channels=rounding(row.out_channels, applied)), 1)
             continue
-        for copy in range(row.repeat):
-            stride = row.stride if copy == 0 else 1
+        for number in range(row.repeat):
+            stride = row.stride if number == 0 else 1
             kept = stride if total * stride <= output_stride else 1
             name = "stem" if block == 0 else f"block{block}"
-            settled = _settle(row, family, width, channels, stride) if isinstance(row, InvertedResidual) else row
-            yield Layer(index, name, replace(settled, out_channels=out.now, stride=kept, repeat=1), dilation)
+            keeps_shape = stride == 1 and channels.at_width_1 == row.out_channels
+            settled = settle(row, Copy(applied, rounding, channels, stride, number, before, keeps_shape))
+            yield Layer(index, name, replace(settled, stride=kept, repeat=1), dilation)
             total *= kept
             dilation *= stride // kept if dilate else 1
             block += 1
-            channels = out
-
-
-def _applied_width(row: Wide, width: float, thin_head: bool) -> float:
-    """Return what a row's channels are multiplied with."""
-    if row.scales == "always" or (thin_head and width < 1):
-        return width
-    return max(1.0, width) if row.scales == "above 1" else 1.0
-
-
-class Channels(NamedTuple):
-    """Channels of one tensor: at width 1, and at the width that is resolved."""
-
-    at_width_1: int
-    now: int
-
-
-def _settle(row: InvertedResidual, family: Family, width: float, entering: Channels, stride: int) -> InvertedResidual:
-    """Return one copy of an inverted residual with all that depends on the channels that enter it.
-
-    Source of the gate's channels: a quarter of the hidden ones, rounded as all others: MobileNetV3, section 5.3, and its code.
-    """
-    hidden = row.hidden_channels or round(row.expand * entering.at_width_1)
-    grown = entering.now / entering.at_width_1 if row.hidden_by == "input" else width
-    now = family.rounding(hidden, grown)
-    return replace(
-        row,
-        hidden_channels=now,
-        has_expansion=hidden != entering.at_width_1,
-        has_shortcut=stride == 1 and entering.at_width_1 == row.out_channels,
-        squeeze_channels=None if row.squeeze is None else family.rounding(now, row.squeeze),
-    )
+            before = name, settled
+            channels = Channels(row.out_channels, settled.out_channels)
 
 
 def native_stride(family: Family) -> int:
     """Return the product of all strides in the family's table."""
-    return math.prod(row.stride for row in family.rows if isinstance(row, Block))
+    return math.prod(row.stride for row in family.rows if isinstance(row, Block | rows.MaxPool))
 
 
 def full_name(options: Options, native: int) -> str:
@@ -186,6 +176,12 @@ def _check(family: Family, width: float, resolution: int, classes: int, in_chann
             f"{', '.join(f'{known:g}' for known in sorted({claim.width for claim in family.claims}))}.",
             "width=0.5",
         )
+    if family.widths and width not in family.widths:
+        known = ", ".join(f"{each:g}" for each in family.widths)
+        raise BadWidth(
+            f"{family.name} has the widths of its paper's table alone: {known}; got {width:g}.",
+            f"width={min(family.widths, key=lambda each: abs(each - width)):g}",
+        )
     if resolution != int(resolution) or resolution < family.min_resolution:
         raise BadResolution(
             f"{family.name} needs a resolution of at least {family.min_resolution} whole pixels; got {resolution}.",
@@ -206,6 +202,6 @@ def _check(family: Family, width: float, resolution: int, classes: int, in_chann
 def _reachable_strides(family: Family) -> list[int]:
     reachable = [1]
     for row in family.rows:
-        if isinstance(row, Block) and row.stride > 1:
+        if isinstance(row, Block | rows.MaxPool) and row.stride > 1:
             reachable.append(reachable[-1] * row.stride)
     return reachable

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.errors import BadCut
-from pocketvision.model.graph import Conv, Graph, Op, Parameter, differences
+from pocketvision.model.graph import ChannelShuffle, Conv, Graph, Op, Parameter, differences
 from pocketvision.model.spaces import Ints, PartKey, Space, Spaces, spaces
 
 Arrays = Mapping[str, NDArray[Any]]
 Indices = Mapping[str, Sequence[int]]  # space name -> which of its channels are kept, in this order
+MOST_NAMED = 4  # places in an error message
 MAY_SHRINK = {"in_channels", "start", "stop"}  # fields in which a narrow op may differ
 
 
@@ -61,6 +62,15 @@ def _fold(op: Conv, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
         f"{op.name}.conv.weight": weight.astype(np.float32),
         f"{op.name}.conv.bias": bias.astype(np.float32),
     }
+
+
+def can_cut(wide: Graph, narrow: Graph) -> bool:
+    """Whether one network can be cut out of another: groups and shuffles may put channels where the other has none."""
+    try:
+        leading_indices(wide, narrow)
+    except BadCut:
+        return False
+    return True
 
 
 def leading_indices(wide: Graph, narrow: Graph) -> dict[str, list[int]]:
@@ -268,7 +278,9 @@ def _is_depthwise(op: Op) -> bool:
 
 
 def _describe(key: PartKey) -> str:
-    return ", ".join(f"{name} #{number}" for name, number in sorted(key))
+    places = [f"{name} #{number}" for name, number in sorted(key)]
+    more = len(places) - MOST_NAMED
+    return ", ".join(places[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _check_structure(wide: Graph, narrow: Graph) -> None:
@@ -285,6 +297,8 @@ def _check_structure(wide: Graph, narrow: Graph) -> None:
         may_shrink = MAY_SHRINK | {"groups"} if _is_depthwise(big) and _is_depthwise(small) else MAY_SHRINK
         if wide.image[1:] != narrow.image[1:]:
             may_shrink = may_shrink | {"padding"}  # TensorFlow's depends on the map's size
+        if isinstance(big, ChannelShuffle) and big.groups * 2 == big.shape.channels:
+            may_shrink = may_shrink | {"groups"}  # even channels, then odd ones
         other = [name for name in differences(big, small) if name not in may_shrink]
         if _is_depthwise(big) != _is_depthwise(small):
             other.append("is_depthwise")

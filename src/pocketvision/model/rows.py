@@ -34,6 +34,25 @@ def divisible_by_8(channels: int, width: float) -> int:
     return rounded if rounded >= 0.9 * product else rounded + 8
 
 
+def listed(**channels: int) -> Rounding:
+    """Return a rule that looks channels up, for a table that lists them by width: listed(x0_5=48, x1=116).
+
+    >>> listed(x0_5=48, x1=116)(116, 0.5)
+    48
+    """
+    by_width = {float(name.removeprefix("x").replace("_", ".")): number for name, number in channels.items()}
+    return lambda _, width: by_width[width]
+
+
+def multiple_of(step: int) -> Rounding:
+    """Return a rule: channels times width as the nearest multiple of `step`, at least one; so each group has as many.
+
+    >>> multiple_of(12)(240, 0.5), multiple_of(12)(240, 0.01)
+    (120, 12)
+    """
+    return lambda channels, width: step * max(1, int(channels * width / step + 0.5))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """Base of all rows."""
@@ -47,11 +66,13 @@ class Wide(Row):
         out_channels: at width 1.
         scales: when the width multiplies them: "always"; or, for a layer behind the last block, only "above 1", or "never".
             `resolve` thins these too where `thin_head` asks for that.
+        rounding: instead of the family's, where this row has a rule of its own.
     """
 
     out_channels: int
     activation: str = "relu6"
     scales: Literal["always", "above 1", "never"] = "always"
+    rounding: Rounding | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +86,64 @@ class Block(Wide):
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Block):
-    """Standard convolution, batch norm, activation."""
+    """Standard convolution, batch norm (or a bias instead), activation.
+
+    Attributes:
+        padding: "same" keeps the size at stride 1; "valid" pads nothing.
+        batch_norm: whether there is one.
+    """
+
+    padding: Literal["same", "valid"] = "same"
+    batch_norm: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(Row):
+    """Largest value in each window; nothing at all where its stride is removed.
+
+    Attributes:
+        padding: "same" pads both sides alike; "ceil" pads nothing, but a last window may reach beyond the map (Caffe).
+    """
+
+    kernel: int = 3
+    stride: int = 2
+    padding: Literal["same", "ceil"] = "same"
+
+
+Middle = Literal["norm and activation", "activation", "nothing"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeparableConv(Block):
-    """Depthwise convolution, then pointwise convolution; batch norm and activation after each.
+    """Depthwise convolution, then pointwise convolution with batch norm and activation.
 
-    Source: MobileNets, arXiv:1704.04861, section 3.1 and Figure 3.
+    Attributes:
+        middle: what is between the two: MobileNets have as much as behind both, Xception has nothing.
+
+    Source: MobileNets, arXiv:1704.04861, section 3.1 and Figure 3; Xception, arXiv:1610.02357, section 4.7.
     """
+
+    middle: Middle = "norm and activation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class XceptionModule(Block):
+    """Separable convolutions behind each other, a max pool where the stride is, and a shortcut around them.
+
+    Attributes:
+        filters: output channels of each separable convolution; the last are `out_channels`.
+        starts_with_activation: whether the activation comes before the first convolution, too.
+        middle: see `SeparableConv`.
+
+    `resolve` settles `has_projection`: whether the shortcut is a 1x1 convolution, as sizes or channels change.
+
+    Source: Xception, arXiv:1610.02357, Figure 5.
+    """
+
+    filters: tuple[int, ...]
+    starts_with_activation: bool = True
+    middle: Middle = "nothing"
+    has_projection: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +155,11 @@ class InvertedResidual(Block):
         hidden_channels: the table's own number instead of a ratio (V3's exp size).
         hidden_by: what the hidden channels grow with: "input" keeps their ratio to the thinned input, "width" multiplies them.
         squeeze: channels inside of the squeeze-excite gate over hidden channels; None: no gate.
+        shortcut: between the narrow tensors, as V2 has it, between the wide ones, or none.
+        project_activation: behind the last convolution; V2 has none there.
 
     `resolve` settles the rest, for each copy: `has_expansion` and `has_shortcut` (from the table at width 1, where rounding
-    cannot make channels equal), `squeeze_channels`.
+    cannot make channels equal), `squeeze_channels`, and `added_to_expansion`: the earlier wide tensor that is added to this one's.
 
     Source: MobileNetV2, arXiv:1801.04381, section 3; gate: MobileNetV3, arXiv:1905.02244, section 5.3.
     """
@@ -96,14 +168,126 @@ class InvertedResidual(Block):
     hidden_channels: int | None = None
     hidden_by: Literal["input", "width"] = "input"
     squeeze: float | None = None
+    shortcut: Literal["bottlenecks", "expansions", "none"] = "bottlenecks"
+    project_activation: str | None = None
     has_expansion: bool = True
     has_shortcut: bool = False
     squeeze_channels: int | None = None
+    added_to_expansion: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniversalBottleneck(Block):
+    """An inverted residual whose depthwise convolutions, before and after the expansion, are both optional; `kernel` 0: none.
+
+    The stride is the second one's, if there is one.
+
+    Attributes:
+        start_kernel: of the depthwise convolution before the expansion; 0: there is none.
+        expand: hidden channels over input channels.
+
+    `resolve` settles `hidden_channels` and `has_shortcut`.
+
+    Source: MobileNetV4, arXiv:2404.10518, section 3 (UIB).
+    """
+
+    start_kernel: int = 0
+    expand: float = 4
+    hidden_channels: int | None = None
+    has_shortcut: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedBottleneck(Block):
+    """A standard convolution to many channels, then a 1x1 convolution without activation to few.
+
+    Attributes:
+        expand: hidden channels over input channels.
+
+    `resolve` settles `hidden_channels` and `has_shortcut`.
+
+    Source: MobileNetV4, arXiv:2404.10518 (FusedIB), after EfficientNetV2, arXiv:2104.00298, Figure 2.
+    """
+
+    expand: float = 4
+    hidden_channels: int | None = None
+    has_shortcut: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShuffleUnit(Block):
+    """Grouped 1x1 convolution, shuffle, depthwise, grouped 1x1; added to its input, or behind the pooled input where the stride is.
+
+    Attributes:
+        groups: of both 1x1 convolutions.
+        has_grouped_start: whether the very first 1x1 convolution is grouped, too.
+
+    `resolve` settles `hidden_channels`, a quarter of the output's; `joins`: whether this copy joins both branches instead of
+    adding them; and `first_groups`.
+
+    Source: ShuffleNet, arXiv:1707.01083, section 3.2, Figure 2 and Table 1.
+    """
+
+    groups: int
+    has_grouped_start: bool = True
+    hidden_channels: int | None = None
+    joins: bool = False
+    first_groups: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitUnit(Block):
+    """Half of the channels passes, the other half is transformed; both are joined and shuffled.
+
+    Where the stride is, all channels go both ways.
+
+    Attributes:
+        is_authors: as the authors' code has it: the shuffle comes before the split, and where the stride is the shortcut keeps its
+            channels. Else as torchvision has it: both halves are equal, the shuffle comes last.
+
+    `resolve` settles `joins`: whether all channels go both ways.
+
+    Source: ShuffleNet V2, arXiv:1807.11164, section 3.2 and Figure 3.
+    """
+
+    is_authors: bool = False
+    joins: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fire(Block):
+    """1x1 convolution to few channels, then 1x1 and 3x3 convolutions beside each other; biases instead of batch norm.
+
+    Attributes:
+        squeeze, expand1, expand3: output channels of the three (s1x1, e1x1, e3x3); `out_channels` are the last two's sum.
+
+    Source: SqueezeNet, arXiv:1602.07360, section 3.2 and Figure 1.
+    """
+
+    squeeze: int
+    expand1: int
+    expand3: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffNetBlock(Block):
+    """1x1, 1x3 depthwise, a pool that halves one side, 3x1 depthwise, and a convolution along the other side that halves it.
+
+    The last one's kernel of 2 and its stride lie on the same axis, so that it looks at every pixel once.
+
+    `resolve` settles `hidden_channels`: half of the output's.
+
+    Source: EffNet, arXiv:1801.06434, Figure 1 and Table 1.
+    """
+
+    hidden_channels: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(Wide):
-    """Fully connected layer with bias on the pooled features, then the activation."""
+    """Fully connected layer on the pooled features with bias, or with batch norm instead, then the activation."""
+
+    batch_norm: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +304,19 @@ class Dropout(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Classifier(Row):
-    """Fully connected layer with bias; its outputs are the logits."""
+    """Fully connected layer, with bias or without; its outputs are the logits."""
+
+    bias: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapClassifier(Row):
+    """1x1 convolution with bias to a map for each class, then the activation; the logits are the maps' means.
+
+    Source: SqueezeNet, arXiv:1602.07360, Table 1 (conv10); after Network in Network, arXiv:1312.4400, section 3.2.
+    """
+
+    activation: str = "relu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +328,7 @@ class Claim:
     source: str
     width: float = 1.0
     resolution: int = 224
+    classes: int = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +344,7 @@ class Family:
         resolution: the paper's own, in pixels.
         min_resolution: the smallest that the rows can take.
         claims: published costs that `count` must reproduce.
+        widths: the only ones there are, where the paper lists channels for each instead of multiplying; empty: any.
     """
 
     name: str
@@ -157,3 +355,4 @@ class Family:
     resolution: int = 224
     min_resolution: int = 16
     claims: tuple[Claim, ...] = ()
+    widths: tuple[float, ...] = ()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pocketvision.errors import BadWeights
 from pocketvision.model.conventions import find_conventions
-from pocketvision.model.graph import Graph, Linear
+from pocketvision.model.graph import CLASSIFIER, Conv, Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import cut, important_indices
@@ -55,9 +55,8 @@ def transfer(
         one, three = "summed up for grey images", "shared out over three colours"
         sentences.append(f"The first filters are {one if want.in_channels == 1 else three}.")
     if not keep_classifier:
-        classifier = next(op for op in target.ops if isinstance(op, Linear))
         drawn = initial_arrays(target, seed)
-        found |= {p.name: drawn[p.name] for p in classifier.parameters()}
+        found |= {p.name: drawn[p.name] for p in target[CLASSIFIER].parameters()}
         sentences.append(f"The classifier of {have.classes} classes is replaced by one of {want.classes}.")
     return found, sentences
 
@@ -66,11 +65,12 @@ def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:
     """Return the first convolution's filters for another number of channels: the same answer to a grey image in all of them.
 
     Each colour has its own mean and standard deviation, and one grey has their means: the filters are scaled for that, and
-    what is left goes into the mean of the batch norm behind them. Only where zeros are padded the answer differs.
+    what is left goes into the mean of the batch norm behind them, or into the bias. Only where zeros are padded the answer differs.
     """
     assert target.options is not None
     stem = next(op for op in source.ops if op.parameters())
-    name, mean_name = f"{stem.name}.conv.weight", f"{stem.name}.bn.running_mean"
+    assert isinstance(stem, Conv)
+    name = f"{stem.name}.conv.weight"
     weight = arrays[name].astype(np.float64)
     if target.image.channels == 3:
         return {name: np.repeat(arrays[name] / np.float32(3), 3, axis=1)}
@@ -80,4 +80,8 @@ def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:
     )
     grey = (weight * std.mean() / std).sum(axis=1, keepdims=True)
     offset = (weight * (mean - mean.mean()) / std).sum(axis=(1, 2, 3))
-    return {name: grey.astype(np.float32), mean_name: (arrays[mean_name] + offset).astype(np.float32)}
+    if stem.has_bias:
+        moved, moves = f"{stem.name}.conv.bias", -offset
+    else:
+        moved, moves = f"{stem.name}.bn.running_mean", offset
+    return {name: grey.astype(np.float32), moved: (arrays[moved] + moves).astype(np.float32)}

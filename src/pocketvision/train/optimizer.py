@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from pocketvision.model.graph import Conv, Linear
+from pocketvision.model.graph import CLASSIFIER, Conv
 from pocketvision.model.network import Network
 from pocketvision.train.recipe import Recipe
 
@@ -19,7 +19,7 @@ def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for op in network.graph.ops:
         is_depthwise = isinstance(op, Conv) and op.is_depthwise
-        share = 1.0 if isinstance(op, Linear) else recipe.trunk
+        share = 1.0 if op.name == CLASSIFIER else recipe.trunk
         for parameter in op.parameters():
             if parameter.is_trained:
                 weight_decay = recipe.depthwise_decay if is_depthwise else recipe.weight_decay

@@ -8,6 +8,8 @@ widened above 1. Published parameters of TF-slim leave batch norm out. Table 4 p
 6.11.
 """
 
+from dataclasses import replace
+
 from pocketvision.model.rows import (
     Claim,
     Classifier,
@@ -78,4 +80,22 @@ MOBILENET_V2 = Family(
     ),
 )
 
-FAMILIES = (MOBILENET_V2,)
+
+
+def variant(name: str, source: str, **changes: str) -> Family:
+    """Return V2 with other bottlenecks, at the same cost."""
+    rows = tuple(
+        replace(row, **changes)  # type: ignore[arg-type]
+        if isinstance(row, InvertedResidual)
+        else row
+        for row in MOBILENET_V2.rows
+    )
+    return replace(MOBILENET_V2, name=f"mobilenet_v2_{name}", source=f"arXiv:1801.04381, {source}", rows=rows)
+
+
+FAMILIES = (
+    MOBILENET_V2,
+    variant("nonlinear", "Figure 6a: ReLU6 in the bottleneck", project_activation="relu6"),
+    variant("wide_shortcut", "Figure 6b: shortcut between expansions", shortcut="expansions"),
+    variant("no_shortcut", "Figure 6b: no residual", shortcut="none"),
+)

@@ -29,8 +29,12 @@ RECORD, ARRAYS = "weights.json", "weights.safetensors"  # of imported weights
 CONVENTIONS_OF = {
     "torchvision": "torchvision",
     "torchvision_v3": "torchvision_v3",
+    "torchvision_shufflenet": "torchvision",
+    "torchvision_squeezenet": "torchvision",
     "timm": "timm",
     "timm_v3": "timm",
+    "timm_v4": "timm",
+    "timm_xception": "timm_half",
     "transformers_v1": "transformers",
     "transformers_v2": "transformers",
     "efficientnet_pytorch": "tensorflow_lite",

@@ -114,4 +114,4 @@ def stated_hash(file: str) -> str | None:
     ('b0353104', None)
     """
     stated = Path(file).stem.rpartition("-")[2]
-    return stated if len(stated) == 8 and set(stated) <= set("0123456789abcdef") else None
+    return stated if len(stated) >= 8 and set(stated) <= set("0123456789abcdef") else None

@@ -111,7 +111,7 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
         nearest_names = max(nearest_names, len(theirs & set(state)))
         if theirs != set(state):
             continue
-        for width in WIDTHS:
+        for width in FAMILIES[family].widths or WIDTHS:
             graph = _at(state, layout, family, width)
             if graph is not None:
                 return layout, graph
@@ -124,11 +124,13 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
 
 def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: float) -> Graph | None:
     """Return the family's network at a width, if the arrays have its shapes."""
-    mapping = names(layout, resolve(family, width))
-    classes = len(state[mapping["classifier.bias"]])
+    wanted = resolve(family, width)
+    mapping = names(layout, wanted)
+    first, last = (next(op for op in order if op.parameters()) for order in (wanted.ops, wanted.ops[::-1]))
+    stem, classifier = (state[mapping[op.parameters()[0].name]] for op in (first, last))
+    classes = len(classifier)
     if classes < 2:
         return None
-    stem = state[mapping["stem.conv.weight"]]
     in_channels = stem.shape[1] if stem.shape[1:2] in ((1,), (3,)) else 3
     graph = resolve(family, width, classes=classes, in_channels=in_channels)
     fits = all(_is_same_shape(state[mapping[p.name]].shape, p.shape) for p in graph.parameters())

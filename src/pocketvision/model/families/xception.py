@@ -1,0 +1,99 @@
+"""Xception: Deep Learning with Depthwise Separable Convolutions. Chollet 2017, arXiv:1610.02357.
+
+The story starts with Inception (Szegedy et al. 2014, arXiv:1409.4842): 1x1 convolutions in front of several branches of larger
+ones, on the hypothesis that correlations between channels and correlations in space can be looked for apart. Xception takes
+it to its end: as many branches as channels. That is a depthwise separable convolution, here with the size of Inception V3
+(23.6 million parameters), and shortcuts around every two or three of them. MobileNet took the same convolution the other way,
+to networks as small as can be.
+
+Two things differ from MobileNet's separable convolution. There is no activation between its two halves: section 4.7 found that
+one (ReLU or ELU) makes learning slower and the result worse, the contrary of what helps in Inception modules. `xception_activated`
+is the variant with ReLU there. And the map shrinks by max pools, not by strides.
+
+Keras counts the running statistics of batch norm as parameters, too: 22,910,480.
+"""
+
+from dataclasses import replace
+
+from pocketvision.model.rows import (
+    Claim,
+    Classifier,
+    Conv,
+    Dropout,
+    Family,
+    GlobalPool,
+    Row,
+    SeparableConv,
+    XceptionModule,
+    divisible_by_8,
+)
+
+RE = "relu"
+
+
+def module(*filters: int, s: int, n: int = 1, relu_first: bool = True) -> XceptionModule:
+    """One box of Figure 5: channels of its separable convolutions, stride of its pool, how many follow each other."""
+    return XceptionModule(
+        out_channels=filters[-1],
+        filters=filters,
+        stride=s,
+        repeat=n,
+        starts_with_activation=relu_first,
+        activation=RE,
+    )
+
+
+def sepconv(c: int) -> SeparableConv:
+    """A separable convolution of the exit flow to c channels, ReLU behind it."""
+    return SeparableConv(out_channels=c, middle="nothing", activation=RE)
+
+
+XCEPTION = Family(
+    name="xception",
+    title="Xception: Deep Learning with Depthwise Separable Convolutions. Chollet 2017",
+    source="arXiv:1610.02357, Figure 5",
+    rounding=divisible_by_8,
+    resolution=299,
+    rows=(
+        # entry flow
+        Conv(out_channels=32, kernel=3, stride=2, padding="valid", activation=RE),
+        Conv(out_channels=64, kernel=3, padding="valid", activation=RE),
+        module(128, 128, s=2, relu_first=False),
+        module(256, 256, s=2),
+        module(728, 728, s=2),
+        # middle flow
+        module(728, 728, 728, s=1, n=8),
+        # exit flow
+        module(728, 1024, s=2),
+        sepconv(1536),
+        sepconv(2048),
+        GlobalPool(),
+        Dropout(rate=0.5),
+        Classifier(),
+    ),
+    claims=(
+        Claim(
+            resolution=299,
+            params=22_855_952,
+            macs=8_357_403_496,
+            source="Table 3: 22,855,952 parameters; timm: 8.4 billion multiply-adds",
+        ),
+    ),
+)
+
+
+def activated(family: Family) -> Family:
+    """Return the variant with an activation between the depthwise and the pointwise convolution (section 4.7)."""
+
+    def twin(row: Row) -> Row:
+        return replace(row, middle="activation") if isinstance(row, SeparableConv | XceptionModule) else row
+
+    return replace(
+        family,
+        name=f"{family.name}_activated",
+        source="arXiv:1610.02357, section 4.7",
+        rows=tuple(twin(row) for row in family.rows),
+    )
+
+
+FAMILIES = (XCEPTION, activated(XCEPTION))
