@@ -4,6 +4,7 @@ The statistics are pocketvision.run.timing's: benchmarks, `probe` and `fit` stat
 """
 
 import json
+import math
 import os
 import platform
 import re
@@ -16,6 +17,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pocketvision.cli.app import SPINS
 from pocketvision.files import write_atomically
@@ -168,6 +172,25 @@ def time_processes(commands: Mapping[str, Sequence[str | Path]], rounds: int, fo
 def to_json(timing: Timing) -> dict[str, float]:
     """Return a Timing as JSON: the median, its noise (see run/timing.py), the 95th percentile and the rounds."""
     return asdict(timing)
+
+
+def paired(ones: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """Return by how much more of the images one way has right than another, and the standard error of that.
+
+    The error is the larger of that over seeds and that over images.
+
+    Args:
+        ones: for each seed, which images the one way has right (N,), 0 or 1.
+        others: the same of the other, of the same images.
+
+    >>> difference, error = paired([np.array([1, 1, 0]), np.array([1, 1, 1])], [np.array([1, 0, 0]), np.array([1, 1, 0])])
+    >>> round(difference, 3), round(error, 3)
+    (0.333, 0.167)
+    """
+    difference = np.array(ones, np.float64) - np.array(others, np.float64)
+    over_seeds = difference.mean(1).std(ddof=1) / math.sqrt(len(difference))
+    over_images = difference.mean(0).std(ddof=1) / math.sqrt(difference.shape[1])
+    return float(difference.mean()), float(max(over_seeds, over_images))
 
 
 def ratio(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,6 @@ and that over images.
 
 import argparse
 import base64
-import math
 import statistics
 import time
 from functools import partial
@@ -19,7 +18,7 @@ from unittest import mock
 import numpy as np
 import torch
 from elastic_vs_individual import Pictures, hits
-from measure import Results, print_estimate
+from measure import Results, paired, print_estimate
 
 from pocketvision.data.loader import steps_per_epoch, training_batches
 from pocketvision.fit.contest import look_at_nothing
@@ -66,16 +65,11 @@ def compare(cells: dict[str, dict[str, Any]], name: str, way: str) -> dict[str, 
     taken = {which: [cells[f"{name}, {which}, seed {seed}"] for seed in SEEDS] for which in (PLAIN, way)}
     means = {which: statistics.fmean(cell["top1"] for cell in found) for which, found in taken.items()}
     seconds = {which: statistics.fmean(cell["seconds"] for cell in found) for which, found in taken.items()}
-    difference = np.array([hits(cell) for cell in taken[way]], np.float64) - np.array(
-        [hits(cell) for cell in taken[PLAIN]]
-    )
-    over_seeds = difference.mean(1).std(ddof=1) / math.sqrt(len(SEEDS))
-    over_images = difference.mean(0).std(ddof=1) / math.sqrt(difference.shape[1])
-    error = float(max(over_seeds, over_images))
+    difference, error = paired(*([hits(cell) for cell in taken[which]] for which in (way, PLAIN)))
     return {
         "plain": round(means[PLAIN], 4),
         "top1": round(means[way], 4),
-        "difference": round(means[way] - means[PLAIN], 4),
+        "difference": round(difference, 4),
         "standard_error": round(error, 4),
         "plain_seconds_over_its": round(seconds[PLAIN] / seconds[way], 2),
     }
