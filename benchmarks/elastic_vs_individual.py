@@ -36,7 +36,7 @@ from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich
 from pocketvision.events import finish
 from pocketvision.fit.contest import look_at_nothing
 from pocketvision.fit.elastic_plan import TUNE_RATE
-from pocketvision.fit.plan import chosen_augmentation
+from pocketvision.fit.recipe import chosen_augmentation
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.resolve import resolve

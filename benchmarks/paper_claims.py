@@ -22,7 +22,7 @@ from measure import Results, paired, print_estimate, ratio, time_calls
 from pocketvision.cost.count import count
 from pocketvision.data.loader import steps_per_epoch, training_batches
 from pocketvision.fit.contest import look_at_nothing
-from pocketvision.fit.plan import chosen_augmentation
+from pocketvision.fit.recipe import chosen_augmentation
 from pocketvision.model.dead_filters import count_dead_filters
 from pocketvision.model.graph import Conv, Graph
 from pocketvision.model.init import initial_arrays

@@ -12,37 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from family_pages import family_pages
 from speed import speed_page
 
 from pocketvision.cli.app import EXIT_CODES, app
-from pocketvision.cli.show import cost_lines
-from pocketvision.cost.count import count
 from pocketvision.data.findings import KINDS
-from pocketvision.model.families import efficientnet_lite, mobilenet_v1, mobilenet_v2, mobilenet_v3
-from pocketvision.model.published import PUBLISHED
-from pocketvision.model.resolve import resolve
-from pocketvision.model.rows import Family
 from pocketvision.train.recipe import RECIPES
 
 ROOT = Path(__file__).parent.parent
 NOTE = "<!-- Written by docs/generate.py; do not edit. -->"
-# page -> file of families, widths and resolutions of the cost table; the words are the file's own
-PAGES: dict[str, tuple[Any, tuple[float, ...], tuple[int, ...]]] = {
-    "MobileNetV1": (mobilenet_v1, (1.0, 0.75, 0.5, 0.25), (224, 192, 160, 128)),
-    "MobileNetV2": (mobilenet_v2, (1.4, 1.0, 0.75, 0.5, 0.35), (224, 192, 160, 128, 96)),
-    "MobileNetV3": (mobilenet_v3, (1.0, 0.75, 0.5, 0.25), (224, 160, 128)),
-    "EfficientNet-Lite": (efficientnet_lite, (1.0, 0.75, 0.5), (224, 160, 128)),
-}
 
 
 def pages() -> dict[Path, str]:
-    """Return every generated page by its path."""
+    """Return every generated page and picture by its path."""
     return {
         ROOT / "docs" / "cli.md": cli_page(),
-        **{
-            ROOT / "docs" / "models" / f"{Path(file.__file__).stem}.md": family_page(page)
-            for page, (file, *_) in PAGES.items()
-        },
+        **family_pages(ROOT / "docs" / "models", NOTE),
         ROOT / "docs" / "recipes.md": recipes_page(),
         ROOT / "docs" / "findings.md": findings_page(),
         ROOT / "docs" / "speed.md": speed_page(NOTE),
@@ -83,69 +68,6 @@ def _parameter_row(parameter: Any) -> str:
         "" if any(parameter.default is nothing for nothing in (None, False, ...)) else str(parameter.default)
     )
     return f"| {', '.join(f'`{name}`' for name in names)} | {help_text} | {'required' if parameter.required else default} |"
-
-
-def family_page(page: str) -> str:
-    """One file of families: its rules in words, costs at its sizes, the published figures, and a network layer by layer."""
-    file, widths, resolutions = PAGES[page]
-    words = file.__doc__.partition("\n")[2].strip().splitlines()
-    first: Family = file.FAMILIES[0]
-    sizes = []
-    for width in widths:
-        for resolution in resolutions:
-            cost = count(resolve(first, width, resolution))
-            sizes.append(f"| {width:.2f} | {resolution} | {cost.params:,} | {cost.macs:,} |")
-    claims = [
-        f"| `{family.name}` | {claim.width:.2f} | {claim.resolution} | {claim.params:,} | {claim.macs:,} | {claim.source} |"
-        for family in file.FAMILIES
-        for claim in family.claims
-    ]
-    names = {family.name for family in file.FAMILIES}
-    weights = [
-        f"| `{known.name}` | `{known.family}` | {known.width:.2f} | {known.resolution} | "
-        f"{'' if known.top1 is None else f'{known.top1:.1f} %'} | {known.conventions} |"
-        for known in PUBLISHED
-        if known.family in names
-    ]
-    graph = resolve(first)
-    return "\n".join(
-        [
-            NOTE,
-            f"# {page}",
-            "",
-            f"{first.title}, {first.source}. The rows: [families/{Path(file.__file__).name}]"
-            f"(../../src/pocketvision/model/families/{Path(file.__file__).name}).",
-            "",
-            *words,
-            "",
-            f"## Costs of `{first.name}`, 1000 classes",
-            "",
-            "| width | resolution | parameters | multiply-adds |",
-            "| ---: | ---: | ---: | ---: |",
-            *sizes,
-            "",
-            "## Published figures that these counts meet",
-            "",
-            "| family | width | resolution | parameters | multiply-adds | published |",
-            "| --- | ---: | ---: | ---: | ---: | --- |",
-            *claims,
-            "",
-            "## Published weights",
-            "",
-            "| name | family | width | resolution | ImageNet top-1 | conventions |",
-            "| --- | --- | ---: | ---: | ---: | --- |",
-            *weights,
-            "",
-            "## Layer by layer",
-            "",
-            f"`pocketvision show {first.name}`",
-            "",
-            "```",
-            *cost_lines(graph, count(graph)),
-            "```",
-            "",
-        ]
-    )
 
 
 def recipes_page() -> str:

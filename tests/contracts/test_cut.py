@@ -33,7 +33,11 @@ from pocketvision.model.spaces import spaces
 
 def live_channels(graph, kept):
     """Return, for each tensor, a mask of the channels that are kept."""
-    live, home, used = {}, {}, {}  # `home`: whose list holds a tensor's channels; `used`: how many of that list's were made
+    live, home, used = (
+        {},
+        {},
+        {},
+    )  # `home`: whose list holds a tensor's channels; `used`: how many of that list's were made
 
     def take(name, n):
         """The next n channels of a list."""
@@ -43,7 +47,9 @@ def live_channels(graph, kept):
 
     def chosen(name, n):
         if name not in kept:
-            return None  # it is added to something earlier, which gives the name, or joined to it; see `adopt` and `join`
+            return (
+                None  # it is added to something earlier, which gives the name, or joined to it; see `adopt` and `join`
+            )
         home[name] = name
         return take(name, n)
 

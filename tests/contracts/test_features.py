@@ -13,7 +13,10 @@ from pocketvision.model.families import FAMILIES
 from pocketvision.model.graph import AveragePool, Conv, MaxPool, Mul
 from pocketvision.model.resolve import native_stride
 
-UNPADDED = ("xception", "squeezenet")  # some of their windows stay within the map, which shrinks a little more than by half
+UNPADDED = (
+    "xception",
+    "squeezenet",
+)  # some of their windows stay within the map, which shrinks a little more than by half
 
 
 def expected_sizes(family, output_stride, resolution):

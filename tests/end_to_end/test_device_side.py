@@ -19,7 +19,7 @@ quick = ["--widths", "0.25", "--resolutions", "32", "--seconds", "0.001"]
 for words in (["predict", file, photo], ["evaluate", file, photos], ["verify", file], ["info", file],
               ["probe", "mobilenet_v1", *quick, "-o", device], ["probe", file, "--seconds", "0.001"],
               ["report", file.rsplit("/", 1)[0], "-o", device + ".html"],
-              ["show", "mobilenet_v1"], ["models"], ["predict", file, "-", "--help"]):
+              ["show", "mobilenet_v1"], ["explain", "mobilenet_v1"], ["models"], ["predict", file, "-", "--help"]):
     print("exit", words[0], run(words), flush=True)
 """
 
@@ -29,7 +29,19 @@ def test_all_verbs_but_fit_work_without_the_extra(model, photos, tmp_path):
     done = python(TRAIN, VERBS, model, photos / "cat" / "000.jpg", photos, device)
     assert (done.returncode, done.stderr) == (0, "")
     exits = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("exit ")]
-    verbs = ("predict", "evaluate", "verify", "info", "probe", "probe", "report", "show", "models", "predict")
+    verbs = [
+        "predict",
+        "evaluate",
+        "verify",
+        "info",
+        "probe",
+        "probe",
+        "report",
+        "show",
+        "explain",
+        "models",
+        "predict",
+    ]
     assert exits == [[verb, "0"] for verb in verbs]
     probed, integers = read_device_file(device).rows
     assert (probed.precision, integers.precision) == ("fp32", "int8")

@@ -122,6 +122,7 @@ VERBS = {
     "bench": ("{model}", "--seconds", "0.5", "--batch", "1", "--plot", "{out}/bench.svg"),
     "info": ("{model}",),
     "show": ("mobilenet_v1",),
+    "explain": ("mobilenet_v1",),
     "models": (),
     "export": ("mobilenet_v2", "--weights", "{weights}", "-o", "{out}/v2.onnx"),
     "weights list": (),

@@ -172,7 +172,7 @@ def widths_of(family: str, widths: Sequence[float]) -> list[float]:
     """Return those of the widths that a family has; where it has none of them, they come back and `resolve` says so.
 
     >>> widths_of("mobilenet_v2", [0.25, 1.0]), widths_of("shufflenet_v2", [0.25, 1.0])
-    ([0.25, 1.0], [0.5, 1.0])
+    ([0.25, 1.0], [1.0])
     """
     known = find_family(family).widths
     return [width for width in widths if width in known] or list(widths)

@@ -1,13 +1,13 @@
 """The prior: what published networks of a family reach at what cost. It orders candidates before anything is trained."""
 
-import csv
 import math
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
+from pocketvision.choose.figures import published_figures
 from pocketvision.cost.count import count
+from pocketvision.model.families import FILES
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve
 
@@ -33,10 +33,10 @@ def expected_top1(graph: Graph, short_side: int) -> float:
 
 @cache
 def _line(family: str) -> tuple[float, float]:
-    """Return (level, slope) of the family's line; with few published sizes it has the reference's slope, with none its line."""
+    """Return (level, slope) of the family's line; with few published sizes it has the reference's slope."""
     rows = published().get(family, [])
     if not rows:
-        return _line(REFERENCE)
+        return _line(_relative(family))
     x, y = np.log([macs for macs, _ in rows]), np.array([top1 for _, top1 in rows])
     if len(rows) < FEWEST_ROWS:
         slope = _line(REFERENCE)[1]
@@ -45,12 +45,26 @@ def _line(family: str) -> tuple[float, float]:
     return float(level), float(slope)
 
 
+def _relative(family: str) -> str:
+    """Return whose line a family without a point of its own borrows: the first of its file that has one, else the reference."""
+    for file in FILES:
+        names = [each.name for each in file.FAMILIES]
+        if family in names:
+            return next((name for name in names if name in published()), REFERENCE)
+    return REFERENCE
+
+
 @cache
 def published() -> dict[str, list[tuple[int, float]]]:
-    """Return (multiply-adds, ImageNet top-1 in percent) of the published networks by family, from published.csv."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    text = files("pocketvision.choose").joinpath("published.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        graph = resolve(row["family"], float(row["width"]), int(row["resolution"]))
-        found.setdefault(row["family"], []).append((count(graph).macs, float(row["top1"])))
-    return found
+    """Return (multiply-adds, ImageNet top-1 in percent) of the points that the lines go by, by family."""
+    return {
+        family: points
+        for family, figures in published_figures().items()
+        if (
+            points := [
+                (count(resolve(family, figure.width, figure.resolution)).macs, figure.top1)
+                for figure in figures
+                if figure.is_in_prior
+            ]
+        )
+    }

@@ -19,6 +19,7 @@ from pocketvision.cli import (
     cut,
     data,
     evaluate,
+    explain,
     export,
     fit,
     front,
@@ -49,7 +50,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (fit, cut, compress, front, predict, evaluate, verify, report, export, probe, bench, info, show, models):
+SINGLE = (fit, cut, compress, front, predict, evaluate, verify, report, export, probe, bench, info, show, explain,
+          models)  # fmt: skip
+for verb in SINGLE:
     name = verb.__name__.rsplit(".", 1)[1]
     app.command(name)(getattr(verb, name))
 app.add_typer(data.data, name="data")

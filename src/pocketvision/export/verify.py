@@ -16,7 +16,17 @@ from pocketvision.run.predictor import Predictor, read_bytes
 ALLOWED_OPS = frozenset(
     (
         *("Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "DequantizeLinear", "Div", "Flatten", "Gemm"),
-        *("GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mul", "Pad", "QuantizeLinear"),
+        *(
+            "GlobalAveragePool",
+            "HardSigmoid",
+            "HardSwish",
+            "Identity",
+            "LeakyRelu",
+            "MaxPool",
+            "Mul",
+            "Pad",
+            "QuantizeLinear",
+        ),
         *("Relu", "Reshape", "Slice", "Softmax", "Sub", "Transpose", "Unsqueeze"),
     )
 )

@@ -15,7 +15,8 @@ from pocketvision.fit.contest import TRIAL_SHARE, Entry
 from pocketvision.fit.elastic_plan import objective_of
 from pocketvision.fit.head import can_fit, fit_head
 from pocketvision.fit.job import Job
-from pocketvision.fit.plan import decide_training_precision, make_plan, may_flip, read_plan
+from pocketvision.fit.plan import decide_training_precision, make_plan, read_plan
+from pocketvision.fit.recipe import may_flip
 from pocketvision.fit.search import Found
 from pocketvision.fit.start import Start
 from pocketvision.model.graph import Graph

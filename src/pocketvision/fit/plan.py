@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.choose.candidates import SMALL
 from pocketvision.cost.count import count
 from pocketvision.cost.integers import name_in
 from pocketvision.data.augment import Augmentation
@@ -20,7 +19,7 @@ from pocketvision.elastic.space import ElasticSpace
 from pocketvision.events import Note
 from pocketvision.fit.elastic_plan import ElasticPlan, objective_of
 from pocketvision.fit.job import Job
-from pocketvision.fit.options import FitOptions
+from pocketvision.fit.recipe import chosen_augmentation, chosen_recipe, rate_of
 from pocketvision.fit.seconds import (
     CHECKED_EACH_EPOCH,
     FINISH_SECONDS,
@@ -37,12 +36,9 @@ from pocketvision.model.resolve import resolve_again
 from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
 from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
-from pocketvision.train.recipe import Recipe, find_recipe
+from pocketvision.train.recipe import Recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds
 
-SMALLEST_BATCH = 16  # images: batch norm needs some
-STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more steps
-SHIFT_FROM_EPOCHS = 10
 FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
 SHARE_ON_ALL = 0.25  # of the epochs
 INTEGERS_SHARE = 0.1  # of the time, that is kept for the ladder
@@ -180,6 +176,7 @@ def make_plan(
     assert graph.options is not None
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
     recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
+    recipe = recipe if options.lr is not None else rate_of(graph, recipe)
     steps = steps_per_epoch(len(labels), recipe.batch_size)
     share = share_on_all(job, recipe, preprocessing is not None and elastic is None, precision)
     steps_on_all = steps_of_all(parts, recipe)
@@ -382,43 +379,3 @@ def decide_training_precision(
     objective = objective_of(graph, elastic)
     step_seconds = step_seconds or measure_step_seconds(graph, recipe, job.device, timed, objective=objective)
     return choose_precision(graph, recipe, job.device, timed, step_seconds, objective)
-
-
-def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False, is_elastic: bool = False) -> Recipe:
-    """Return the recipe with the user's changes; few images get smaller batches, and the rate that goes with them.
-
-    Args:
-        options: what was asked for.
-        images: how many there are to train on.
-        has_weights: whether training starts from trained weights.
-        is_elastic: whether all sizes are trained at once.
-    """
-    automatic = "finetune" if has_weights else "modern"
-    recipe = find_recipe(automatic if options.recipe == "auto" else options.recipe)
-    if options.lr is not None:
-        recipe = replace(recipe, lr=options.lr)
-    if is_elastic:
-        recipe = replace(recipe, batch_size=recipe.elastic_batch_size or recipe.batch_size)
-    batch_size = options.batch_size or min(recipe.batch_size, max(SMALLEST_BATCH, images // STEPS_WANTED))
-    lr = recipe.lr if options.lr is not None else recipe.lr * batch_size / recipe.batch_size
-    return replace(recipe, batch_size=batch_size, lr=lr)
-
-
-def chosen_augmentation(recipe: Recipe, graph: Graph, epochs: int) -> Augmentation:
-    """Return how images of this size are changed; few epochs do not have the time to learn shifted ones: docs/log.md."""
-    if graph.image.height > SMALL:
-        return recipe.augmentation
-    return recipe.small_augmentation if epochs >= SHIFT_FROM_EPOCHS else replace(recipe.small_augmentation, shift=0.0)
-
-
-def may_flip(classes: tuple[str, ...], asked: bool | None) -> tuple[bool, str]:
-    """Return whether mirrored images still show their class, and why.
-
-    >>> may_flip(("0", "1", "2"), None)
-    (False, 'class names of one character are letters or digits, which are not mirrored')
-    """
-    if asked is not None:
-        return asked, "as asked"
-    if all(len(name) == 1 for name in classes):
-        return False, "class names of one character are letters or digits, which are not mirrored"
-    return True, "the default"

@@ -31,7 +31,7 @@ from pocketvision.fit.elastic_plan import (
 )
 from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import chosen_recipe
+from pocketvision.fit.recipe import chosen_recipe
 from pocketvision.fit.seconds import FINISH_SECONDS, decode_seconds, probe_seconds, timed_images
 from pocketvision.model.graph import Options
 from pocketvision.model.weights.load import Weights

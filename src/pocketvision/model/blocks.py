@@ -146,9 +146,7 @@ def shuffle_unit(builder: Builder, x: str, row: rows.ShuffleUnit, name: str, dil
     """Grouped convolutions with a shuffle between them. Source: ShuffleNet, arXiv:1707.01083, Figure 2b and 2c."""
     assert row.hidden_channels is not None
     groups = row.groups
-    y = builder.conv(
-        x, f"{name}.reduce", row.hidden_channels, groups=row.first_groups, activation=row.activation
-    )
+    y = builder.conv(x, f"{name}.reduce", row.hidden_channels, groups=row.first_groups, activation=row.activation)
     if groups > 1:
         y = builder.channel_shuffle(y, f"{name}.shuffle", groups)
     y = builder.depthwise(y, f"{name}.depthwise", kernel=row.kernel, stride=row.stride, dilation=dilation)
@@ -229,6 +227,7 @@ def effnet_block(builder: Builder, x: str, row: rows.EffNetBlock, name: str, dil
         padding=fitting,
         activation=row.activation,
     )
+
 
 def squeeze_excite(builder: Builder, x: str, name: str, squeeze_channels: int) -> str:
     """Weigh each channel by a gate that sees all of the map. Source: MobileNetV3, arXiv:1905.02244, section 5.3."""

@@ -244,7 +244,9 @@ class Builder:
         """Largest value in each window; what is padded is smaller than all."""
         return self._pool(ops.MaxPool, x, name, kernel, stride, padding)
 
-    def average_pool(self, x: str, name: str, *, kernel: int | Pair, stride: int | Pair, padding: Padding | None = None) -> str:
+    def average_pool(
+        self, x: str, name: str, *, kernel: int | Pair, stride: int | Pair, padding: Padding | None = None
+    ) -> str:
         """Mean of each window."""
         return self._pool(ops.AveragePool, x, name, kernel, stride, padding)
 

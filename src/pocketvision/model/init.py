@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.model.graph import Graph, Parameter
+from pocketvision.model.graph import CLASSIFIER, Conv, Graph, Parameter
 
 CLASSIFIER_STD = 0.01
 ACTIVATION_STEP, WEIGHT_STEP = 6 / 255, 0.01
@@ -17,13 +17,18 @@ def initial_arrays(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
 
     Convolutions: normal with variance 2 / (numbers each output is summed from). Source: He et al. 2015,
     arXiv:1502.01852, eq. 10. Fully connected: normal with a standard deviation of 0.01. Batch norm: identity. Biases: 0.
+    A classifier with an activation starts with biases of 1, as a logit that is cut off has no gradient.
     Integers: ReLU6's range for activations, and a hundredth a step for weights; `compress` finds those that are true.
 
     Args:
         graph: any graph.
         seed: 0 or more. Each array has its own stream (seed, name), so adding an op changes no other array.
     """
-    return {parameter.name: _draw(parameter, seed) for parameter in graph.parameters()}
+    arrays = {parameter.name: _draw(parameter, seed) for parameter in graph.parameters()}
+    for op in graph.ops:
+        if isinstance(op, Conv) and op.name == CLASSIFIER and op.activation is not None:
+            arrays[f"{op.name}.conv.bias"] += np.float32(1)
+    return arrays
 
 
 def _draw(parameter: Parameter, seed: int) -> NDArray[np.float32]:

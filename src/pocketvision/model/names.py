@@ -7,13 +7,12 @@ patterns; these numbers may stand in them:
     {at}       place of the layer in its block              {level} {turn}   place in runs of blocks from a stride to the next
     {place}    number of the block, pools counted, too      {even} {odd}     2 block - 2 and 2 block - 1
 
-and {block:-1} is one less. A key is the layer's own name within its block; "first" is added where the block has no expansion before
-it, "of block2" where one block is named otherwise than its like.
+and {block:-1} is one less. A key is the layer's own name within its block; "first" is added where the block has no expansion
+before it, "of block2" where one block is named otherwise than its like.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pocketvision.errors import GraphError
 from pocketvision.model.families import (

@@ -82,7 +82,9 @@ def _timm(
         family=family,
         width=width,
         resolution=resolution,
-        layout={"mobilenet_v3": "timm_v3", "mobilenet_v4": "timm_v4", "xception": "timm_xception"}.get(family[:12], "timm"),
+        layout={"mobilenet_v3": "timm_v3", "mobilenet_v4": "timm_v4", "xception": "timm_xception"}.get(
+            family[:12], "timm"
+        ),
         conventions=conventions,
         preprocessing=_crop(crop, interpolation),
         top1=top1,
@@ -202,7 +204,9 @@ PUBLISHED: tuple[Published, ...] = (
     _timm(
         "mobilenetv4_conv_medium.e500_r256_in1k", "mobilenet_v4_conv_medium", 1.0, "timm", 0.95, "bicubic", 79.916, 256
     ),
-    _timm("mobilenetv4_conv_large.e600_r384_in1k", "mobilenet_v4_conv_large", 1.0, "timm", 0.95, "bicubic", 82.974, 384),
+    _timm(
+        "mobilenetv4_conv_large.e600_r384_in1k", "mobilenet_v4_conv_large", 1.0, "timm", 0.95, "bicubic", 82.974, 384
+    ),
     _timm("legacy_xception.tf_in1k", "xception", 1.0, "timm_half", 0.8975, "bicubic", 79.058, 299),
     Published(
         name="ml-illustrated/efficientnet-lite0",

@@ -37,8 +37,8 @@ def resolve(
         in_channels: 3 for RGB, 1 for grey.
         output_stride: input size over the size of the last map. Below the family's own, the LAST strides are removed.
         dilate: dilate the layers behind a removed stride instead, so that each still sees as much of the image.
-        thin_head: below width 1 thin the layers that the published networks leave as they are, too, above all behind the last block:
-            with few classes they are most of a narrow network.
+        thin_head: below width 1 thin the layers that the published networks leave as they are, too, above all those behind
+            the last block: with few classes they are most of a narrow network.
         conventions: a name of CONVENTIONS: what the weights to be loaded were trained with.
 
     Raises:
@@ -135,7 +135,9 @@ def layers(family: Family, width: float, output_stride: int, dilate: bool, thin_
             continue
         applied, rounding = applied_width(row, width, thin_head), row.rounding or family.rounding
         if not isinstance(row, Block):
-            yield Layer(index, PLAIN_NAMES[type(row)], replace(row, out_channels=rounding(row.out_channels, applied)), 1)
+            yield Layer(
+                index, PLAIN_NAMES[type(row)], replace(row, out_channels=rounding(row.out_channels, applied)), 1
+            )
             continue
         for number in range(row.repeat):
             stride = row.stride if number == 0 else 1

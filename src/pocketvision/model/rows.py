@@ -35,7 +35,7 @@ def divisible_by_8(channels: int, width: float) -> int:
 
 
 def listed(**channels: int) -> Rounding:
-    """Return a rule that looks channels up, for a table that lists them by width: listed(x0_5=48, x1=116).
+    """Return a rule that looks channels up, for a table that lists them by width.
 
     >>> listed(x0_5=48, x1=116)(116, 0.5)
     48
@@ -159,7 +159,7 @@ class InvertedResidual(Block):
         project_activation: behind the last convolution; V2 has none there.
 
     `resolve` settles the rest, for each copy: `has_expansion` and `has_shortcut` (from the table at width 1, where rounding
-    cannot make channels equal), `squeeze_channels`, and `added_to_expansion`: the earlier wide tensor that is added to this one's.
+    cannot make channels equal), `squeeze_channels`, and `added_to_expansion`: an earlier wide tensor that is added to this one's.
 
     Source: MobileNetV2, arXiv:1801.04381, section 3; gate: MobileNetV3, arXiv:1905.02244, section 5.3.
     """
@@ -216,7 +216,7 @@ class FusedBottleneck(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class ShuffleUnit(Block):
-    """Grouped 1x1 convolution, shuffle, depthwise, grouped 1x1; added to its input, or behind the pooled input where the stride is.
+    """Grouped 1x1 convolution, shuffle, depthwise, grouped 1x1; added to the input, or joined to it, pooled, where the stride is.
 
     Attributes:
         groups: of both 1x1 convolutions.
@@ -242,8 +242,8 @@ class SplitUnit(Block):
     Where the stride is, all channels go both ways.
 
     Attributes:
-        is_authors: as the authors' code has it: the shuffle comes before the split, and where the stride is the shortcut keeps its
-            channels. Else as torchvision has it: both halves are equal, the shuffle comes last.
+        is_authors: as the authors' code has it: the shuffle comes before the split, and where the stride is the shortcut keeps
+            its channels. Else as torchvision has it: both halves are equal, the shuffle comes last.
 
     `resolve` settles `joins`: whether all channels go both ways.
 

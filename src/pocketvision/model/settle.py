@@ -59,7 +59,7 @@ def applied_width(row: Wide, width: float, thin_head: bool) -> float:
 
 
 def _inverted_residual(row: rows.InvertedResidual, copy: Copy) -> rows.InvertedResidual:
-    """Source of the gate's channels: a quarter of the hidden ones, rounded as all others: MobileNetV3, section 5.3, and its code."""
+    """The gate's channels are a quarter of the hidden ones, rounded as all others: MobileNetV3, section 5.3, and its code."""
     hidden = row.hidden_channels or round(row.expand * copy.entering.at_width_1)
     now = copy.grow(hidden) if row.hidden_by == "input" else copy.thin(hidden)
     return replace(

@@ -65,7 +65,7 @@ def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:
     """Return the first convolution's filters for another number of channels: the same answer to a grey image in all of them.
 
     Each colour has its own mean and standard deviation, and one grey has their means: the filters are scaled for that, and
-    what is left goes into the mean of the batch norm behind them, or into the bias. Only where zeros are padded the answer differs.
+    what is left goes into the mean of the batch norm behind them, or into the bias. Only where zeros are padded answers differ.
     """
     assert target.options is not None
     stem = next(op for op in source.ops if op.parameters())

@@ -11,7 +11,10 @@ import pytest
 from commandline import pocketvision
 from pocketvision.model.families import FAMILIES
 
-VERBS = "fit, cut, compress, front, predict, evaluate, verify, report, export, probe, bench, info, show, models, data, weights"
+VERBS = (
+    "fit, cut, compress, front, predict, evaluate, verify, report, export, probe, bench, info, show, explain, models, data, "
+    "weights"
+)
 
 
 @pytest.mark.parametrize(

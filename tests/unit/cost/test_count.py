@@ -1,42 +1,17 @@
-"""count against what was published: the paper's tables, and TF-slim's own list of layers."""
-
-import csv
-from pathlib import Path
+"""count against V1's paper, table by table, and TF-slim's own list of layers. Misprints: `test_misprints.py`."""
 
 import pytest
 
+from figures import one_row, rows
 from graphs import builder
 from pocketvision.cost.count import Sum, count
 from pocketvision.model.builder import Builder
 from pocketvision.model.graph import Shape
 from pocketvision.model.resolve import resolve
 
-REFERENCE = Path(__file__).parents[2] / "reference"
-
-
-def rows(file, **wanted):
-    """The rows of a reference file in which some columns have the wanted values."""
-    with (REFERENCE / file).open(newline="") as lines:
-        return [row for row in csv.DictReader(lines) if all(row[key] == value for key, value in wanted.items())]
-
 
 def number(text):
     return float(text.rstrip("%"))
-
-
-COMPUTED = rows("exact_costs_computed.csv", model="mobilenet_v1")
-
-
-def test_all_sixteen_sizes_are_listed():
-    assert {(float(row["width"]), int(row["resolution"])) for row in COMPUTED} == {
-        (width, resolution) for width in (1.0, 0.75, 0.5, 0.25) for resolution in (224, 192, 160, 128)
-    }
-
-
-@pytest.mark.parametrize("row", COMPUTED, ids=lambda row: f"{row['width']}-{row['resolution']}")
-def test_sixteen_sizes(row):
-    cost = count(resolve("mobilenet_v1", float(row["width"]), int(row["resolution"])))
-    assert (cost.params, cost.macs) == (int(row["params"]), int(row["macs"]))
 
 
 @pytest.mark.parametrize(("alpha", "resolution"), [("1.0", "224"), ("0.75", "128")])
@@ -81,14 +56,6 @@ def test_table_2_shares():
             assert counted[kind][0] == pytest.approx(macs, abs=0.01)
 
 
-def test_table_2_misprints_1_91_percent_as_1_19():
-    printed = table_2()
-    assert printed["Conv 3x3"][0] == 1.19
-    assert round(shares()["Conv 3x3"][0], 2) == 1.91
-    others = sum(macs for kind, (macs, _) in printed.items() if kind != "Conv 3x3")
-    assert others + 1.91 == pytest.approx(100, abs=0.02)
-
-
 def layer(channels, size, separable):
     """The inner layer of Table 3: 3x3, as many channels out as in."""
     b = Builder(Shape(channels, size, size))
@@ -109,7 +76,7 @@ TABLE_3 = [
 
 @pytest.mark.parametrize(("item", "graph"), TABLE_3, ids=[item for item, _ in TABLE_3])
 def test_table_3(item, graph):
-    (row,) = rows("mobilenet_v1_paper_tables.csv", table="Table 3", item=item)
+    row = one_row("mobilenet_v1_paper_tables.csv", table="Table 3", item=item)
     total = count(graph).total
     assert total.macs / 1e6 == pytest.approx(number(row["macs_m"]), abs=0.5 if row["macs_m"] == "462" else 0.06)
     assert total.weights / 1e6 == pytest.approx(number(row["params_m"]), abs=0.006)
@@ -126,20 +93,10 @@ PAPER_SIZES = [
 
 @pytest.mark.parametrize(("table", "item", "family", "width", "resolution"), PAPER_SIZES)
 def test_rows_of_the_papers_other_tables(table, item, family, width, resolution):
-    (row,) = rows("mobilenet_v1_paper_tables.csv", table=table, item=item)
+    row = one_row("mobilenet_v1_paper_tables.csv", table=table, item=item)
     cost = count(resolve(family, width, resolution))
     assert cost.macs / 1e6 == pytest.approx(number(row["macs_m"]), abs=0.6)  # 76.5 is printed as 76
     assert cost.params / 1e6 == pytest.approx(number(row["params_m"]), abs=0.05)
-
-
-def test_table_4_leaves_the_classifier_out_of_4866_million():
-    (row,) = rows("mobilenet_v1_paper_tables.csv", table="Table 4", item="Conv MobileNet")
-    cost = count(resolve("mobilenet_v1_standard"))
-    assert (cost.params, cost.macs) == (29_294_088, 4_867_293_184)
-    classifier = cost.by_kind()["Fully connected"].macs
-    assert row["macs_m"] == "4866"
-    assert round(cost.macs / 1e6) == 4867
-    assert round((cost.macs - classifier) / 1e6) == 4866
 
 
 def test_table_5_shallow_is_exact():

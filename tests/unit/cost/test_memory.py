@@ -7,7 +7,7 @@ from onnx import numpy_helper
 from graphs import builder, fire, random_arrays, residual, shuffle_v2, small
 from pocketvision.cost.count import count
 from pocketvision.cost.memory import live_bytes
-from pocketvision.model.graph import Origin
+from pocketvision.model.graph import ChannelShuffle, Origin, Split
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 
@@ -193,11 +193,14 @@ def test_a_block_that_needs_less_as_a_whole_is_not_split():
     "options", [{}, {"width": 0.4, "resolution": 33}, {"in_channels": 1}, {"output_stride": 8, "dilate": True}], ids=str
 )
 def test_weight_bytes_are_those_of_the_file(options, family):
-    """Beside the weights a file holds the few numbers of its own ops, whatever the network: less than 100 bytes."""
+    """Beside the weights a file holds the few numbers of its own ops: less than 100 bytes, and places of splits and shuffles."""
     graph = small(family, **options)
     proto = onnx.load_from_string(write_onnx(graph, random_arrays(graph)))
     stored = {tensor.name: numpy_helper.to_array(tensor).nbytes for tensor in proto.graph.initializer}
     own = {"normalize.mean", "normalize.factor", "zero", "six", "height_width", "temperature"}
     constants = {name: stored.pop(name) for name in own & set(stored)}
+    places = [name for name in stored if name.rpartition(".")[2] in ("table", "flat", "start", "stop", "axis")]
+    moves = [op for op in graph.ops if isinstance(op, ChannelShuffle | Split)]
+    assert sum(stored.pop(name) for name in places) <= 100 * len(moves)
     assert sum(stored.values()) == count(graph).weight_bytes
     assert 0 < sum(constants.values()) < 100

@@ -20,7 +20,8 @@ from pocketvision.fit.elastic_plan import ElasticPlan
 from pocketvision.fit.job import Job
 from pocketvision.fit.learn_all import epochs_in_time
 from pocketvision.fit.options import FitOptions
-from pocketvision.fit.plan import chosen_recipe, decide_training_precision, make_plan, may_flip, model_json
+from pocketvision.fit.plan import decide_training_precision, make_plan, model_json
+from pocketvision.fit.recipe import chosen_recipe, may_flip, rate_of
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loop import learn_labels
@@ -50,6 +51,13 @@ def test_an_elastic_training_takes_smaller_batches_at_the_same_rate():
     larger = chosen_recipe(FitOptions(batch_size=64), 60_000, is_elastic=True)
     assert (larger.batch_size, larger.lr) == (64, pytest.approx(2 * named.lr))
     assert chosen_recipe(FitOptions(recipe="paper"), 60_000, is_elastic=True).batch_size == RECIPES["paper"].batch_size
+
+
+def test_a_network_without_batch_norm_gets_a_smaller_rate():
+    recipe = RECIPES["modern"]
+    assert rate_of(resolve("mobilenet_v1", 0.25, 32), recipe) == recipe
+    assert rate_of(resolve("squeezenet1_1", 0.25, 32), recipe).lr == pytest.approx(recipe.lr / 5)
+    assert rate_of(resolve("squeezenet1_1", 0.25, 32), RECIPES["finetune"]) == RECIPES["finetune"]
 
 
 def test_a_rate_that_was_asked_for_stays():

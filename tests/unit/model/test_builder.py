@@ -55,15 +55,15 @@ REFUSED = {
     ),
     "activation": (
         lambda b: b.activation("image", "odd", "wavy"),
-        "op 'odd': no activation 'wavy'. Known: relu, relu6, hard_swish, hard_sigmoid.",
+        "op 'odd': no activation 'wavy'. Known: relu, relu6, leaky_relu, hard_swish, hard_sigmoid.",
     ),
     "activation of a convolution": (
         lambda b: b.conv("image", "odd", 3, activation="wavy"),
-        "op 'odd': no activation 'wavy'. Known: relu, relu6, hard_swish, hard_sigmoid.",
+        "op 'odd': no activation 'wavy'. Known: relu, relu6, leaky_relu, hard_swish, hard_sigmoid.",
     ),
     "activation of a sum": (
         lambda b: b.add("image", "image", "odd", activation="wavy"),
-        "op 'odd': no activation 'wavy'. Known: relu, relu6, hard_swish, hard_sigmoid.",
+        "op 'odd': no activation 'wavy'. Known: relu, relu6, leaky_relu, hard_swish, hard_sigmoid.",
     ),
     "one name twice": (
         lambda b: b.graph("net", {"logits": b.conv(b.conv("image", "odd", 3), "odd", 3)}),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graphs import random_arrays
+from graphs import random_arrays, small
 from pocketvision.errors import GraphError
 from pocketvision.model.names import LAYOUTS, OWN, names
 from pocketvision.model.resolve import resolve
@@ -21,7 +21,7 @@ def test_every_array_has_one_name_and_no_name_is_given_twice(layout, family):
 
 @pytest.mark.parametrize(("layout", "family"), PAIRS)
 def test_there_and_back_is_the_same_state(layout, family):
-    graph = resolve(family, 0.25, 32, classes=3)
+    graph = small(family, 0.25, 32, classes=3)
     arrays, forth = random_arrays(graph), names(layout, graph)
     theirs = {forth[name]: array for name, array in arrays.items()}
     back = {their: our for our, their in forth.items()}
@@ -46,6 +46,10 @@ SOME = {
     ("torchvision", "mobilenet_v2", "block2.project.conv.weight"): "features.2.conv.2.weight",
     ("torchvision_v3", "mobilenet_v3_large", "block4.excite.conv.bias"): "features.4.block.2.fc2.bias",
     ("timm_v3", "mobilenet_v3_small", "head.conv.weight"): "conv_head.weight",
+    ("timm_v4", "mobilenet_v4_conv_medium", "block5.depthwise.conv.weight"): "blocks.2.1.dw_mid.conv.weight",
+    ("timm_xception", "xception", "block3.filter2.pointwise.conv.weight"): "block2.rep.4.pointwise.weight",
+    ("torchvision_shufflenet", "shufflenet_v2", "block5.shortcut.pointwise.bn.bias"): "stage3.0.branch1.3.bias",
+    ("torchvision_squeezenet", "squeezenet1_0", "block8.squeeze.conv.bias"): "features.12.squeeze.bias",
     ("timm", "mobilenet_v1", "block13.pointwise.bn.running_var"): "blocks.4.1.bn2.running_var",
     (
         "transformers_v2",

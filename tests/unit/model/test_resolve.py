@@ -138,4 +138,5 @@ def test_floor_from_8(channels, width, expected):
 
 
 def test_native_strides():
-    assert {name: native_stride(family) for name, family in FAMILIES.items()} == dict.fromkeys(FAMILIES, 32)
+    others = {"effnet": 8, "squeezenet1_0": 16, "squeezenet1_1": 16}
+    assert {name: native_stride(family) for name, family in FAMILIES.items()} == dict.fromkeys(FAMILIES, 32) | others

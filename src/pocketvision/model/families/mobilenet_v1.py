@@ -1,10 +1,30 @@
 """MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications. Howard et al. 2017, arXiv:1704.04861.
 
 A standard 3x3 convolution filters and combines in one step. V1 does it in two: a depthwise convolution filters each
-channel alone, a pointwise (1x1) convolution combines them. That costs 1/N + 1/9 of the multiply-adds (N output channels).
+channel alone, a pointwise (1x1) convolution combines them. That costs 1/N + 1/9 of the multiply-adds (N output
+channels). What is left is nearly all in 1x1 convolutions, which are plain products of matrices and run fast
+everywhere.
 
-The paper uses ReLU; TF-slim, Keras and all published weights use ReLU6, which is the default here.
-Table 1 prints stride 2 for the last depthwise layer; its input and output are both 7x7, so it is stride 1.
+The second half of the paper is two dials for whoever builds with it. The width multiplier (alpha) thins every layer:
+cost and parameters fall with about its square. The resolution multiplier (rho) shrinks the image: the cost falls with
+its square, parameters stay. Thin beats shallow: `mobilenet_v1_shallow` leaves out five layers instead, costs about as
+much as width 0.75 and recognises less (Table 5). `mobilenet_v1_standard` is the twin of standard convolutions, better
+by a point at more than eight times the cost (Table 4).
+
+The paper uses ReLU; TF-slim, Keras and all published weights use ReLU6, which is the default here;
+`mobilenet_v1_relu` is the paper's. `mobilenet_v1_plain` has nothing between the two halves of a separable
+convolution, as Xception, and recognises more (osmr/imgclsmob).
+
+Misprints: Table 1 prints stride 2 for the last depthwise layer; its input and output are both 7x7, so it is stride 1.
+Table 2 prints 1.19 % of the multiply-adds for the 3x3 convolution: it is 1.91 %, and only then the column adds up to
+100. Table 4's 4866 million leave out the classifier. Table 9 counts SqueezeNet's operations, two for each
+multiply-add: the lead is 11 times, not 22. Section 4.4 says 0.58 million multiply-adds for PlaNet: billion is meant.
+The baseline for faces has 75 million parameters in the text and 7.5 in Table 12. Table 14 has two rows for 0.75 at
+128 pixels; that of 166 million is 0.75 at 160.
+
+Misprints: TF-slim's list is 2.6 % low at width 0.75, and says 34 million for 0.25 at 192 pixels (30.2). Keras's
+docstring repeats 529 million for width 1 at every resolution: it is 569, 418, 291 and 186. MobileNetV2's Table 4 says
+575 for 569.
 """
 
 from dataclasses import replace

@@ -1,11 +1,24 @@
 """MobileNetV2: Inverted Residuals and Linear Bottlenecks. Sandler et al. 2018, arXiv:1801.04381.
 
-V1's blocks turned inside out: the tensors between blocks are narrow and pass a shortcut, the depthwise filters inside see
-six times as many channels, and the convolution back to few channels has no activation, which would lose too much there.
+V1's blocks turned inside out: the tensors between blocks are narrow and pass a shortcut, the depthwise filters inside
+see six times as many channels, and the convolution back to few channels has no activation, which would lose too much
+there.
 
-The last 1x1 convolution is never thinned below 1280 channels (section 6.1: the multiplier is not applied to it below 1), but
-widened above 1. Published parameters of TF-slim leave batch norm out. Table 4 prints 6.9 million for width 1.4: the code gives
-6.11.
+An activation sets part of what passes it to zero. Where there are many channels the others still hold what was lost;
+where there are few it is gone. So V2 activates wide tensors only. The shortcuts join the narrow ones: those are what
+has to be kept in memory between blocks, and small. Figure 6 compares: `mobilenet_v2_nonlinear` activates the narrow
+tensors, too, `mobilenet_v2_wide_shortcut` joins the wide ones, `mobilenet_v2_no_shortcut` joins none; V2 beats all
+three.
+
+The last 1x1 convolution is never thinned below 1280 channels (section 6.1: the multiplier is not applied to it below
+1), but widened above 1. Published parameters of TF-slim leave batch norm out.
+
+Misprints: Table 4 prints 6.9 million parameters for width 1.4: the code gives 6.11, and 6.06 without batch norm. It
+also gives MobileNetV1 575 million multiply-adds, whose own paper says 569. TF-slim cuts multiply-adds off instead of
+rounding them: 11 for 0.35 at 96 pixels, which are 11.93. Table 3, of memory, stands in two versions, with the first
+layer and without; it pairs the side of what comes into a row with the channels of what goes out, so that some of its
+tensors are nowhere in the network: what is alive at 56, 28 and 14 pixels has 24, 32 and 96 channels, not 32, 64 and
+160.
 """
 
 from dataclasses import replace
@@ -79,7 +92,6 @@ MOBILENET_V2 = Family(
         claim(0.35, 96, 1_677_128, 11_934_128, "1.66 million, 11 million"),
     ),
 )
-
 
 
 def variant(name: str, source: str, **changes: str) -> Family:

@@ -1,11 +1,24 @@
 """Searching for MobileNetV3. Howard et al. 2019, arXiv:1905.02244.
 
-V2's blocks, their sizes found by search on a phone; a squeeze-excite gate in some, hard-swish in the deeper half, and a cheap
-end: the pool comes before the last layers.
+V2's blocks, their sizes found by search on a phone; a squeeze-excite gate in some, hard-swish in the deeper half, and
+a cheap end: the pool comes before the last layers.
 
-The sizes below width 1 are not in the paper; decisions/0012-v3-below-width-1.md says which rule the published figures need.
-Table 2 marks a gate on the last 1x1 convolution; no code has it. Both versions of the paper are families here: a head of 1024
-channels in V3-Small (2.5 million parameters, as all weights have it), and of 1280 (2.9 million).
+One search found the blocks for the latency that was wanted, a second trimmed them layer by layer. What people added
+is as telling. The layers behind the last block were among the most expensive, at 7x7; behind the pool they cost a
+forty-ninth. Swish makes small networks better but needs an exponential: hard-swish, x relu6(x + 3) / 6, is nearly the
+same from parts that integers can do, and is used where maps are small, as it costs more than ReLU; with it 16
+channels are enough for the first layer. The gate looks at the whole map and weighs each channel, for few
+multiply-adds.
+
+The sizes below width 1 are not in the paper; decisions/0012-v3-below-width-1.md says which rule the published figures
+need. Both versions of the paper are families here: a head of 1024 channels in V3-Small (2.5 million parameters, as
+all weights have it), and of 1280 (`mobilenet_v3_small_head1280`, 2.9 million). The `_tv` families thin as torchvision
+does, the `_minimalistic` ones are TF-slim's for simple hardware: no gates, no hard-swish, 3x3 alone.
+
+Misprints: Table 2 marks a gate on the last 1x1 convolution; no code has it. V3-Small's 66 million multiply-adds, in
+the first version and in TF-slim's list, are explained by neither head: 56.5 million with 1024, 56.9 with 1280;
+version 5 prints 56. TF-slim's 65 for the minimalistic one are 52.3. The "dropout of 0.8" is the share that is kept.
+Keras's docstring has 75.6 and 68.1 % where TF-slim has 75.2 and 67.5.
 """
 
 from dataclasses import replace

@@ -1,16 +1,19 @@
 """ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design. Ma et al. 2018, arXiv:1807.11164.
 
-The paper measures instead of counting: of two networks with the same multiply-adds one can be half as fast. It finds four rules:
-equal channels in and out cost the least memory traffic, many groups cost much of it, branches keep processors idle, and so do adds and
-activations. Groups go, and so do the adds: each unit splits the channels, lets one half pass, transforms the other, and shuffles
-both, so that all channels take their turn.
+The paper measures instead of counting: of two networks with the same multiply-adds one can be half as fast. It finds
+four rules: equal channels in and out cost the least memory traffic, many groups cost much of it, branches keep
+processors idle, and so do adds and activations. Groups go, and so do the adds: each unit splits the channels, lets
+one half pass, transforms the other, and shuffles both, so that all channels take their turn.
 
 Channels are listed for four widths and are no multiples of each other; there are no widths between them.
 
-The unit that halves the map is published in two ways. In `shufflenet_v2`, torchvision's, both of its branches end with half of
-the channels (145, 296 and 583 million multiply-adds at 1.0, 1.5 and 2.0). In `shufflenet_v2_authors` the shortcut keeps as many as
-come in, the other branch makes the rest, and units begin with the shuffle instead of ending with it; that is what the paper's 146,
-299 and 591 million count. Its classifier has no bias. The paper gives 39.7 % error for 0.5x, the authors' repository 38.9.
+The unit that halves the map is published in two ways. In `shufflenet_v2`, torchvision's, both of its branches end
+with half of the channels (145, 296 and 583 million multiply-adds at 1.0, 1.5 and 2.0). In `shufflenet_v2_authors` the
+shortcut keeps as many as come in, the other branch makes the rest, and units begin with the shuffle instead of ending
+with it; that is what the paper's 146, 299 and 591 million count. Its classifier has no bias.
+
+Figures that differ: the paper gives 39.7 % error for 0.5x, the authors' repository 38.9. torchvision's 1.5 and 2.0 were trained
+longer than its 0.5 and 1.0, and than the paper's: the gap between them is not the network's alone.
 """
 
 from pocketvision.model.rows import (
@@ -53,7 +56,9 @@ def shufflenet_v2(name: str, is_authors: bool, found: tuple[Claim, ...]) -> Fami
         rounding=divisible_by_8,
         widths=WIDTHS,
         rows=(
-            Conv(out_channels=24, kernel=3, stride=2, activation="relu", rounding=listed(x0_5=24, x1=24, x1_5=24, x2=24)),
+            Conv(
+                out_channels=24, kernel=3, stride=2, activation="relu", rounding=listed(x0_5=24, x1=24, x1_5=24, x2=24)
+            ),
             MaxPool(kernel=3, stride=2),
             stage(x0_5=48, x1=116, x1_5=176, x2=244, n=4),
             stage(x0_5=96, x1=232, x1_5=352, x2=488, n=8),

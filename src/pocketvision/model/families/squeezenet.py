@@ -1,13 +1,18 @@
 """SqueezeNet: AlexNet-level Accuracy with 50x Fewer Parameters. Iandola et al. 2016, arXiv:1602.07360.
 
-Small by parameters, not by multiply-adds: most 3x3 filters become 1x1 filters, the 3x3 filters that are left see few channels (a
-Fire module squeezes before it expands), and maps stay large for long. There is no fully connected layer: the last convolution
-makes a map for each class, whose mean is its logit. Version 1.1 is the authors' own: smaller first filters and earlier pools, 2.3
-times fewer multiply-adds.
+Small by parameters, not by multiply-adds: most 3x3 filters become 1x1 filters, the 3x3 filters that are left see few
+channels (a Fire module squeezes before it expands), and maps stay large for long. There is no fully connected layer:
+the last convolution makes a map for each class, whose mean is its logit. So it recognises as much as AlexNet with a
+fiftieth of its parameters; it came before the separable convolutions took over, and MobileNet is better at a fraction
+of its multiply-adds. Version 1.1 is the authors' own: smaller first filters and earlier pools, 2.3 times fewer
+multiply-adds.
 
-There is no batch norm; a width other than 1 is not in the paper and multiplies all three numbers of a Fire module. Pools look
-beyond the edge where pixels would be left over, as Caffe's do. The authors crop 227 pixels, torchvision 224. Table 9 of
-MobileNetV1 gives 1,700 million multiply-adds: these are operations, two for each.
+There is no batch norm; a width other than 1 is not in the paper and multiplies all three numbers of a Fire module.
+Pools look beyond the edge where pixels would be left over, as Caffe's do. The authors crop 227 pixels, torchvision
+224.
+
+Misprints: Table 9 of MobileNetV1 gives 1,700 million multiply-adds: these are operations, two for each, as the
+authors' 1.72 billion, and 0.72 for version 1.1.
 """
 
 from pocketvision.model.rows import (
@@ -61,7 +66,10 @@ FAMILIES = (
         claims=(
             Claim(params=1_235_496, macs=349_151_936, source="torchvision: 1,235,496 parameters, 349 million"),
             Claim(
-                resolution=227, params=1_235_496, macs=387_747_520, source="the authors: 0.72 billion operations, 2 each"
+                resolution=227,
+                params=1_235_496,
+                macs=387_747_520,
+                source="the authors: 0.72 billion operations, 2 each",
             ),
         ),
     ),

@@ -1,16 +1,20 @@
 """Xception: Deep Learning with Depthwise Separable Convolutions. Chollet 2017, arXiv:1610.02357.
 
-The story starts with Inception (Szegedy et al. 2014, arXiv:1409.4842): 1x1 convolutions in front of several branches of larger
-ones, on the hypothesis that correlations between channels and correlations in space can be looked for apart. Xception takes
-it to its end: as many branches as channels. That is a depthwise separable convolution, here with the size of Inception V3
-(23.6 million parameters), and shortcuts around every two or three of them. MobileNet took the same convolution the other way,
-to networks as small as can be.
+The story starts with Inception (Szegedy et al. 2014, arXiv:1409.4842), the winner of ImageNet's contest of that year:
+modules of several branches, 1x1 convolutions in front of 3x3 and 5x5 ones, all joined again. The 1x1 convolutions
+look for correlations between channels and leave a few, the others for correlations in space, on the hypothesis that
+the two can be looked for apart. That made it small for its time. Inception V3 refined the branches.
 
-Two things differ from MobileNet's separable convolution. There is no activation between its two halves: section 4.7 found that
-one (ReLU or ELU) makes learning slower and the result worse, the contrary of what helps in Inception modules. `xception_activated`
-is the variant with ReLU there. And the map shrinks by max pools, not by strides.
+Xception takes it to its end: as many branches as channels. That is a depthwise separable convolution, here in a
+network with the size of Inception V3 (23.6 million parameters), all modules alike, and shortcuts around every two or
+three convolutions. It is the better of the two on ImageNet, 79.0 to 78.2 % (Table 1), and more so on larger data.
+MobileNet took the same convolution the other way, to networks as small as can be.
 
-Keras counts the running statistics of batch norm as parameters, too: 22,910,480.
+Two things differ from MobileNet's separable convolution. There is no activation between its two halves: section 4.7
+found that one (ReLU or ELU) makes learning slower and the result worse, the contrary of what helps in Inception
+modules. `xception_activated` is the variant with ReLU there. And the map shrinks by max pools, not by strides.
+
+Figures that differ: Keras counts the running statistics of batch norm as parameters, too: 22,910,480.
 """
 
 from dataclasses import replace
