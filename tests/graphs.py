@@ -55,7 +55,7 @@ def cut_widths(family: str) -> tuple[tuple[float, float], ...]:
     """Wide and narrow; groups and shuffles allow only some."""
     if FAMILIES[family].widths:
         return ((1.0, 0.5), (1.5, 1.0))
-    return ((1.0, 0.5), (1.0, 0.25)) if family.startswith("shufflenet_v1") else ((0.25, 0.125), (0.2, 0.15))
+    return ((1.0, 0.5), (1.0, 0.25)) if family.startswith(("shufflenet_v1", "effnet")) else ((0.25, 0.125), (0.2, 0.15))
 
 
 def nearest_stride(family: str, output_stride: int) -> int:

@@ -64,14 +64,15 @@ def observe(
         images: (N, R, R, C) uint8, for instance 500 training images.
 
     Returns:
-        The values by the names of the FakeQuant ops that have a scale of their own.
+        The values by the names of the FakeQuant ops; of those that share a scale, too: where the layer before stays in floats,
+        they have one of their own.
     """
     plain = without_fake_quant(graph)
     network = Network(plain, seed=None).eval().to(memory_format=torch.channels_last)
     network.load_arrays({p.name: arrays[p.name] for p in plain.parameters()})
     readers: dict[str, list[str]] = {}
     for op in graph.ops:
-        if isinstance(op, FakeQuant) and op.like is None:
+        if isinstance(op, FakeQuant):
             readers.setdefault(op.inputs[0], []).append(op.name)
     ends = dict.fromkeys(readers, (np.inf, -np.inf))
     channels = {name: plain.shape_of(name).channels for name in readers}

@@ -131,7 +131,7 @@ def _climb(model: bytes, images: PreparedImages, max_drop: float) -> Generator[E
     if not climbed.verdict.passes:
         raise CompressionFailed(
             f"no network in integers is good enough: {words_of_failure(climbed)}.",
-            f"--max-drop {climbed.verdict.drop + 0.1:.1f}, or the float file",
+            f"--max-drop {climbed.verdict.allowing_drop + 0.1:.1f}, or the float file",
         )
     return climbed
 

@@ -84,7 +84,7 @@ class Cuts:
         """Return the parameters of one cut, with statistics of its own."""
         return {
             **cut(self.weights, self.graph, graph, leading_indices(self.graph, graph)),
-            **self.statistics[graph.name],
+            **self.statistics.get(graph.name, {}),
         }
 
     def eligible(self) -> list[Cut]:

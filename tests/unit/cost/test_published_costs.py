@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from published_costs import FILES, Source, label_of
 
-from figures import cost, network, one_row, rows
+from figures import REFERENCE, cost, network, one_row, rows
 from pocketvision.model.families import FAMILIES
 
 
@@ -98,3 +98,10 @@ def test_v3_small_at_0_75_has_44_million_with_a_head_of_1280_channels_alone():
 def test_v2_at_0_1_of_another_code_is_another_network():
     """Below 0.35 it rounds to multiples of 4, with at least 4 channels; slim's rule keeps 8."""
     assert cost("mobilenet_v2", 0.1).macs / 1e6 > 2 * float(one_row("mobilenet_v2_variants.csv", alpha="0.1")["macs_m"])
+
+
+def test_every_reference_file_is_described():
+    page = (REFERENCE / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(\w+\.csv)`", page)) == {path.name for path in REFERENCE.glob("*.csv")}
+    tests = REFERENCE.parent
+    assert all((tests / path).is_file() for path in re.findall(r"`(unit/[\w/]+\.py)`", page))
