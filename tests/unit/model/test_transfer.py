@@ -13,7 +13,12 @@ from pocketvision.model.spaces import spaces
 from pocketvision.model.transfer import transfer
 
 
-@pytest.fixture(params=["mobilenet_v2", "mobilenet_v3_small", "efficientnet_lite0", "mobilenet_v1"])
+@pytest.fixture(
+    params=[
+        *("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v4_conv_small", "efficientnet_lite0", "mobilenet_v1"),
+        *("xception", "shufflenet_v1_g3", "squeezenet1_1"),
+    ]
+)
 def source(request):
     return resolve(request.param, 0.5, 64, classes=11, conventions="torchvision")
 
