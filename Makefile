@@ -29,8 +29,8 @@ test: $(INSTALLED)
 	$(BIN)/pytest -m "alone and not slow" -q
 
 test-slow: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m slow -q tests/contracts tests/end_to_end/test_families.py
-	$(BIN)/pytest -m slow -q --ignore tests/contracts --ignore tests/end_to_end/test_families.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not alone" -q
+	$(BIN)/pytest -m "slow and alone" -q
 
 torture: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python tests/torture/torture.py --page docs/torture.md

@@ -26,9 +26,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 LEARNT = {1: 0.80, 3: 0.85, 6: 0.87}
 
 
-@pytest.mark.parametrize(
-    "minutes", [pytest.param(1, marks=pytest.mark.alone), *(pytest.param(m, marks=pytest.mark.slow) for m in (3, 6))]
-)
+@pytest.mark.parametrize("minutes", [1, *(pytest.param(minutes, marks=pytest.mark.slow) for minutes in (3, 6))])
+@pytest.mark.alone
 def test_fit_in_minutes(minutes, fashion_mnist, tmp_path, monkeypatch):
     monkeypatch.delenv("POCKETVISION_ENGINE")  # auto means auto
     model = tmp_path / "run" / "model.onnx"
