@@ -3,7 +3,7 @@
     python benchmarks/paper_claims.py        # two to four hours; run again, it skips what is done
 
 Fashion-MNIST at 32 pixels: 20,000 training images, 4 epochs of the default recipe, 3 seeds a network (curves: one), judged on
-the 10,000 test images. Networks are compared seed by seed and image by image; `docs/paper_claims.py` makes a page of the result.
+the 10,000 test images. Networks are compared seed by seed and image by image; `docs/claims_page.py` makes a page of the result.
 """
 
 import argparse

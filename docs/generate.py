@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from claims_page import paper_claims_pages
 from family_pages import family_pages
 from speed import speed_page
 
@@ -28,6 +29,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "cli.md": cli_page(),
         **family_pages(ROOT / "docs" / "models", NOTE),
+        **paper_claims_pages(ROOT / "docs", NOTE),
         ROOT / "docs" / "recipes.md": recipes_page(),
         ROOT / "docs" / "findings.md": findings_page(),
         ROOT / "docs" / "speed.md": speed_page(NOTE),

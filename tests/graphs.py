@@ -23,12 +23,14 @@ FAMILY_NAMES = tuple(FAMILIES)
 # Of the same structure as another family, with other numbers: `make test-slow` puts these through the contracts, too
 VARIANTS = {
     "efficientnet_lite1",
+    "efficientnet_lite2",
     "efficientnet_lite3",
     "efficientnet_lite4",
     "mobilenet_v1_plain",
     "mobilenet_v1_relu",
     "mobilenet_v2_no_shortcut",
     "mobilenet_v2_nonlinear",
+    "mobilenet_v3_large_minimalistic",
     "mobilenet_v3_large_tv",
     "mobilenet_v3_small_head1280",
     "mobilenet_v3_small_tv",
@@ -37,6 +39,7 @@ VARIANTS = {
     "shufflenet_v1_g1",
     "shufflenet_v1_g2",
     "shufflenet_v1_g4",
+    "shufflenet_v1_g8",
     "squeezenet1_0",
     "xception_activated",
 }

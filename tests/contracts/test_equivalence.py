@@ -25,6 +25,7 @@ from published import (
 
 TOLERANCE = 1e-4
 WRONG = 10 * TOLERANCE  # what a wrong convention must show at least
+SAME_AS_OTHERS = (("shufflenet_v2_x1_0", 1.0), ("shufflenet_v2_x1_5", 1.5))
 TORCHVISION = [
     ("mobilenet_v2", 1.0),
     ("mobilenet_v2", 0.5),
@@ -32,8 +33,7 @@ TORCHVISION = [
     ("mobilenet_v3_small", 1.0),
     ("mobilenet_v3_small", 0.75),
     ("shufflenet_v2_x0_5", 0.5),
-    ("shufflenet_v2_x1_0", 1.0),
-    ("shufflenet_v2_x1_5", 1.5),
+    *(pytest.param(name, width, marks=pytest.mark.slow) for name, width in SAME_AS_OTHERS),
     ("shufflenet_v2_x2_0", 2.0),
     ("squeezenet1_0", 1.0),
     ("squeezenet1_1", 1.0),

@@ -202,7 +202,9 @@ def test_no_room_from_the_start(photos, disk, whole):
     check_that_it_goes_on(photos, disk / "run", whole)
 
 
-@pytest.mark.parametrize("call", ["openat", "write", "fsync", "rename"])
+@pytest.mark.parametrize(
+    "call", ["write", "rename", *(pytest.param(call, marks=pytest.mark.slow) for call in ("openat", "fsync"))]
+)
 def test_the_disk_breaks(call, photos, tmp_path, whole):
     """The third checkpoint meets an input/output error; the two before it stay."""
     if shutil.which("strace") is None:

@@ -55,6 +55,7 @@ def test_a_file_in_integers(network, photos, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_where_nothing_passes_nothing_is_written(network, photos, tmp_path, monkeypatch):
     out = tmp_path / "int8.onnx"
     out.write_bytes(b"what was there")
