@@ -36,6 +36,7 @@ VARIANTS = {
     "mobilenet_v3_small_tv",
     "mobilenet_v3_small_minimalistic",
     "mobilenet_v4_conv_large",
+    "mobilenet_v4_conv_medium",
     "shufflenet_v1_g1",
     "shufflenet_v1_g2",
     "shufflenet_v1_g4",

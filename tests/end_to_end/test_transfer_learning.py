@@ -255,6 +255,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     )
 
 
+@pytest.mark.slow
 def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, weights, tmp_path, monkeypatch):
     """It sees them as the largest network does, at whose resolution it is taught; stopped there, it goes on."""
     monkeypatch.setattr("pocketvision.fit.settle.SHARES", (1.0,))
