@@ -44,6 +44,7 @@ VARIANTS = {
     "squeezenet1_0",
     "xception_activated",
 }
+UNSTEADY = ("mobilenet_v2_no_shortcut", "mobilenet_v2_nonlinear", "mobilenet_v2_wide_shortcut")
 FAMILY_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in VARIANTS)) for name in FAMILY_NAMES]
 
 
@@ -53,6 +54,14 @@ def small(family: str, width: float = 0.25, resolution: int = 32, classes: int =
     if options.get("output_stride"):
         options["output_stride"] = nearest_stride(family, options["output_stride"])
     return resolve(family, nearest_width(family, width), resolution, classes, **options)
+
+
+def steady(family: str, **options: Any) -> Graph:
+    """A small network whose drawn weights do not make much of rounding.
+
+    Through fifty layers without shortcuts it grows; means over larger maps even it out.
+    """
+    return small(family, **({"output_stride": 4} if family in UNSTEADY else {}) | options)
 
 
 def cut_widths(family: str) -> tuple[tuple[float, float], ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graphs import CUTS, builder, exact_logits, finish, random_arrays, random_images, small
+from graphs import CUTS, builder, exact_logits, finish, random_arrays, random_images, small, steady
 from pocketvision.model.graph import Conv
 from pocketvision.model.rewrite import fold_batch_norm
 
@@ -21,7 +21,7 @@ def check(graph):
 
 
 def test_families_fold(family):
-    check(small(family))
+    check(steady(family))
 
 
 @pytest.mark.parametrize("name", ["residual", "ShuffleNetV1, 3 groups", "squeeze-excite", "Fire"])

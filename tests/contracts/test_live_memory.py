@@ -11,7 +11,7 @@ from pocketvision.cost.memory import IN_PLACE, live_bytes
 @pytest.mark.parametrize("resolution", [32, 33, 48, 112])
 def test_peak_memory_grows_fourfold_with_twice_the_resolution(resolution, width, family):
     """Not exactly, since maps of odd sides are rounded up; weights stay."""
-    if resolution < 112 and family.startswith("xception"):
+    if resolution < 112 and family.startswith(("xception", "squeezenet1_0")):
         return  # its first windows stay within the map: four pixels less are much of a small one
     once, twice = (count(small(family, width, side)) for side in (resolution, 2 * resolution))
     assert (3.2 if resolution == 33 else 3.5) <= twice.peak_activation_bytes / once.peak_activation_bytes <= 4.5

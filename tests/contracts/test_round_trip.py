@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from graphs import network, random_arrays, random_images, shuffle_v1, small
+from graphs import network, random_arrays, random_images, shuffle_v1, steady
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.network import Network, build
 
 
 @pytest.fixture
 def graph(family):
-    return small(family)
+    return steady(family)
 
 
 @pytest.fixture
