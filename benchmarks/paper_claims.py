@@ -1,6 +1,6 @@
 """What the MobileNet papers claim, asked again on small data: does it hold there, too?
 
-    python benchmarks/paper_claims.py        # two to four hours; run again, it skips what is done
+    python benchmarks/paper_claims.py        # about 70 minutes; run again, it skips what is done
 
 Fashion-MNIST at 32 pixels: 20,000 training images, 4 epochs of the default recipe, 3 seeds a network (curves: one), judged on
 the 10,000 test images. Networks are compared seed by seed and image by image; `docs/claims_page.py` makes a page of the result.

@@ -1,66 +1,79 @@
-"""The page of the papers' claims, from the newest result of `benchmarks/paper_claims.py`. `docs/generate.py` writes it."""
+"""The page of the papers' claims, from the newest result of `benchmarks/paper_claims.py`. `docs/generate.py` writes it.
 
+All that is said of the numbers follows from them, by the rules that the page states.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from charts import Curve, Difference, curves_chart, differences_chart
-from speed import newest, table, where
+import numpy as np
+from charts import ERRORS, Curve, Difference, curves_chart, differences_chart
+from claims_printed import (
+    CLAIMS,
+    OSMR_USUAL,
+    PLAIN,
+    SEPARABLE,
+    THIN,
+    Printed,
+    in_millions,
+    osmr,
+    points_per_doubling,
+    printed,
+)
+from speed import RESULTS, finished, newest, table, where
 
-ERRORS = 2  # standard errors beyond which a difference is one
+Cell = Mapping[str, Any]
+LIMIT_OF_THREE = 4.3  # standard errors: 95 % of Student's t with two degrees of freedom, which three seeds have
 LEAST_SHOWN = 80.0  # top-1 in percent: points of curves below stand at the edge
-SEPARABLE = "separable and standard convolution"
-TOPS = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}
-CLAIMS = {  # what the papers say of each comparison, in words of our own
-    SEPARABLE: "MobileNets (arXiv:1704.04861, Table 4): with separable convolutions 70.6 % of ImageNet instead of 71.7 %, "
-    "for 569 instead of 4,866 million "
-    "multiply-adds. So the claim is a trade: about a point for eight to nine times fewer multiply-adds.",
-    "thin and shallow": "MobileNets (Table 5): at about the same cost a thinner network (width 0.75: 68.4 %, 325 million) "
-    "beats a shallower one (65.3 %, 307 million). "
-    "Here the thin one is `mobilenet_v1` at 0.75 times the other's width, as there.",
-    "linear and ReLU6 bottleneck": "MobileNetV2 (arXiv:1801.04381, section 6.3 and Figure 6a): an activation in the narrow "
-    "tensors destroys what they carry. The paper shows curves, no numbers.",
-    "shortcut between bottlenecks and between expansions": "MobileNetV2 (Figure 6b): shortcuts between the narrow tensors "
-    "are better than between the wide ones, the other way round than "
-    "in residual networks. Curves, no numbers.",
-    "shortcut between bottlenecks and none": "MobileNetV2 (Figure 6b): a shortcut is better than none. Curves, no numbers.",
-    "Xception without and with ReLU in the middle": "Xception (arXiv:1610.02357, section 4.7): nothing between the "
-    "depthwise and the pointwise convolution learns faster and ends better "
-    "than ReLU or ELU there. Curves, no numbers.",
-    "MobileNetV1 without and with norm and ReLU6 in the middle": "What Xception found, asked of MobileNetV1, which has both "
-    "there. No paper says it; osmr/imgclsmob's networks without them are 0.5 points "
-    "better at width 0.25, 1.1 at 0.5, 0.8 at 0.75 and 1.4 at 1.0 on ImageNet.",
-    "MobileNetV1, depthwise filters without and with decay": "MobileNets (section 3.2): little or no weight decay on "
-    "depthwise filters, as they have so few parameters. No numbers. Here: the decay that all other "
-    "filters have.",
-    "MobileNetV1, depthwise filters without and with ten times the decay": "The same, with ten times that decay.",
-    "MobileNetV2, depthwise filters without and with ten times the decay": "The same of MobileNetV2.",
+STRAIGHT = 0.9  # share of the variance from which points lie on a line
+STEEPER = 1.5  # times: another slope
+FEW = 0.01  # of a network's depthwise filters: fewer dead ones are hardly any
+UNSEEN = "no difference that these data can show"
+TOOK = {  # by date, what the result file does not hold
+    "2026-11-27": "The run of 2026-11-27 took 67 minutes for the trainings, with other work on the machine, and three and a half "
+    "for the times, with none."
 }
 INTRODUCTION = f"""
-The MobileNet papers argue with ImageNet and weeks of training. Which of their arguments can be seen on anybody's machine, in
-hours, on small images? Each was asked
-again of networks of this house: 20,000 training images of Fashion-MNIST at 32 pixels, 4 epochs of the default recipe, width
-0.5 (Xception 0.25), output stride 16, 3 seeds. Two networks
-answer the same 10,000 test images, seed by seed; a difference counts where it is more than {ERRORS} standard errors, of which
-the larger counts: that over the seeds or that over the images.
+The MobileNet papers argue with ImageNet. Which of their arguments show on small images, in short trainings? Each was asked
+again with networks of this house: 20,000 training images of Fashion-MNIST (28 pixels, enlarged to 32), 4 epochs of the default
+recipe, width 0.5 (Xception 0.25), output stride 16, 3 seeds. Two networks are compared seed by seed and image by image on the
+same 10,000 test images; the standard error is the larger of that over the seeds and that over the images.
 
-What follows is about small images and short trainings. It can show that an effect is there; that one is not seen here says
-little of ImageNet.
+**The rule.** With a difference of more than {ERRORS} standard errors a claim *holds here* or goes *the other way here*; any other
+difference is *{UNSEEN}*. The separable convolution is a trade: there it says what is lost and what
+is saved. Ratios of times come with the noise of the clock; one within it is no difference.
+
+**What this can say.** That an effect is there with small images and few steps, and which way it goes. It cannot say that a claim
+about ImageNet is wrong: four epochs judge how fast a network learns as much as how good it gets, and last maps of 2x2 pixels
+leave little to filter. Points are not the same either: the papers' are of 1000 classes, these of 10.
+
 """
 
 
-def paper_claims_pages(folder: Path, note: str) -> dict[Path, str]:
-    """Return the page and its pictures by path."""
-    result = newest("paper_claims")
+def paper_claims_pages(folder: Path, note: str, results: Path = RESULTS) -> dict[Path, str]:
+    """Return the page and its pictures by path; nothing while no result is finished.
+
+    Args:
+        folder: where they go.
+        note: first line of the page.
+        results: folder of the result files.
+    """
+    if not finished("paper_claims", results):
+        return {}
+    result = newest("paper_claims", results)
     found, curves = result["summary"]["claims"], result["summary"]["curves"]
     rows = [Difference(name, cell["points"], cell["standard_error"]) for name, cell in found.items()]
     lines = [
-        Curve(name, tuple((p["macs"] / 1e6, p["top1"]) for p in curve["points"])) for name, curve in curves.items()
+        Curve(name, tuple((p["macs"] / 1e6, p["top1"]) for p in curve["points"]), "resolution" in name)
+        for name, curve in curves.items()
     ]
-    title = "By how many points the first is better"
+    title = "By how many points of top-1 the first is better"
     return {
         folder / "paper_claims.md": page(result, note),
         folder / "paper_claims_differences.svg": differences_chart(
-            title, rows, f"points of top-1, bars of {ERRORS} standard errors"
+            title, rows, f"points; bars of {ERRORS} standard errors"
         ),
         folder / "paper_claims_curves.svg": curves_chart(
             "Top-1 over multiply-adds", lines, "million multiply-adds", "top-1 in percent", LEAST_SHOWN
@@ -70,130 +83,262 @@ def paper_claims_pages(folder: Path, note: str) -> dict[Path, str]:
 
 def page(result: dict[str, Any], note: str) -> str:
     """All sections."""
-    found = result["summary"]["claims"]
-    return "\n".join(
-        [
-            note,
-            "# The papers' claims, on small images",
-            *INTRODUCTION.splitlines(),
-            f"{where(result)} By `benchmarks/paper_claims.py`: an hour and a half on two cores with other work beside it; "
-            f"the times were taken at the end, with none.",
-            "",
-            "![Differences with their errors](paper_claims_differences.svg)",
-            "",
-            *table(
-                ["comparison: first and second", "first, top-1", "second, top-1", "points", "±", "here"],
-                [
-                    [name, *(f"{cell[which]['top1']:.2f} %" for which in ("one", "other")), f"{cell['points']:+.2f}",
-                     f"{cell['standard_error']:.2f}", verdict(name, cell)]
-                    for name, cell in found.items()
-                ],
-            ),
-            "",
-            *(line for name, cell in found.items() for line in section(name, cell)),
-            *dead_filters(found),
-            *curves_section(result["summary"]["curves"], result["cells"]),
-            "## Again",
-            "",
-            "`.venv/bin/python benchmarks/paper_claims.py`; stopped, it goes on where it was. `make docs` writes this page.",
-            "",
-        ]
-    )  # fmt: skip
+    found, curves, cells = result["summary"]["claims"], result["summary"]["curves"], result["cells"]
+    lines = [
+        note,
+        "# The papers' claims, on small images",
+        *INTRODUCTION.splitlines(),
+        where(result),
+        "",
+        "![Differences with their errors](paper_claims_differences.svg)",
+        "",
+        f"Green: the first is better; orange: the second; open: {UNSEEN}.",
+        "",
+        *overview(found, cells),
+        "",
+        *(line for name, cell in found.items() for line in section(name, cell, cells, curves)),
+        *dead_filters(found, cells),
+        *curves_section(curves, cells),
+        "## Again",
+        "",
+        "`.venv/bin/python benchmarks/paper_claims.py` first says how long it will take; stopped, it goes on where it was. "
+        f"`make docs` writes this page. {TOOK.get(result['date'], '')}".rstrip(),
+        "",
+    ]
+    return "\n".join(lines)
 
 
-def verdict(name: str, cell: dict[str, Any]) -> str:
-    """Say what the numbers say: the first is better, the second is, or nothing can be seen.
+def overview(found: Mapping[str, Cell], cells: Cell) -> Iterator[str]:
+    """Every comparison as a row, and which of them stand on few seeds."""
+    rows, weak = [], []
+    for name, cell in found.items():
+        apart, source = by_seed(cell, cells), printed(name)
+        error = cell["standard_error"]
+        shares = [f"{cell[which]['top1']:.2f} %" for which in ("one", "other")]
+        ahead = f"{sum(points > 0 for points in apart)} of {len(apart)}"
+        elsewhere = f"{source.points:+.1f}" if source else ""
+        rows.append([name, *shares, f"{cell['points']:+.2f} ± {error:.2f}", ahead, elsewhere, verdict(name, cell)])
+        if ERRORS * error < abs(cell["points"]) <= LIMIT_OF_THREE * error:
+            weak.append(f"{name} ({abs(cell['points']) / error:.1f})")
+    head = [
+        "first and second",
+        "first",
+        "second",
+        "points",
+        "seeds with the first ahead",
+        "points on ImageNet, printed",
+    ]
+    yield from table([*head, "verdict"], rows)
+    if weak:
+        yield ""
+        yield (
+            f"An error from three seeds is itself rough: Student's limit of 95 % is then {LIMIT_OF_THREE} errors, not {ERRORS}. "
+            f"Verdicts between the two: {'; '.join(weak)}."
+        )
+
+
+def verdict(name: str, cell: Cell) -> str:
+    """Say what the numbers say, by the page's rule.
 
     >>> verdict("thin and shallow", {"points": -0.5, "standard_error": 0.25})
-    'nothing to be seen'
+    'no difference that these data can show'
     """
-    if abs(cell["points"]) <= ERRORS * cell["standard_error"]:
-        return "nothing to be seen"
+    points, is_seen = cell["points"], abs(cell["points"]) > ERRORS * cell["standard_error"]
     if name == SEPARABLE:
-        return "a trade" if cell["points"] < 0 else "a gain"
-    return "holds" if cell["points"] > 0 else "the other way round"
+        lost = f"{abs(points):.1f} points {'lost' if points < 0 else 'gained'}" if is_seen else UNSEEN
+        return f"{lost}, {cost_words(cell['one']['macs'], cell['other']['macs'])}"
+    if not is_seen:
+        return UNSEEN
+    return "holds here" if points > 0 else "the other way here"
 
 
-def section(name: str, cell: dict[str, Any]) -> list[str]:
-    """One claim: what the paper says, what was found, what both cost."""
-    one, other = cell["one"], cell["other"]
+def cost_words(one: float, other: float) -> str:
+    """Compare two costs in multiply-adds.
+
+    >>> cost_words(2, 17), cost_words(2.2, 2), cost_words(3, 3)
+    ('8.5 times fewer multiply-adds', '1.10 times as many multiply-adds', 'as many multiply-adds')
+    """
+    if one == other:
+        return "as many multiply-adds"
+    ratio = max(one, other) / min(one, other)
+    return f"{ratio:.{1 if ratio > 2 else 2}f} times {'fewer' if one < other else 'as many'} multiply-adds"
+
+
+def by_seed(cell: Cell, cells: Cell) -> list[float]:
+    """Return by how many points the first is better, seed by seed."""
+    one, other = (seeds(cells, cell[which]["name"]) for which in ("one", "other"))
+    return [round(100 * (a["top1"] - b["top1"]), 2) for a, b in zip(one, other, strict=True)]
+
+
+def seeds(cells: Cell, way: str) -> list[Cell]:
+    """Return the trainings of one network, the first seed first."""
+    return [cells[name] for name in sorted(cells) if name.rpartition(", seed ")[0] == way]
+
+
+def section(name: str, cell: Cell, cells: Cell, curves: Mapping[str, Cell]) -> Iterator[str]:
+    """One claim: what was said, what was found, what both cost."""
+    source = printed(name)
     rows = [
-        [f"`{way['name']}`", f"{way['top1']:.2f} %", f"{way['macs'] / 1e6:.2f}", f"{way['params']:,}"]
-        for way in (one, other)
+        [f"`{way['name']}`", f"{way['top1']:.2f} %", f"{way['macs'] / 1e6:.2f}", f"{way['params'] / 1e6:.2f}"]
+        for way in (cell["one"], cell["other"])
     ]
-    times = "; ".join(
-        f"{what} {cell[f'{what}, ratio of times']['ratio']:.2f} ± {cell[f'{what}, ratio of times']['noise']:.2f} times as long"
-        for what in ("one image", "a training step")
+    for each in source or ():
+        network = f"ImageNet: `{each.family} {each.width:g} at {each.resolution}`, {each.source}"
+        rows.append([network, f"{each.top1:g} %", in_millions(each.macs), in_millions(each.params)])
+    apart = ", ".join(f"{points:+.2f}" for points in by_seed(cell, cells))
+    costs = "" if name == SEPARABLE else f", with {cost_words(cell['one']['macs'], cell['other']['macs'])}"
+    yield from (f"## {name[0].upper()}{name[1:]}", "", CLAIMS[name], "")
+    yield from table(["network", "top-1", "million multiply-adds", "million parameters"], rows)
+    yield ""
+    yield (
+        f"Here the first is {cell['points']:+.2f} ± {cell['standard_error']:.2f} points from the second (seed by seed {apart})"
+        f"{costs}: **{verdict(name, cell)}**. {beside(name, cell, source, curves)}{times(cell)}"
     )
-    ratio = other["macs"] / one["macs"]
-    costs = "at the same cost" if one["macs"] == other["macs"] else f"for {ratio:.2f} times fewer multiply-adds"
-    return [
-        f"## {name[0].upper()}{name[1:]}",
-        "",
-        CLAIMS[name],
-        "",
-        *table(["network", "top-1", "million multiply-adds", "parameters"], rows),
-        "",
-        f"The first is {cell['points']:+.2f} ± {cell['standard_error']:.2f} points away from the second, {costs}: "
-        f"**{verdict(name, cell)}**. It takes: {times}.",
-        "",
-    ]
+    yield ""
 
 
-def dead_filters(found: dict[str, Any]) -> list[str]:
-    """Dead depthwise filters of every network that was trained."""
-    shares = {way["name"]: way["dead_percent"] for cell in found.values() for way in (cell["one"], cell["other"])}
-    shares = {name: share for name, share in shares.items() if "standard" not in name}
-    most = max(shares.values())
-    ends = (
-        f"At most {most:.2f} % of a network's filters are dead: four epochs are too few for it, with the decay or without."
-        if most < 1
-        else f"The most are {most:.2f} % of a network's filters."
-    )
-    return [
-        "## Dead depthwise filters",
-        "",
-        "MobileNetV1 is known for depthwise filters that decay to nothing and leave a constant channel ([what counts as "
-        "dead](../src/pocketvision/model/dead_filters.py)); V2 less so. "
-        f"Averaged over the seeds: {ends}",
-        "",
-        *table(["network", "dead filters"], [[f"`{name}`", f"{share:.2f} %"] for name, share in shares.items()]),
-        "",
-    ]
-
-
-def spread(cells: dict[str, Any], family: str) -> float:
-    """Return how many points lie between the seeds of a family's largest network."""
-    found = [100 * cell["top1"] for name, cell in cells.items() if name.startswith(f"{family} 0.5 at 32, seed")]
-    return max(found) - min(found)
-
-
-def curves_section(curves: dict[str, Any], cells: dict[str, Any]) -> list[str]:
-    """Accuracy against the logarithm of multiply-adds."""
-    rows = [
-        [name, f"{curve['points_per_doubling']:.2f}", f"{100 * curve['explained']:.0f} %"]
-        for name, curve in curves.items()
-    ]
-    below = [
-        f"{name} at {point['resolution']} pixels and width {point['width']:g}: {point['top1']:.1f} %"
-        for name, curve in curves.items()
-        for point in curve["points"]
-        if point["top1"] < LEAST_SHOWN
-    ]
-    return [
-        "## Width and resolution against multiply-adds",
-        "",
-        "MobileNets (Figure 4): accuracy follows the logarithm of the multiply-adds over all widths and resolutions, with a jump "
-        "at width 0.25. One seed a point here: "
-        + ", ".join(
-            f"{words} at the right end had {spread(cells, family):.1f} points" for family, words in TOPS.items()
+def beside(name: str, cell: Cell, source: Printed | None, curves: Mapping[str, Cell]) -> str:
+    """Say how large it is in print, and which costs differ."""
+    if source is None:
+        return ""
+    if name == PLAIN:
+        sizes = ", ".join(f"{osmr(width).points:+.1f} at width {width:g}" for width in OSMR_USUAL)
+        return f"In print, on ImageNet: {sizes}. "
+    one, other = (float(in_millions(each.macs)) for each in source)
+    text = f"In print, on ImageNet: {source.points:+.1f} points with {cost_words(one, other)}. "
+    if name == THIN:
+        share = cell["one"]["macs"] / cell["other"]["macs"]
+        worth = curves["MobileNetV1, width"]["points_per_doubling"] * math.log2(share)
+        text += (
+            f"The costs are only about equal: the thin one has {share:.2f} times the shallow one's multiply-adds here and "
+            f"{one / other:.2f} times in the paper. At the rate of the width curve below, {share:.2f} times is worth about "
+            f"{worth:+.1f} points. "
         )
-        + " between its best and its worst seed. Output stride 16 makes the last map of 20 to 32 pixels 2x2: these resolutions "
-        "differ little in multiply-adds and more in what can be seen.",
-        "",
-        "![Top-1 over multiply-adds](paper_claims_curves.svg)",
-        "",
-        *table(["curve", "points for each doubling", "of the variance on a straight line"], rows),
-        "",
-        *(["At the lower edge, as they are below it: " + "; ".join(below) + ".", ""] if below else []),
+    return text
+
+
+def times(cell: Cell) -> str:
+    """Say how long the first takes beside the second, and where the clock cannot tell."""
+    ratios = [cell[f"{what}, ratio of times"] for what in ("one image", "a training step")]
+    image, step = (f"{found['ratio']:.2f} ± {found['noise']:.2f}" for found in ratios)
+    one, other = (cell[which]["name"].partition(", decay")[0] for which in ("one", "other"))
+    if one == other:
+        return f"The clock met one network twice: {image} times as long for one image, {step} for a training step."
+    seen = ["" if round(abs(found["ratio"] - 1), 3) > found["noise"] else " (no difference)" for found in ratios]
+    return f"One image (ONNX Runtime, one thread) takes {image} times as long{seen[0]}, a training step {step} times{seen[1]}."
+
+
+def dead_filters(found: Mapping[str, Cell], cells: Cell) -> Iterator[str]:
+    """Dead depthwise filters: of V1 and V2 with each decay, and of all trainings."""
+    compared = [
+        found[name][which]["name"] for name in found if "depthwise filters" in name for which in ("one", "other")
     ]
+    rows = []
+    for way in dict.fromkeys(compared):
+        trained = seeds(cells, way)
+        dead, filters = (sum(cell[what] for cell in trained) for what in ("dead", "filters"))
+        counts = ", ".join(str(cell["dead"]) for cell in trained)
+        rows.append([f"`{way}`", f"{trained[0]['filters']:,}", counts, f"{100 * dead / filters:.2f} %"])
+    yield from ("## Dead depthwise filters", "")
+    yield (
+        "MobileNetV1 is known for depthwise filters that shrink to nothing and leave a channel with a constant in it "
+        "([what counts as dead](../src/pocketvision/model/dead_filters.py)). Do they here, and more in V1 than in V2, or more "
+        "with decay on them than without?"
+    )
+    yield ""
+    yield from table(["network", "depthwise filters", "dead, seed by seed", "share"], rows)
+    yield from ("", *dead_in_all(cells), "")
+
+
+def dead_in_all(cells: Cell) -> Iterator[str]:
+    """Count the dead filters of all trainings, and name the network with most."""
+    filtered = {name: cell for name, cell in cells.items() if cell.get("filters")}
+    worst = max(filtered, key=lambda name: filtered[name]["dead"] / filtered[name]["filters"])
+    share = filtered[worst]["dead"] / filtered[worst]["filters"]
+    totals = []
+    for words, family in (("MobileNetV1", "mobilenet_v1"), ("MobileNetV2", "mobilenet_v2")):
+        mine = [cell for name, cell in filtered.items() if name.startswith(family)]
+        dead, filters = (sum(cell[what] for cell in mine) for what in ("dead", "filters"))
+        totals.append(f"{dead:,} of {filters:,} in {words}")
+    yield (
+        f"In all trainings, those of the curves and the variants too, {' and '.join(totals)} are dead. Most in one network: "
+        f"{filtered[worst]['dead']:,} of {filtered[worst]['filters']:,} ({100 * share:.2f} %) in `{worst}`, whose top-1 is "
+        f"{100 * filtered[worst]['top1']:.1f} %. "
+        + (
+            "Hardly any die, so these trainings say nothing of V1 against V2 or of decay."
+            if share < FEW
+            else f"That is more than {100 * FEW:g} %."
+        )
+    )
+
+
+def fit(points: Sequence[Cell]) -> tuple[float, float, float]:
+    """Return a line's points of top-1 for each doubling of multiply-adds, its share of the variance, and the doublings covered.
+
+    >>> [round(value, 3) for value in fit([{"macs": 1, "top1": 80}, {"macs": 2, "top1": 81}, {"macs": 4, "top1": 82}])]
+    [1.0, 1.0, 2.0]
+    """
+    x, y = np.log2([point["macs"] for point in points]), np.array([point["top1"] for point in points], np.float64)
+    slope, level = np.polyfit(x, y, 1)
+    left = ((y - slope * x - level) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    return float(slope), 1 - float(left), float(np.ptp(x))
+
+
+def curves_section(curves: Mapping[str, Cell], cells: Cell) -> Iterator[str]:
+    """Accuracy against the logarithm of multiply-adds."""
+    rows, straight = [], []
+    for name, curve in curves.items():
+        points = sorted(curve["points"], key=lambda point: point["macs"])
+        lines = fit(points), fit(points[1:])
+        rows.append([name, *(f"{slope:.2f} | {100 * share:.0f} % | {wide:.2f}" for slope, share, wide in lines)])
+        if min(share for _, share, _ in lines) >= STRAIGHT and 1 / STEEPER < lines[1][0] / lines[0][0] < STEEPER:
+            straight.append(name)
+    lowest = min(point["top1"] for curve in curves.values() for point in curve["points"])
+    marked = f" (an arrow: below {LEAST_SHOWN:g} %)" if lowest < LEAST_SHOWN else ""
+    below, above = halves(curves["MobileNetV1, width"])
+    yield from ("## Width and resolution against multiply-adds", "")
+    yield (
+        "MobileNets (section 4.2 and Figure 4): over widths and resolutions accuracy follows the logarithm of the multiply-adds, "
+        f"with a jump at width 0.25. In Table 6 a doubling is worth {points_per_doubling(0.5, 1.0):.1f} points between widths "
+        f"0.5 and 1, {points_per_doubling(0.25, 0.5):.1f} between 0.25 and 0.5. Here, one seed a point"
+        f"{marked}:"
+    )
+    yield from ("", "![Top-1 over multiply-adds](paper_claims_curves.svg)", "")
+    kinds = ["points a doubling", "variance on the line", "doublings covered"]
+    yield from table(["curve", *kinds, *(f"{kind}, without the cheapest" for kind in kinds)], rows)
+    yield ""
+    yield (
+        f"One line, that is at least {100 * STRAIGHT:g} % of the variance with the cheapest point and without, and slopes within "
+        f"{STEEPER:g} times of each other: {'; '.join(straight) or 'none of them'}. MobileNetV1's widths gain {above:.2f} points "
+        f"a doubling from 0.25 to 0.5 and {below:.2f} from 0.125 to 0.25: "
+        f"{'a' if below > STEEPER * above else 'no'} jump at 0.25, which more than {STEEPER:g} times as much would be."
+    )
+    yield from ("", *caveats(cells), "")
+
+
+def halves(curve: Cell) -> list[float]:
+    """Return what a doubling is worth from width 0.125 to 0.25, and from 0.25 to 0.5."""
+    by_width = {point["width"]: point for point in curve["points"]}
+    ends = [(by_width[narrow], by_width[wide]) for narrow, wide in ((0.125, 0.25), (0.25, 0.5))]
+    return [(high["top1"] - low["top1"]) / math.log2(high["macs"] / low["macs"]) for low, high in ends]
+
+
+def caveats(cells: Cell) -> Iterator[str]:
+    """Say why curves of resolutions are no lines here, and how far seeds lie apart."""
+    yield (
+        "Resolution is hardly a dial of cost here: with output stride 16 the last map of 20, 24, 28 and 32 pixels is 2x2, that "
+        "of 16 is 1x1. A line through all five goes through two places; among the other four the multiply-adds hardly change, "
+        "and what can be seen does (32 is an enlargement of 28)."
+    )
+    yield ""
+    ends = []
+    for words, family in (("MobileNetV1", "mobilenet_v1"), ("MobileNetV2", "mobilenet_v2")):
+        found = [100 * cell["top1"] for cell in seeds(cells, f"{family} 0.5 at 32")]
+        above = found[0] - sum(found) / len(found)
+        ends.append(
+            f"{words} {max(found) - min(found):.1f} points, and the curve's seed is {above:+.1f} from their mean"
+        )
+    yield (
+        f"At the right end, where there are more seeds, the best and the worst lie apart: {'; '.join(ends)}. Steps of a curve "
+        "that are no larger say nothing."
+    )

@@ -24,15 +24,19 @@ STEPS = {  # in training.py's cells -> heading
 }
 
 
-def newest(question: str) -> dict[str, Any]:
-    """Return the newest finished result of a benchmark whose cells are all in one file, which has no suffix after its date."""
-    found = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in RESULTS.glob(f"{question}_*.json")]
-    whole = [
+def finished(question: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """Return the finished results of a benchmark whose cells are all in one file, which has no suffix after its date."""
+    found = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob(f"{question}_*.json")]
+    return [
         result
         for path, result in found
         if result["question"] == question and result["is_finished"] and path.stem.endswith(result["date"])
     ]
-    return max(whole, key=lambda result: result["date"])
+
+
+def newest(question: str, folder: Path = RESULTS) -> dict[str, Any]:
+    """Return the newest of a benchmark's finished results."""
+    return max(finished(question, folder), key=lambda result: result["date"])
 
 
 def speed_page(note: str) -> str:

@@ -1,59 +1,257 @@
-"""The page of the papers' claims: what its numbers may be called, and charts that are whole."""
+"""The page of the papers' claims: words follow from numbers by its rule, what papers print is what the references say."""
 
+import json
+import math
 import re
-from xml.etree import ElementTree
+from dataclasses import replace
+from pathlib import Path
 
+import paper_claims as benchmark
 import pytest
-from charts import Curve, Difference, curves_chart, differences_chart
-from claims_page import CLAIMS, SEPARABLE, verdict
+from charts import ERRORS
+from claims_page import INTRODUCTION, LIMIT_OF_THREE, UNSEEN, beside, cost_words, paper_claims_pages, times, verdict
+from claims_printed import CLAIMS, NO_NUMBERS, OSMR_USUAL, PLAIN, SEPARABLE, THIN, osmr, points_per_doubling, printed
+from elastic_vs_individual import IMAGES, JUDGED
 from speed import newest
 
+from figures import one_row
+from pocketvision.model.resolve import resolve
 
-def cell(points, error):
-    return {"points": points, "standard_error": error}
+DOCS = Path(__file__).parents[3] / "docs"
+DATE = "2026-01-02"
+
+
+def way(name, top1=86.0, macs=4_000_000):
+    return {"name": name, "top1": top1, "macs": macs, "params": 800_000, "dead_percent": 0.0}
+
+
+def compared(points, error, one="a 0.5 at 32", other="b 0.5 at 32", macs=(4_000_000, 4_000_000), ratio=1.0, noise=0.1):
+    clock = {"ratio": ratio, "noise": noise}
+    return {
+        "one": way(one, macs=macs[0]),
+        "other": way(other, macs=macs[1]),
+        "points": points,
+        "standard_error": error,
+        "one image, ratio of times": clock,
+        "a training step, ratio of times": clock,
+    }
+
+
+def made_up(points=0.41, error=0.2, dead=0, date=DATE):
+    """A finished result with the benchmark's own networks and invented numbers."""
+    ways = dict.fromkeys(way for pair in benchmark.CLAIMS.values() for way in pair)
+    names = [f"{way.name}, seed {seed}" for way in ways for seed in benchmark.SEEDS]
+    names += [f"{way.name}, seed 0" for curve in benchmark.CURVES.values() for way in curve]
+    cells = {
+        name: {"top1": 0.8 + 0.001 * number, "dead": 0, "filters": 0 if "standard" in name else 1000}
+        for number, name in enumerate(dict.fromkeys(names))
+    }
+    cells["mobilenet_v2 0.5 at 16, seed 0"]["dead"] = dead
+    curves = {
+        name: {
+            "points": [
+                {"width": way.width, "resolution": way.resolution, "macs": 2**number * 10**6, "top1": 80.0 + number}
+                for number, way in enumerate(ways)
+            ],
+            "points_per_doubling": 1.0,
+            "explained": 1.0,
+        }
+        for name, ways in benchmark.CURVES.items()
+    }
+    claims = {name: compared(points, error, one.name, other.name) for name, (one, other) in benchmark.CLAIMS.items()}
+    head = {"question": "paper_claims", "date": date, "device": "a machine", "commit": "abc", "is_finished": True}
+    return head | {"cells": cells, "summary": {"claims": claims, "curves": curves}}
+
+
+def pages(folder, result):
+    (folder / f"paper_claims_a-machine_{result['date']}.json").write_text(json.dumps(result), encoding="utf-8")
+    return paper_claims_pages(Path("docs"), "<!-- note -->", folder)
+
+
+def page(folder, result):
+    return pages(folder, result)[Path("docs/paper_claims.md")]
 
 
 @pytest.mark.parametrize(
-    ("name", "points", "words"),
-    [
-        ("thin and shallow", 0.41, "holds"),
-        ("thin and shallow", 0.4, "nothing to be seen"),
-        ("thin and shallow", -0.4, "nothing to be seen"),
-        ("thin and shallow", -0.41, "the other way round"),
-        (SEPARABLE, -0.41, "a trade"),
-        (SEPARABLE, 0.41, "a gain"),
-    ],
+    ("points", "words"),
+    [(0.41, "holds here"), (0.4, UNSEEN), (-0.4, UNSEEN), (-0.41, "the other way here"), (0.0, UNSEEN)],
 )
-def test_a_difference_is_one_beyond_two_standard_errors(name, points, words):
-    assert verdict(name, cell(points, 0.2)) == words
+def test_a_difference_is_one_beyond_two_standard_errors(points, words):
+    assert verdict(THIN, compared(points, 0.2)) == words
 
 
-def test_every_claim_that_was_measured_has_its_words():
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [(-0.41, "0.4 points lost"), (0.41, "0.4 points gained"), (-0.4, UNSEEN)],
+)
+def test_of_the_trade_it_says_what_is_lost_and_saved(points, words):
+    assert verdict(SEPARABLE, compared(points, 0.2, macs=(2, 17))) == f"{words}, 8.5 times fewer multiply-adds"
+
+
+def test_every_claim_has_its_words():
+    assert list(benchmark.CLAIMS) == list(CLAIMS)
+
+
+def test_the_result_that_is_there_has_these_claims():
     assert list(newest("paper_claims")["summary"]["claims"]) == list(CLAIMS)
 
 
-def inside(svg):
-    """Positions of all that is drawn, and the size of the picture."""
-    root = ElementTree.fromstring(svg)
-    width, height = float(root.get("width")), float(root.get("height"))
-    for element in root.iter():
-        for x, y in (("x", "y"), ("cx", "cy")):
-            if element.get(x) is not None:
-                yield float(element.get(x)), float(element.get(y)), width, height
-        for across, up in re.findall(r"([\d.]+) ([\d.]+)", element.get("d", "")):
-            yield float(across), float(up), width, height
+def test_the_introduction_says_what_the_benchmark_does():
+    words = " ".join(INTRODUCTION.split())
+    assert f"{IMAGES:,} training images" in words and f"{JUDGED:,} test images" in words
+    assert f"enlarged to {benchmark.SIDE})" in words and f"{benchmark.EPOCHS} epochs" in words
+    assert f"output stride {benchmark.STRIDE}, {len(benchmark.SEEDS)} seeds" in words
+    assert f"width {benchmark.V1.width} (Xception {benchmark.XCEPTION.width})" in words
+    assert benchmark.V2.width == benchmark.V1.width
+
+
+def test_the_thin_network_is_three_quarters_of_the_shallow_ones_width():
+    thin, shallow = benchmark.CLAIMS[THIN]
+    assert thin.width / shallow.width == 0.75
+
+
+@pytest.mark.parametrize("family", ["mobilenet_v1", "mobilenet_v2"])
+def test_last_maps_are_as_large_as_is_said(family):
+    sides = {}
+    for side in benchmark.SIDES:
+        graph = resolve(family, 0.5, side, 10, 1, output_stride=benchmark.STRIDE)
+        sides[side] = graph.shape_of(graph["pool"].inputs[0]).height
+    assert sides == {16: 1, 20: 2, 24: 2, 28: 2, 32: 2}
+
+
+def test_students_limit_for_three_seeds():
+    share = 0.975
+    assert pytest.approx((2 * share - 1) / (2 * share * (1 - share)) ** 0.5, abs=0.05) == LIMIT_OF_THREE  # 2 degrees
+    assert len(benchmark.SEEDS) == 3
+
+
+V1_TABLES, OSMR_TABLE = "mobilenet_v1_paper_tables.csv", "osmr_models.csv"
 
 
 @pytest.mark.parametrize(
-    "svg",
+    ("name", "table", "one", "other"),
     [
-        differences_chart("A & B", [Difference("one <two>", 5.0, 1.0), Difference("three", -0.01, 0.002)], "points"),
-        differences_chart("None", [Difference("one", 0.5, 0.1)], "points"),
-        curves_chart("Curves", [Curve("a", ((1.0, 81.0), (2.0, 85.5))), Curve("b", ((0.3, 20.0),))], "x", "y", 80.0),
+        (SEPARABLE, "Table 4", "MobileNet", "Conv MobileNet"),
+        (THIN, "Table 5", "0.75 MobileNet", "Shallow MobileNet"),
     ],
-    ids=["two", "one", "curves"],
 )
-def test_all_that_is_drawn_lies_in_the_picture(svg):
-    found = list(inside(svg))
-    assert len(found) > 5
-    assert all(0 <= x <= width and 0 <= y <= height for x, y, width, height in found)
+def test_what_the_paper_prints(name, table, one, other):
+    found = printed(name)
+    assert found is not None
+    for item, figure in zip((one, other), found, strict=True):
+        row = one_row(V1_TABLES, table=table, item=item)
+        assert row["verified"] == "seen"
+        assert (figure.top1, figure.macs) == (float(row["value"]), f"{row['macs_m']} million")
+        assert figure.params == f"{row['params_m']} million"
+
+
+@pytest.mark.parametrize("width", OSMR_USUAL)
+def test_what_osmr_prints(width):
+    found = osmr(width)
+    size = f"x{width:g}" if width < 1 else "x1.0"
+    for model, figure in (("MobileNetb", found.one), ("MobileNet", found.other)):
+        row = one_row(OSMR_TABLE, model=f"{model} {size}")
+        assert figure.top1 == float(row["top1"]) and figure.params == f"{int(row['params']):,}"
+        assert row["verified"] == "seen"
+
+
+def test_curves_are_called_curves():
+    row = one_row("mobilenet_v2_paper_tables.csv", table="Figure 6")
+    assert row["verified"] == "seen" and row["note"].startswith("curves only, no numbers")
+    assert {name for name, words in CLAIMS.items() if NO_NUMBERS in words} == {
+        "linear and ReLU6 bottleneck",
+        "shortcut between bottlenecks and between expansions",
+        "shortcut between bottlenecks and none",
+        "Xception without and with ReLU in the middle",
+    }
+    assert [name for name in CLAIMS if printed(name)] == [SEPARABLE, THIN, PLAIN]
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [("0.5", "1.0"), ("0.25", "0.5")])
+def test_doublings_of_table_6(narrow, wide):
+    source = "MobileNetV1 paper (arXiv 1704.04861) Table 6"
+    low, high = (one_row("mobilenet_v1_variants.csv", alpha=alpha, source=source) for alpha in (narrow, wide))
+    doublings = math.log2(float(high["macs_m"]) / float(low["macs_m"]))
+    expected = (float(high["top1"]) - float(low["top1"])) / doublings
+    assert points_per_doubling(float(narrow), float(wide)) == pytest.approx(expected)
+
+
+def test_costs_are_said_both_ways_round():
+    assert cost_words(2_391_936, 2_815_488) == "1.18 times fewer multiply-adds"
+    assert cost_words(325, 307) == "1.06 times as many multiply-adds"
+    curves = {"MobileNetV1, width": {"points_per_doubling": 0.8}}
+    text = beside(THIN, compared(-1.2, 0.5, macs=(3_000_000, 6_000_000)), printed(THIN), curves)
+    assert "+3.1 points with 1.06 times as many multiply-adds" in text
+    assert "0.50 times the shallow one's multiply-adds here and 1.06 times in the paper" in text
+    assert "0.50 times is worth about -0.8 points" in text
+
+
+def test_times_within_the_noise_are_no_difference():
+    assert times(compared(0, 1, ratio=1.1, noise=0.1)).count("(no difference)") == 2
+    assert times(compared(0, 1, ratio=1.25, noise=0.1)).count("(no difference)") == 0
+    both = times(compared(0, 1, "a 0.5 at 32", "a 0.5 at 32, decay 0.1 on depthwise filters"))
+    assert both.startswith("The clock met one network twice: 1.00 ± 0.10")
+
+
+def test_no_page_without_a_finished_result(tmp_path):
+    assert paper_claims_pages(tmp_path, "", tmp_path) == {}
+    assert pages(tmp_path, made_up() | {"is_finished": False}) == {}
+
+
+def test_the_newest_result_is_shown(tmp_path):
+    pages(tmp_path, made_up(date="2026-01-03"))
+    assert "a machine, 2026-01-03, commit abc." in page(tmp_path, made_up())
+
+
+def test_every_claim_has_a_section_with_its_verdict(tmp_path):
+    text = page(tmp_path, made_up())
+    for name, words in CLAIMS.items():
+        (section,) = (part for part in text.split("\n## ")[1:] if part.startswith(f"{name[0].upper()}{name[1:]}\n"))
+        expected = "0.4 points gained, as many multiply-adds" if name == SEPARABLE else "holds here"
+        assert words in section and f"**{expected}**" in section
+        assert re.search(rf"^\| {re.escape(name)} \|.*\| {expected} \|$", text, re.MULTILINE)
+        assert ("ImageNet: `" in section) == (printed(name) is not None)
+
+
+@pytest.mark.parametrize(
+    ("points", "is_named"), [(ERRORS * 0.2, False), (0.41, True), (LIMIT_OF_THREE * 0.2, True), (0.87, False)]
+)
+def test_verdicts_on_few_seeds_are_named(tmp_path, points, is_named):
+    text = page(tmp_path, made_up(points))
+    assert (f"thin and shallow ({points / 0.2:.1f})" in text) == is_named == ("An error from three seeds" in text)
+
+
+@pytest.mark.parametrize(
+    ("dead", "words"), [(9, "Hardly any die"), (10, "That is more than 1 %."), (250, "That is more than 1 %.")]
+)
+def test_dead_filters_of_all_trainings_count(tmp_path, dead, words):
+    text = page(tmp_path, made_up(dead=dead))
+    assert f"{dead} of 1,000 ({dead / 10:.2f} %) in `mobilenet_v2 0.5 at 16, seed 0`" in text and words in text
+
+
+def test_curves_are_lines_only_with_and_without_the_cheapest_point(tmp_path):
+    result = made_up()
+    curves = result["summary"]["curves"]
+    curves["MobileNetV2, resolution"]["points"][0]["top1"] = 20.0
+    text = page(tmp_path, result)
+    assert "of each other: MobileNetV1, width; MobileNetV1, resolution; MobileNetV2, width. " in text
+    assert "1.00 points a doubling from 0.25 to 0.5 and 1.00 from 0.125 to 0.25: no jump" in text
+    curves["MobileNetV1, width"]["points"][0]["top1"] = 70.0
+    assert ": a jump at 0.25" in page(tmp_path, result)
+
+
+def test_what_took_how_long_is_said_only_of_the_run_that_took_it(tmp_path):
+    assert "minutes for the trainings" not in page(tmp_path, made_up())
+    assert "minutes for the trainings" in page(tmp_path, made_up(date="2026-11-27"))
+
+
+def test_links_and_pictures_are_there(tmp_path):
+    found = pages(tmp_path, made_up())
+    links = re.findall(r"\]\(([^)#]+)\)", found[Path("docs/paper_claims.md")])
+    assert {link for link in links if link.endswith(".svg")} == {path.name for path in found if path.suffix == ".svg"}
+    assert [link for link in links if not link.endswith(".svg") and not (DOCS / link).exists()] == []
+
+
+def test_decay_is_in_the_name_of_what_is_called_one_network():
+    name = replace(benchmark.V1, depthwise_decay=0.1).name
+    assert name.partition(", decay")[0] == benchmark.V1.name
