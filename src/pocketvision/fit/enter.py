@@ -106,7 +106,9 @@ def begin_with(
     if entry.plan.elastic is not None:
         arrays = sort_by_importance(graph, arrays)  # so that leading channels, which all cuts have, are the best
     if not can_fit(graph):
-        yield Note("Its classifier is no linear layer on the features: it is drawn anew, and trained with the rest.")
+        yield Note(
+            "Its classifier is no linear layer with a bias on the features: it is drawn anew, and trained with the rest."
+        )
         return replace(entry, start=arrays), Start(weights, (*sentences, *changed))
     head = yield from fit_head(entry.plan, arrays, entry.train, entry.validation)
     said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {head.validation_top1:.4f}."

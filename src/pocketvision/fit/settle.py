@@ -25,7 +25,7 @@ ENDS = (0.0, 1.0)  # where batch-norm statistics moved: those of a mean of weigh
 def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Network, float]]:
     """Return the network that validation likes best on the way from the start to what training gave, and its share of the way.
 
-    Without weights to start from it is the trained one.
+    Without weights to start from it is the trained one; where they came with a drawn classifier, the start is none to keep.
     """
     if entry.start is None:
         return trained, 1.0
@@ -39,7 +39,8 @@ def settle(entry: Entry, trained: Network) -> Generator[Event, None, tuple[Netwo
         losses.append(negative_log_likelihood(logits, labels))
         right.append(top1(logits, labels))
         yield Progress("looking back", number, len(shares))
-    best = int(np.argmin(losses))
+    has_drawn = entry.plan.classifier_decay is None and entry.held_back is None
+    best = int(np.argmin(losses[has_drawn:])) + has_drawn
     network.load_arrays(between(entry.start, end, shares[best]))
     found = f"validation top-1 {right[0]:.4f} before, {right[-1]:.4f} after"
     if shares[best] == 0:
