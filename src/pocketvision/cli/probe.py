@@ -5,13 +5,20 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+
 
 def probe(
     what: Annotated[
         list[str] | None, Argument(help="Families, or model files. [default: mobilenet_v1]", show_default=False)
     ] = None,
     out: Annotated[Path | None, Option("--out", "-o", help="Device file to write, for fit --target.")] = None,
-    widths: Annotated[str, Option(help="Width multipliers, separated by commas.")] = "0.25,0.5,0.75,1",
+    widths: Annotated[
+        str | None,
+        Option(
+            help="Width multipliers, separated by commas. [default: 0.25,0.5,0.75,1, or those a family is published at]"
+        ),
+    ] = None,
     resolutions: Annotated[str, Option(help="Input sides in pixels, separated by commas.")] = "96,128,160,192,224",
     output_stride: Annotated[
         int | None, Option(help="Input side over last map's side. [default: the family's]")
@@ -33,6 +40,7 @@ def probe(
     from pocketvision.cost.probe import probe as probe_graphs
     from pocketvision.cost.probe import probe_files
     from pocketvision.errors import BadOption
+    from pocketvision.model.families import find_family
     from pocketvision.model.resolve import resolve
 
     names = what or ["mobilenet_v1"]
@@ -42,7 +50,7 @@ def probe(
     graphs = [
         resolve(name, width, resolution, classes, in_channels, output_stride)
         for name in ([] if files else names)
-        for width in numbers("widths", widths, float, "0.25,0.5")
+        for width in (numbers("widths", widths, float, "0.25,0.5") if widths else find_family(name).widths or WIDTHS)
         for resolution in numbers("resolutions", resolutions, int, "128,224")
     ]
     if out is not None and out.is_dir():

@@ -52,6 +52,13 @@ def test_a_table_and_the_next_command(tmp_path):
     assert following == f"Next: pocketvision fit IMAGES --target {tmp_path / 'pi.json'} --latency-ms MS -o run"
 
 
+def test_a_family_with_listed_widths_is_probed_at_these():
+    outcome = pocketvision("probe", "shufflenet_v2", "--precisions", "fp32", *QUICK, "--json")
+    assert outcome.code == 0, outcome.err
+    widths = {float(re.search(r"_w([\d.]+)_", row["name"])[1]) for row in json.loads(outcome.out)["rows"]}
+    assert widths == set(FAMILIES["shufflenet_v2"].widths)
+
+
 def test_json_is_the_file_and_nothing_else(tmp_path):
     outcome = pocketvision(
         *("probe", "mobilenet_v1_shallow", "mobilenet_v1", "--widths", 0.125, *QUICK),
