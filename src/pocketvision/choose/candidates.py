@@ -13,7 +13,7 @@ from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.families import find_family
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import native_stride, resolve
-from pocketvision.model.rewrite import folded
+from pocketvision.model.rewrite import can_cut, folded
 
 SMALL = 64  # pixels; up to here images are used at their own size, with more of the strides removed
 EVEN = (
@@ -143,8 +143,15 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
         for resolution in resolutions
         for width in widths_of(family, widths)
     ]
+    if asked.trained_width is not None and asked.width is None:
+        graphs = [graph for graph in graphs if can_cut(_at_width(graph, asked.trained_width), graph)]
     found = [_describe(graph, asked, short_side, precision) for graph in graphs for precision in asked.precisions]
     return sorted(found, key=_rank)
+
+
+def _at_width(graph: Graph, width: float) -> Graph:
+    assert graph.options is not None
+    return resolve(**graph.options._asdict() | {"width": width})
 
 
 def _sizes(asked: float | None, suitable: Sequence[float], is_elastic: bool) -> list[float]:

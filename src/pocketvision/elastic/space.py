@@ -6,7 +6,7 @@ from functools import cached_property
 
 from pocketvision.errors import BadOption
 from pocketvision.model.families import find_family
-from pocketvision.model.graph import ChannelShuffle, Graph
+from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import can_cut
 
@@ -40,9 +40,8 @@ class ElasticSpace:
         top_width, top_resolution = graph.options.width, graph.options.resolution
         known = find_family(graph.options.family).widths or widths
         lower = {width for width in widths if width < top_width and width in known}
-        if any(isinstance(op, ChannelShuffle) for op in graph.ops):
-            options = graph.options._asdict()
-            lower = {width for width in lower if can_cut(graph, resolve(**options | {"width": width}))}
+        options = graph.options._asdict()
+        lower = {width for width in lower if can_cut(graph, resolve(**options | {"width": width}))}
         return cls(
             graph,
             tuple(sorted(lower | {top_width})),

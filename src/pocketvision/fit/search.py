@@ -33,7 +33,7 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.recipe import chosen_recipe
 from pocketvision.fit.seconds import FINISH_SECONDS, decode_seconds, probe_seconds, timed_images
-from pocketvision.model.graph import Options
+from pocketvision.model.rewrite import can_cut
 from pocketvision.model.weights.load import Weights
 from pocketvision.run.device import this_device
 from pocketvision.train.speed import measure_step_seconds
@@ -162,19 +162,22 @@ def _find_largest(
     ]
     if job.deadline is not None:
         fitting = yield from _drop_untrainable(job, fitting, job.deadline, {}, weights is not None)
-    alone = next(candidate for candidate in fitting if not candidate.dropped).options
+    picked = next(candidate for candidate in fitting if not candidate.dropped)
+    alone = picked.options
     is_fixed = weights is not None or job.options.width is not None
     least_width = max(sizes.widths) if is_fixed else alone.width
     least_resolution = job.options.resolution or alone.resolution
 
-    def holds_it(large: Options) -> bool:
+    def holds_it(one: Candidate) -> bool:
         """Whether it can be cut out of that network, which is as large as was asked for."""
-        return large.family == alone.family and large.width >= least_width and large.resolution >= least_resolution
+        large = one.options
+        is_large = large.width >= least_width and large.resolution >= least_resolution
+        return large.family == alone.family and is_large and can_cut(one.graph, picked.graph)
 
     able = [
         replace(candidate, dropped="", precision="fp32")
         for candidate in candidates
-        if holds_it(candidate.options) and candidate.precision == job.options.precisions[0]
+        if holds_it(candidate) and candidate.precision == job.options.precisions[0]
     ]
     steps: dict[str, float] = {}
     if job.deadline is not None:

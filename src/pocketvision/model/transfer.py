@@ -11,7 +11,7 @@ from pocketvision.model.conventions import find_conventions
 from pocketvision.model.graph import CLASSIFIER, Conv, Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.resolve import resolve
-from pocketvision.model.rewrite import cut, important_indices
+from pocketvision.model.rewrite import can_cut, cut, important_indices
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -29,7 +29,7 @@ def transfer(
         keep_classifier: the classes are the same ones; else the classifier is drawn anew.
 
     Raises:
-        BadWeights: the target is wider, or another family.
+        BadWeights: the target is wider, another family, or no cut of the source.
     """
     have, want = source.options, target.options
     assert have is not None
@@ -46,6 +46,11 @@ def transfer(
     narrow = resolve(**{**want._asdict(), **shared})
     found = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     if [p.shape for p in wide.parameters()] != [p.shape for p in narrow.parameters()]:
+        if not can_cut(wide, narrow):
+            raise BadWeights(
+                f"{target.name} is no part of {source.name}: its shuffle puts channels where the wider network has none.",
+                f"--width {have.width:g}, or another one below it",
+            )
         found = cut(found, wide, narrow, important_indices(wide, narrow, found))
         sentences.append(
             f"Of the channels at width {have.width:g} the most important ones are kept, for width {want.width:g}."

@@ -8,6 +8,9 @@ from pocketvision.choose import candidates
 from pocketvision.choose.candidates import NARROW_WIDTHS, SMALL, WIDTHS, Asked, list_candidates, middle
 from pocketvision.choose.search import finalists
 from pocketvision.cost.device_file import Latency
+from pocketvision.errors import BadWeights
+from pocketvision.model.resolve import resolve
+from pocketvision.model.transfer import transfer
 
 ASKED = Asked(labels=tuple("abcdefghij"), in_channels=3)
 LIMITED = replace(ASKED, is_limited=True)
@@ -95,6 +98,13 @@ def test_an_elastic_network_has_all_smaller_sizes_at_one_output_stride():
     assert set(options(found, "width")) == {0.125, 0.1875, 0.25, 0.375, 0.5}
     assert set(options(found, "resolution")) == {16, 24}
     assert set(options(list_candidates(replace(elastic, resolution=64), 300), "resolution")) == {32, 48, 64}
+
+
+def test_what_cannot_be_cut_out_of_trained_weights_is_no_candidate():
+    asked = replace(ASKED, families=("shufflenet_v1_g8",), trained_width=1.0, is_limited=True)
+    assert {candidate.options.width for candidate in list_candidates(asked, 100)} == {*NARROW_WIDTHS, *WIDTHS} - {0.75}
+    with pytest.raises(BadWeights, match=r"is no part of .*its shuffle puts channels where the wider network has none"):
+        transfer({}, resolve("shufflenet_v1_g8"), resolve("shufflenet_v1_g8", 0.75, classes=3), seed=0)
 
 
 def test_all_fixed_leaves_one():
