@@ -13,19 +13,18 @@ before it, "of block2" where one block is named otherwise than its like.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pocketvision.errors import GraphError
 from pocketvision.model.families import (
     efficientnet_lite,
     find_family,
-    mobilenet_v2,
     mobilenet_v3,
     mobilenet_v4,
     squeezenet,
-    xception,
 )
 from pocketvision.model.graph import Graph, Op
-from pocketvision.model.rows import Block, Row
+from pocketvision.model.rows import Block, MaxPool, Row
 
 Layers = Mapping[str, tuple[str, str]]
 
@@ -50,9 +49,10 @@ class Layout:
 
 
 V1 = ("mobilenet_v1", "mobilenet_v1_relu", "mobilenet_v1_shallow")  # those of depthwise and pointwise layers
-V2, V3, V4, LITE, XCEPTION, SQUEEZENET = (
+V2, XCEPTION = ("mobilenet_v2",), ("xception",)
+V3, V4, LITE, SQUEEZENET = (
     tuple(family.name for family in file.FAMILIES)
-    for file in (mobilenet_v2, mobilenet_v3, mobilenet_v4, efficientnet_lite, xception, squeezenet)
+    for file in (mobilenet_v3, mobilenet_v4, efficientnet_lite, squeezenet)
 )
 
 _TIMM: Layers = {
@@ -268,13 +268,15 @@ def _places(graph: Graph) -> Iterator[tuple[Op, str, dict[str, _Number]]]:
     assert graph.options is not None
     rows = find_family(graph.options.family).rows
     last_block = max(index for index, row in enumerate(rows) if isinstance(row, Block))
-    block, place, row_before, block_before = -1, -1, None, ""
+    places = [0, *accumulate(row.repeat if isinstance(row, Block) else isinstance(row, MaxPool) for row in rows)]
+    block, place, row_before, block_before, index_before = -1, -1, None, "", -1
     stages, levels = _Run(), _Run()
     at: dict[str, int] = {}
     for op in graph.ops:
         row = rows[op.origin.row] if op.origin.row >= 0 else None
         if row is not None and op.origin.block != block_before:
-            place, block_before, at = place + 1, op.origin.block, {}
+            place = places[op.origin.row] if op.origin.row != index_before else place + 1
+            block_before, index_before, at = op.origin.block, op.origin.row, {}
             if isinstance(row, Block):
                 block += 1
                 if block:

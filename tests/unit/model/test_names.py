@@ -59,6 +59,13 @@ SOME = {
 }
 
 
+def test_a_pool_that_an_output_stride_removes_keeps_its_place():
+    squeezed = [
+        names("torchvision_squeezenet", resolve("squeezenet1_1", output_stride=stride)) for stride in (16, 4, 1)
+    ]
+    assert squeezed[0] == squeezed[1] == squeezed[2]
+
+
 @pytest.mark.parametrize("case", SOME, ids=" ".join)
 def test_some_names_by_hand(case):
     layout, family, ours = case

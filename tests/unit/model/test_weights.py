@@ -58,6 +58,14 @@ def test_a_file_says_its_network_and_what_is_assumed_is_said(file, graph):
     assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
 
 
+def test_a_file_of_ours_that_could_be_of_several_families_says_so(tmp_path):
+    for family, others in (("xception_activated", "xception_activated"), ("mobilenet_v1", "mobilenet_v1_relu")):
+        save_file(random_arrays(resolve(family, 0.25, classes=5)), tmp_path / "own.safetensors")
+        assert load_weights(tmp_path / "own.safetensors").assumed.endswith(f"; those of {others} look the same.")
+    save_file(random_arrays(resolve("effnet", 0.25, classes=5)), tmp_path / "own.safetensors")
+    assert load_weights(tmp_path / "own.safetensors").assumed.endswith(" pixels.")
+
+
 WRAPPED = {
     "plain": lambda state: state,
     "a checkpoint": lambda state: {"epoch": 3, "state_dict": state},

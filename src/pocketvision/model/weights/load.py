@@ -22,7 +22,15 @@ from pocketvision.model.resolve import resolve, resolve_again
 from pocketvision.model.weights.config import describe_timm, describe_transformers
 from pocketvision.model.weights.labels import imagenet_labels
 from pocketvision.model.weights.locate import locate
-from pocketvision.model.weights.state import own_arrays, read_checked, read_file, read_json, read_state, recognise
+from pocketvision.model.weights.state import (
+    look_alikes,
+    own_arrays,
+    read_checked,
+    read_file,
+    read_json,
+    read_state,
+    recognise,
+)
 from pocketvision.run.preprocessing import Preprocessing
 
 RECORD, ARRAYS = "weights.json", "weights.safetensors"  # of imported weights
@@ -131,6 +139,8 @@ def _load_file(path: Path) -> Weights:
         f"{path.name} does not say what it was trained with: {conventions} conventions are assumed, and "
         f"{graph.image.height} pixels."
     )
+    if others := look_alikes(graph) if layout == OWN else []:
+        assumed += f" It is taken for {graph.name}; those of {', '.join(others)} look the same."
     return Weights(
         name=path.name,
         graph=graph,

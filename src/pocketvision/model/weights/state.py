@@ -17,7 +17,7 @@ from pocketvision.errors import BadWeights
 from pocketvision.model.families import FAMILIES
 from pocketvision.model.graph import Graph
 from pocketvision.model.names import LAYOUTS, OWN, names
-from pocketvision.model.resolve import resolve
+from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.weights.locate import stated_hash
 
 State = dict[str, NDArray[Any]]
@@ -120,6 +120,20 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
         "the names of one.",
         "pocketvision models, which lists the families",
     )
+
+
+def look_alikes(graph: Graph) -> list[str]:
+    """Return the other families whose arrays have the same names and shapes, and which compute something else."""
+    options = graph.options
+    assert options is not None
+    found = []
+    for name, family in FAMILIES.items():
+        if name == options.family or (family.widths and options.width not in family.widths):
+            continue
+        other = resolve(**options._replace(family=name, output_stride=native_stride(family))._asdict())
+        if [*other.parameters()] == [*graph.parameters()] and other.ops != graph.ops:
+            found.append(name)
+    return found
 
 
 def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: float) -> Graph | None:
