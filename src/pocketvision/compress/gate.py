@@ -89,7 +89,7 @@ def judge(
         problems.append(f"top-1 falls by {drop:.2f} points (allowed {max_drop:g})")
     wanted = LEAST_AGREEMENT - max(0.0, max_drop - MAX_DROP) / 100
     if images < FEW_IMAGES and agreement < wanted:
-        problems.append(f"{agreement:.1%} of {images} labels stay as they are ({wanted:.0%} are wanted)")
+        problems.append(f"{agreement:.1%} of {images} labels stay as they are ({100 * wanted:g}% are wanted)")
     for label in range(float_logits.shape[1]):
         own = labels == label
         if own.sum() >= CLASS_IMAGES:

@@ -172,17 +172,17 @@ def full_name(options: Options, native: int) -> str:
 
 
 def _check(family: Family, width: float, resolution: int, classes: int, in_channels: int, output_stride: int) -> None:
-    if not (math.isfinite(width) and 0 < width <= 4):
-        raise BadWidth(
-            f"width must be above 0 and at most 4; got {width}. {family.name} takes any in between; published: "
-            f"{', '.join(f'{known:g}' for known in sorted({claim.width for claim in family.claims}))}.",
-            "width=0.5",
-        )
     if family.widths and width not in family.widths:
         known = ", ".join(f"{each:g}" for each in family.widths)
         raise BadWidth(
             f"{family.name} has the widths of its paper's table alone: {known}; got {width:g}.",
             f"width={min(family.widths, key=lambda each: abs(each - width)):g}",
+        )
+    if not (math.isfinite(width) and 0 < width <= 4):
+        raise BadWidth(
+            f"width must be above 0 and at most 4; got {width}. {family.name} takes any in between; published: "
+            f"{', '.join(f'{known:g}' for known in sorted({claim.width for claim in family.claims}))}.",
+            "width=0.5",
         )
     if resolution != int(resolution) or resolution < family.min_resolution:
         raise BadResolution(

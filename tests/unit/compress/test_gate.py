@@ -45,6 +45,13 @@ def test_few_images_must_agree():
     assert judged(8, 8, images=500).passes
 
 
+def test_a_larger_drop_lets_as_many_more_labels_change():
+    assert judged(8, 8, images=400, max_drop=3.0).passes
+    verdict = judged(10, 10, images=400, max_drop=1.6)
+    assert verdict.problems == ("95.0% of 400 labels stay as they are (97.4% are wanted)",)
+    assert judged(10, 10, images=400, max_drop=verdict.allowing_drop + 0.1).passes
+
+
 def test_no_class_may_fall_far():
     labels = np.repeat(np.arange(10), 200)
     after = labels.copy()

@@ -27,6 +27,14 @@ REFUSED = [
     ),
     *(
         (
+            {"family": "shufflenet_v2", "width": width},
+            BadWidth,
+            f"shufflenet_v2 has the widths of its paper's table alone: 0.5, 1, 1.5, 2; got {width}. Try: width={better}",
+        )
+        for width, better in ((0.3, 0.5), (5, 2), (float("nan"), 0.5))
+    ),
+    *(
+        (
             {"resolution": resolution},
             BadResolution,
             f"mobilenet_v1 needs a resolution of at least 16 whole pixels; got {resolution}. Try: resolution={better}",

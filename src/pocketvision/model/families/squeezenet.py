@@ -13,6 +13,9 @@ Pools look beyond the edge where pixels would be left over, as Caffe's do. The a
 
 Misprints: Table 9 of MobileNetV1 gives 1,700 million multiply-adds: these are operations, two for each, as the
 authors' 1.72 billion, and 0.72 for version 1.1.
+
+Figures that differ: half of the authors' operations at 227 pixels are 860 and 360 million, the rows give 833 (as ShuffleNet's
+Table 6 has it) and 388.
 """
 
 from pocketvision.model.rows import (
@@ -63,15 +66,7 @@ FAMILIES = (
             fire(64, 256, 256),
             *END,
         ),
-        claims=(
-            Claim(params=1_235_496, macs=349_151_936, source="torchvision: 1,235,496 parameters, 349 million"),
-            Claim(
-                resolution=227,
-                params=1_235_496,
-                macs=387_747_520,
-                source="the authors: 0.72 billion operations, 2 each",
-            ),
-        ),
+        claims=(Claim(params=1_235_496, macs=349_151_936, source="torchvision: 1,235,496 parameters, 349 million"),),
     ),
     Family(
         name="squeezenet1_0",
