@@ -54,7 +54,7 @@ def separable_conv(builder: Builder, x: str, row: rows.SeparableConv, name: str,
 def _depthwise(
     builder: Builder, x: str, row: rows.Block, name: str, middle: rows.Middle, stride: int, dilation: int
 ) -> str:
-    """The first half of a separable convolution, with what stands before the second."""
+    """The depthwise convolution of a block, with what stands behind it."""
     return builder.depthwise(
         x,
         f"{name}.depthwise",
@@ -90,14 +90,7 @@ def inverted_residual(builder: Builder, x: str, row: rows.InvertedResidual, name
         y = builder.conv(y, f"{name}.expand", row.hidden_channels, activation=None if is_sum else row.activation)
         if row.added_to_expansion is not None:
             y = builder.add(y, row.added_to_expansion, f"{name}.add", activation=row.activation)
-    y = builder.depthwise(
-        y,
-        f"{name}.depthwise",
-        kernel=row.kernel,
-        stride=row.stride,
-        dilation=dilation,
-        activation=row.activation,
-    )
+    y = _depthwise(builder, y, row, name, "norm and activation", row.stride, dilation)
     if row.squeeze_channels is not None:
         y = squeeze_excite(builder, y, name, row.squeeze_channels)
     y = builder.conv(y, f"{name}.project", row.out_channels, activation=row.project_activation)
@@ -114,14 +107,7 @@ def universal_bottleneck(builder: Builder, x: str, row: rows.UniversalBottleneck
         y = builder.depthwise(y, f"{name}.start", kernel=row.start_kernel, stride=stride, dilation=dilation)
     y = builder.conv(y, f"{name}.expand", row.hidden_channels, activation=row.activation)
     if row.kernel:
-        y = builder.depthwise(
-            y,
-            f"{name}.depthwise",
-            kernel=row.kernel,
-            stride=row.stride,
-            dilation=dilation,
-            activation=row.activation,
-        )
+        y = _depthwise(builder, y, row, name, "norm and activation", row.stride, dilation)
     y = builder.conv(y, f"{name}.project", row.out_channels)
     return builder.add(x, y, f"{name}.add") if row.has_shortcut else y
 

@@ -82,12 +82,7 @@ def _earlier_expansion(copy: Copy) -> str | None:
     return f"{name}.{'add' if block.added_to_expansion else 'expand'}"
 
 
-def _universal_bottleneck(row: rows.UniversalBottleneck, copy: Copy) -> rows.UniversalBottleneck:
-    hidden = copy.grow(round(row.expand * copy.entering.at_width_1))
-    return replace(row, hidden_channels=hidden, has_shortcut=copy.keeps_shape)
-
-
-def _fused_bottleneck(row: rows.FusedBottleneck, copy: Copy) -> rows.FusedBottleneck:
+def _bottleneck(row: rows.UniversalBottleneck | rows.FusedBottleneck, copy: Copy) -> Block:
     hidden = copy.grow(round(row.expand * copy.entering.at_width_1))
     return replace(row, hidden_channels=hidden, has_shortcut=copy.keeps_shape)
 
@@ -122,8 +117,8 @@ def _effnet_block(row: rows.EffNetBlock, copy: Copy) -> rows.EffNetBlock:
 
 SETTLERS: dict[type[Block], Callable[[Any, Copy], Block]] = {
     rows.InvertedResidual: _inverted_residual,
-    rows.UniversalBottleneck: _universal_bottleneck,
-    rows.FusedBottleneck: _fused_bottleneck,
+    rows.UniversalBottleneck: _bottleneck,
+    rows.FusedBottleneck: _bottleneck,
     rows.XceptionModule: _xception_module,
     rows.ShuffleUnit: _shuffle_unit,
     rows.SplitUnit: _split_unit,
