@@ -175,7 +175,8 @@ def enter_pick(job: Job, entry: Entry, cuts: Cuts, run: RunFolder) -> Generator[
     validation = yield from decode(job, job.parts.validation, graph, preprocessing, "validation")
     test = yield from decode(job, job.parts.test, graph, preprocessing, "test")
     precision = chosen.candidate.precision
-    plan = plan_of_pick(job, entry.plan, graph, precision, objective, made=run.read_pick(graph.name))
+    made, has_weights = run.read_pick(graph.name), entry.start is not None
+    plan = plan_of_pick(job, entry.plan, graph, precision, objective, made, has_weights)
     run.keep_pick(graph.name, pick_json(plan))
     start, held_back = cuts.arrays(graph), entry.validation
     return replace(entry, plan=plan, validation=validation, start=start, objective=objective, held_back=held_back), test

@@ -248,7 +248,13 @@ def _after_training(
 
 
 def plan_of_pick(
-    job: Job, plan: Plan, graph: Graph, precision: str, objective: Objective, made: Mapping[str, Any]
+    job: Job,
+    plan: Plan,
+    graph: Graph,
+    precision: str,
+    objective: Objective,
+    made: Mapping[str, Any],
+    has_weights: bool,
 ) -> Plan:
     """Return how a cut of an elastic network is trained further: at the rate of the elastic plan, to the end of the time.
 
@@ -259,11 +265,12 @@ def plan_of_pick(
         precision: of its file.
         objective: what it learns.
         made: what `pick_json` made of the plan, where the run goes on; else empty, and the pace is measured.
+        has_weights: whether the elastic training started from trained weights.
     """
     assert plan.elastic is not None
     recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
     tune_share = plan.elastic.tune_share
-    share = share_on_all(job, recipe, plan.classifier_decay is not None, precision)
+    share = share_on_all(job, recipe, has_weights, precision)
     steps_on_all = steps_of_all(job.parts, recipe)
     epochs, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None
     stop_by = plan.stop_by

@@ -283,47 +283,49 @@ def test_an_elastic_plan_is_read_again(clock):
     assert again.elastic == elastic().elastic and again.stop_by == pytest.approx(elastic().stop_by)
 
 
+def plan_of_pick(given, plan, graph=GRAPH, made=None, has_weights=False):
+    return plan_module.plan_of_pick(given, plan, graph, "fp32", learn_labels, made or {}, has_weights)
+
+
 def test_the_pick_is_trained_to_the_end_of_the_time(clock):
     plan = elastic()
     given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
-    pick = plan_module.plan_of_pick(given, plan, plan.space.graphs[0], "fp32", learn_labels, {})
+    pick = plan_of_pick(given, plan, plan.space.graphs[0])
     left = 100 - (plan.finish_seconds - plan.elastic.front_seconds - plan.elastic.tune_seconds)
     assert pick.elastic is None and pick.graph == plan.space.graphs[0] and pick.stop_by == pytest.approx(left)
     taken = seconds_module.SLACK * plan.steps * 0.7
     assert pick.step_seconds == 0.7 and pick.epochs == max(1, left // taken)
     assert pick.recipe.lr == pytest.approx(elastic_plan.TUNE_RATE * plan.recipe.lr)
     long = replace(plan, steps=1, stop_by=1000.0)
-    assert plan_module.plan_of_pick(given, long, pick.graph, "fp32", learn_labels, {}).epochs > 100, "to the end"
+    assert plan_of_pick(given, long, pick.graph).epochs > 100, "to the end"
     few = replace(plan, recipe=replace(plan.recipe, most_epochs=2), steps=1)
-    assert plan_module.plan_of_pick(given, few, pick.graph, "fp32", learn_labels, {}).epochs == 2
+    assert plan_of_pick(given, few, pick.graph).epochs == 2
     for epochs, further in ((1, 1), (3, 1), (12, 4)):
         timeless = replace(plan, stop_by=None, step_seconds=None, epochs=epochs)
-        assert plan_module.plan_of_pick(given, timeless, pick.graph, "fp32", learn_labels, {}).epochs == further
+        assert plan_of_pick(given, timeless, pick.graph).epochs == further
 
 
 def test_the_last_epochs_of_a_pick_from_weights_are_on_all_images(clock):
     given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
     plan = replace(elastic(preprocessing=Preprocessing()), stop_by=1000.0)
     assert plan.epochs_on_all == 0, "the largest network is not the one that is kept"
-    assert plan_module.plan_of_pick(given, plan, GRAPH, "fp32", learn_labels, {}).epochs_on_all == 0, (
-        "no classifier was fitted"
-    )
-    pick = plan_module.plan_of_pick(given, replace(plan, classifier_decay=1.0), GRAPH, "fp32", learn_labels, {})
+    assert plan_of_pick(given, plan).epochs_on_all == 0
+    pick = plan_of_pick(given, plan, has_weights=True)
     assert pick.epochs_on_all == math.ceil((pick.epochs + pick.epochs_on_all) / 4) > 0
     assert pick.steps_on_all == 1500 // pick.recipe.batch_size
     assert 0 < pick.training_seconds <= pick.stop_by, "they fit the time"
-    both = replace(plan, classifier_decay=1.0, stop_by=None, step_seconds=None, epochs=6)
-    pick = plan_module.plan_of_pick(given, both, GRAPH, "fp32", learn_labels, {})
+    both = replace(plan, stop_by=None, step_seconds=None, epochs=6)
+    pick = plan_of_pick(given, both, has_weights=True)
     assert (pick.epochs, pick.epochs_on_all) == (1, 1)
 
 
 def test_a_pick_goes_on_as_it_was_planned(clock):
     given = job(FitOptions(minutes=2, elastic=True), FEW, 100.0)
-    plan = replace(elastic(preprocessing=Preprocessing()), stop_by=1000.0, classifier_decay=1.0)
-    pick = plan_module.plan_of_pick(given, plan, GRAPH, "fp32", learn_labels, {})
+    plan = replace(elastic(preprocessing=Preprocessing()), stop_by=1000.0)
+    pick = plan_of_pick(given, plan, has_weights=True)
     made = json.loads(json.dumps(plan_module.pick_json(pick)))
     late = replace(plan, stop_by=50.0)
-    again = plan_module.plan_of_pick(given, late, GRAPH, "fp32", learn_labels, made)
+    again = plan_of_pick(given, late, made=made, has_weights=True)
     assert pick.epochs_on_all > 1 and again == replace(pick, stop_by=again.stop_by) and again.stop_by < pick.stop_by
 
 
