@@ -25,11 +25,11 @@ demo: $(INSTALLED) demo/run/model.onnx
 	$(BIN)/python examples/plain_onnxruntime.py demo/run/model.onnx
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow and not alone" -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not alone" -q
 	$(BIN)/pytest -m "alone and not slow" -q
 
 test-slow: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not alone" -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "slow and not alone" -q
 	$(BIN)/pytest -m "slow and alone" -q
 
 torture: $(INSTALLED)
