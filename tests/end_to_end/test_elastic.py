@@ -385,6 +385,18 @@ def test_a_damaged_front_is_made_again(elastic, photos, target, tmp_path):
     assert ours["initializers"] == theirs["initializers"]
 
 
+def test_no_size_is_planned_that_the_largest_does_not_hold(photos):
+    """Of ShuffleNet with 8 groups at half its width, what the prior would take, a quarter, is no cut."""
+    words = ("--family", "shufflenet_v1_g8", "--width", 0.5, "--resolution", 32, "--macs", "0.6M", "--epochs", 1)
+    outcome = pocketvision("fit", photos, "--elastic", *words, "--weights", "none", "--plan", "--json")
+    assert outcome.code == 0, outcome.err
+    planned = json.loads(outcome.out)
+    assert planned["network"] == "shufflenet_v1_g8_w0.50_r32_s8"
+    assert not [
+        each["name"] for each in planned["candidates"] if "_w0.25_" in each["name"] or "_w0.375_" in each["name"]
+    ]
+
+
 def test_several_families_compete(photos, tmp_path):
     words = (
         "fit",

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from commandline import pocketvision
 from jobs import told, watched
@@ -26,6 +26,8 @@ from pocketvision.fit.elastic_plan import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WIT
 from pocketvision.fit.saved import digest
 from pocketvision.fit.settle import between, settle
 from pocketvision.fit.start import choose_start
+from pocketvision.model.init import initial_arrays
+from pocketvision.model.resolve import resolve
 from pocketvision.run.predictor import load
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.checkpoint import load_checkpoint
@@ -357,6 +359,14 @@ def test_weights_that_do_not_fit_the_request(what, photos, weights, tmp_path):
     words, sentence = REFUSED[what]
     outcome = pocketvision("fit", photos, "--weights", weights, *words, "--epochs", 1, "-o", tmp_path / "run")
     assert outcome.code == 3 and sentence in outcome.err
+
+
+def test_a_width_that_is_no_part_of_the_weights_is_refused_before_images_are_decoded(photos, tmp_path):
+    graph = resolve("shufflenet_v1_g8")
+    save_file(initial_arrays(graph, 0), tmp_path / "g8.safetensors")
+    words = ("--weights", tmp_path / "g8.safetensors", "--width", 0.75, "--plan")
+    outcome = pocketvision("fit", photos, *words)
+    assert outcome.code == 3 and "is no part of shufflenet_v1_g8_w1.00_r224: its shuffle" in outcome.err
 
 
 def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, monkeypatch):

@@ -123,7 +123,6 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
         sides = _shares_of(asked.resolution)
     resolutions = [int(side) for side in _sizes(asked.resolution, sides, asked.is_elastic)]
     families = asked.families or (SMALL_FAMILY if max(resolutions) <= SMALL else PHOTO_FAMILY,)
-    widths = _sizes(asked.width, suitable_widths(asked), asked.is_elastic)
     graphs = [
         resolve(
             family,
@@ -141,10 +140,11 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
         )
         for family in families
         for resolution in resolutions
-        for width in widths_of(family, widths)
+        for width in widths_of(family, asked)
     ]
-    if asked.trained_width is not None and asked.width is None:
-        graphs = [graph for graph in graphs if can_cut(_at_width(graph, asked.trained_width), graph)]
+    largest = asked.trained_width if asked.width is None else asked.width
+    if largest is not None:
+        graphs = [graph for graph in graphs if can_cut(_at_width(graph, largest), graph)]
     found = [_describe(graph, asked, short_side, precision) for graph in graphs for precision in asked.precisions]
     return sorted(found, key=_rank)
 
@@ -175,14 +175,16 @@ def suitable_widths(asked: Asked) -> list[float]:
     ]
 
 
-def widths_of(family: str, widths: Sequence[float]) -> list[float]:
-    """Return those of the widths that a family has; where it has none of them, they come back and `resolve` says so.
+def widths_of(family: str, asked: Asked) -> list[float]:
+    """Return the widths to look at that a family has, and the one that was asked for: `resolve` says if it has no such one.
 
-    >>> widths_of("mobilenet_v2", [0.25, 1.0]), widths_of("shufflenet_v2", [0.25, 1.0])
-    ([0.25, 1.0], [1.0])
+    >>> asked = Asked(("cat", "dog"), 3, is_elastic=True)
+    >>> widths_of("shufflenet_v2", asked), widths_of("shufflenet_v2", replace(asked, width=0.75))
+    ([0.5, 1.0], [0.5, 0.75])
     """
     known = find_family(family).widths
-    return [width for width in widths if width in known] or list(widths)
+    suitable = [width for width in suitable_widths(asked) if not known or width in known]
+    return _sizes(asked.width, suitable, asked.is_elastic)
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:

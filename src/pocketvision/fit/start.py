@@ -12,6 +12,8 @@ from pocketvision.fit.job import Job
 from pocketvision.fit.options import FitOptions
 from pocketvision.fit.search import Found, search
 from pocketvision.model.published import Published, published_from
+from pocketvision.model.resolve import resolve
+from pocketvision.model.transfer import check_is_part
 from pocketvision.model.weights.load import Weights, load_weights
 from pocketvision.model.weights.locate import find_here
 
@@ -99,6 +101,8 @@ def _load_asked(options: FitOptions) -> Weights:
             f"{found.name} has width {have.width:g}; a network of width {options.width:g} cannot start from narrower weights.",
             f"--width {have.width:g} or less",
         )
+    if options.width is not None:
+        check_is_part(resolve(**have._replace(width=options.width)._asdict()), found.graph)
     return found
 
 

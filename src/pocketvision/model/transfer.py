@@ -46,11 +46,7 @@ def transfer(
     narrow = resolve(**{**want._asdict(), **shared})
     found = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     if [p.shape for p in wide.parameters()] != [p.shape for p in narrow.parameters()]:
-        if not can_cut(wide, narrow):
-            raise BadWeights(
-                f"{target.name} is no part of {source.name}: its shuffle puts channels where the wider network has none.",
-                f"--width {have.width:g}, or another one below it",
-            )
+        check_is_part(narrow, wide)
         found = cut(found, wide, narrow, important_indices(wide, narrow, found))
         sentences.append(
             f"Of the channels at width {have.width:g} the most important ones are kept, for width {want.width:g}."
@@ -64,6 +60,20 @@ def transfer(
         found |= {p.name: drawn[p.name] for p in target[CLASSIFIER].parameters()}
         sentences.append(f"The classifier of {have.classes} classes is replaced by one of {want.classes}.")
     return found, sentences
+
+
+def check_is_part(narrow: Graph, wide: Graph) -> None:
+    """Check that a network can be cut out of one that is trained.
+
+    Raises:
+        BadWeights: it cannot.
+    """
+    if not can_cut(wide, narrow):
+        assert wide.options is not None
+        raise BadWeights(
+            f"{narrow.name} is no part of {wide.name}: its shuffle puts channels where the wider network has none.",
+            f"--width {wide.options.width:g}, or another one below it",
+        )
 
 
 def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:

@@ -8,7 +8,7 @@ from pocketvision.choose import candidates
 from pocketvision.choose.candidates import NARROW_WIDTHS, SMALL, WIDTHS, Asked, list_candidates, middle
 from pocketvision.choose.search import finalists
 from pocketvision.cost.device_file import Latency
-from pocketvision.errors import BadWeights
+from pocketvision.errors import BadWeights, BadWidth
 from pocketvision.model.resolve import resolve
 from pocketvision.model.transfer import transfer
 
@@ -105,6 +105,19 @@ def test_what_cannot_be_cut_out_of_trained_weights_is_no_candidate():
     assert {candidate.options.width for candidate in list_candidates(asked, 100)} == {*NARROW_WIDTHS, *WIDTHS} - {0.75}
     with pytest.raises(BadWeights, match=r"is no part of .*its shuffle puts channels where the wider network has none"):
         transfer({}, resolve("shufflenet_v1_g8"), resolve("shufflenet_v1_g8", 0.75, classes=3), seed=0)
+
+
+def test_what_cannot_be_cut_out_of_the_width_that_was_asked_for_is_no_candidate():
+    asked = replace(LIMITED, families=("shufflenet_v1_g8",), width=0.5, is_elastic=True)
+    assert {candidate.options.width for candidate in list_candidates(asked, 32)} == {0.125, 0.1875, 0.5}
+
+
+@pytest.mark.parametrize("families", [("shufflenet_v2",), ("mobilenet_v1", "shufflenet_v2")])
+@pytest.mark.parametrize("width", [0.3, 0.75, 1.7])
+@pytest.mark.parametrize("is_elastic", [True, False])
+def test_a_width_that_a_family_does_not_have_is_said(families, width, is_elastic):
+    with pytest.raises(BadWidth, match=f"0.5, 1, 1.5, 2; got {width:g}"):
+        list_candidates(replace(LIMITED, families=families, width=width, is_elastic=is_elastic), 32)
 
 
 def test_all_fixed_leaves_one():
