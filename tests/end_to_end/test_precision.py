@@ -7,11 +7,18 @@ import pytest
 
 import pocketvision as pv
 from commandline import pocketvision
+from fashion import write_first
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.run.predictor import load
 
 SIZES = ("--widths", "0.125,0.25", "--resolutions", "16,24", "--output-stride", 8, "--classes", 10, "--in-channels", 1)
 BUDGET_MS = 1.0
+TRAINED, JUDGED = 16_000, 2_000
+
+
+@pytest.fixture(scope="module")
+def images(fashion_mnist, tmp_path_factory):
+    return write_first(tmp_path_factory.mktemp("images") / "fashion", TRAINED, JUDGED)
 
 
 @pytest.fixture(scope="module")
@@ -32,28 +39,28 @@ def board(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(board, tmp_path_factory):
+def run(board, images, tmp_path_factory):
     """An elastic run whose largest size fits the budget in integers alone."""
     folder = tmp_path_factory.mktemp("precision") / "run"
-    outcome = fit_elastic(board, folder)
+    outcome = fit_elastic(images, board, folder)
     assert outcome.code == 0, outcome.err
     return folder, outcome
 
 
-def fit_elastic(board, folder):
+def fit_elastic(images, board, folder):
     words = ("--width", 0.25, "--resolution", 24, "--epochs", 1, "--training-precision", "float32")
     return pocketvision(
-        *("fit", "fashion-mnist", "--elastic", *words, "--target", board, "--latency-ms", BUDGET_MS, "-o", folder)
+        *("fit", images, "--elastic", *words, "--target", board, "--latency-ms", BUDGET_MS, "-o", folder)
     )
 
 
-def test_the_search_takes_integers_where_they_are_the_better_ones(board):
+def test_the_search_takes_integers_where_they_are_the_better_ones(board, images):
     words = ("--latency-ms", BUDGET_MS, "--width", 0.25, "--resolution", 24, "--epochs", 1, "--target", board)
-    planned = json.loads(pocketvision("fit", "fashion-mnist", "--plan", "--json", *words).out)
+    planned = json.loads(pocketvision("fit", images, "--plan", "--json", *words).out)
     assert planned["network"] == "mobilenet_v1_shallow_w0.25_r24_s8_int8"
-    floats = pocketvision("fit", "fashion-mnist", "--plan", "--json", *words, "--precision", "fp32")
+    floats = pocketvision("fit", images, "--plan", "--json", *words, "--precision", "fp32")
     assert (floats.code, "NoFit" in floats.err) == (7, True), "floats alone are too slow"
-    wide = json.loads(pocketvision("fit", "fashion-mnist", "--plan", "--json", *words[2:]).out)
+    wide = json.loads(pocketvision("fit", images, "--plan", "--json", *words[2:]).out)
     assert {row["precision"] for row in wide["candidates"]} == {"fp32"}, "nothing to gain without a budget"
 
 
@@ -75,20 +82,20 @@ def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
     assert "int8" in pocketvision("info", folder / "model.onnx").out
 
 
-def test_the_same_command_finds_it_finished(run, board):
+def test_the_same_command_finds_it_finished(run, board, images):
     folder, first = run
-    again = fit_elastic(board, folder)
+    again = fit_elastic(images, board, folder)
     assert again.code == 0 and "is finished; there is nothing left to do" in again.err
     assert again.out.partition(", top-1")[0] == first.out.partition(", top-1")[0]
     assert again.out.partition(", top-1")[0].endswith("_int8")
 
 
-def test_cuts_in_each_precision(run, tmp_path):
+def test_cuts_in_each_precision(run, images, tmp_path):
     folder, _ = run
     files = {}
     for precision in ("fp32", "fp16-storage", "int8"):
         out = tmp_path / f"{precision}.onnx"
-        data = ("--data", "fashion-mnist") if precision == "int8" else ()
+        data = ("--data", images) if precision == "int8" else ()
         words = ("--precision", precision, *data, "--macs", 100_000_000, "--json")
         outcome = pocketvision("cut", folder, "-o", out, *words)
         assert outcome.code == 0, outcome.err
@@ -98,8 +105,8 @@ def test_cuts_in_each_precision(run, tmp_path):
     sizes = {precision: out.stat().st_size for precision, (out, _) in files.items()}
     assert sizes["int8"] < sizes["fp16-storage"] < 0.75 * sizes["fp32"]
     assert {found["network"].split("_s8")[0] for _, found in files.values()} == {"mobilenet_v1_shallow_w0.25_r24"}
-    images = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 1), np.uint8)
-    whole, halves = (pv.load(files[name][0]).logits(images) for name in ("fp32", "fp16-storage"))
+    noise = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 1), np.uint8)
+    whole, halves = (pv.load(files[name][0]).logits(noise) for name in ("fp32", "fp16-storage"))
     assert 0 < np.abs(whole - halves).max() < 0.02 * np.abs(whole).max()
     assert files["int8"][1]["top1"] > 0.6, "of the test images, in integers"
 

@@ -15,7 +15,12 @@ def compress(
         str, Option(help="The images it was trained on, or others of the same classes, as `fit` takes them.")
     ],
     out: Annotated[Path, Option("--out", "-o", help="File to write.")],
-    max_drop: Annotated[float, Option(help="Points of top-1 that may be lost on the validation images.")] = 1.0,
+    max_drop: Annotated[
+        float,
+        Option(
+            help="Points of top-1 that may be lost on the validation images; with more than 1, more labels may change, too."
+        ),
+    ] = 1.0,
     threads: Threads = 1,
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:

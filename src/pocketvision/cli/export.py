@@ -31,7 +31,7 @@ def export(
         from pocketvision.model.weights.load import load_weights
 
     weights = _published(family, width) if weights == "auto" else weights
-    loaded = load_weights(weights)
+    loaded = load_weights(weights, (family,))
     options = loaded.graph.options
     assert options is not None
     if options.family != family or (width is not None and width != options.width):

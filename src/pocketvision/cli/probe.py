@@ -16,7 +16,7 @@ def probe(
     widths: Annotated[
         str | None,
         Option(
-            help="Width multipliers, separated by commas. [default: 0.25,0.5,0.75,1, or those a family is published at]"
+            help="Width multipliers, separated by commas. [default: 0.25,0.5,0.75,1, or those that a family has alone]"
         ),
     ] = None,
     resolutions: Annotated[str, Option(help="Input sides in pixels, separated by commas.")] = "96,128,160,192,224",
@@ -50,7 +50,9 @@ def probe(
     graphs = [
         resolve(name, width, resolution, classes, in_channels, output_stride)
         for name in ([] if files else names)
-        for width in (numbers("widths", widths, float, "0.25,0.5") if widths else find_family(name).widths or WIDTHS)
+        for width in (
+            numbers("widths", widths, float, "0.25,0.5") if widths is not None else find_family(name).widths or WIDTHS
+        )
         for resolution in numbers("resolutions", resolutions, int, "128,224")
     ]
     if out is not None and out.is_dir():

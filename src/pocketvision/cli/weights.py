@@ -77,19 +77,29 @@ def info(
 def import_(
     file: Annotated[Path, Argument(help="A .safetensors or .pth file, or a folder as timm or Transformers save it.")],
     name: Annotated[str, Argument(help="The name to keep it under, for --weights.")],
+    family: Annotated[
+        str | None, Option(help="Of the networks that look the same, the one that it is. [default: the first]")
+    ] = None,
 ) -> None:
     """Keep a copy of weights, in this project's names, under a name of your own."""
     with loading():
         from pocketvision.cli.output import print_line
+        from pocketvision.errors import BadWeights
+        from pocketvision.model.families import find_family
         from pocketvision.model.weights.imported import import_weights
         from pocketvision.model.weights.load import load_weights
 
-    found = load_weights(str(file))
+    found = load_weights(str(file), () if family is None else (find_family(family).name,))
+    assert found.graph.options is not None
+    if family not in (None, found.graph.options.family):
+        raise BadWeights(
+            f"{found.name} holds {found.graph.options.family}, and --family {family} was asked for.",
+            f"--family {found.graph.options.family}",
+        )
     folder = import_weights(found, name)
     if found.assumed:
         print_line(found.assumed)
     print_line(f"{name}: {found.graph.name}, {found.layout} names, kept in {folder}")
-    assert found.graph.options is not None
     print_line(f"Next: pocketvision fit IMAGES --family {found.graph.options.family} --weights {name} -o run")
 
 

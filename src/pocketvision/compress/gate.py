@@ -25,6 +25,7 @@ class Verdict:
         standard_error: of the difference, 0 to 1, from the images on which only one of the two is right.
         p: McNemar's, two-sided and exact: how likely so uneven a split of those images is by chance. It decides nothing.
         agreement: share of images with the same label.
+        class_drop: points that the class loses which loses most, of those that are judged on their own; 0 where none is.
         problems: what does not pass, in words; empty: all does.
     """
 
@@ -34,6 +35,7 @@ class Verdict:
     standard_error: float
     p: float
     agreement: float
+    class_drop: float
     problems: tuple[str, ...]
 
     @property
@@ -42,10 +44,12 @@ class Verdict:
         return 100 * (self.float_top1 - self.top1)
 
     @property
-    def allowing_drop(self) -> float:
-        """With which `max_drop` it would pass, if no class falls too far, in points."""
-        disagreement = 100 * (LEAST_AGREEMENT - self.agreement) + MAX_DROP if self.images < FEW_IMAGES else 0.0
-        return max(self.drop, disagreement, 0.0)
+    def allowing_drop(self) -> float | None:
+        """With which `max_drop` it would pass, in points; None: with none, as a class falls too far."""
+        if self.class_drop > CLASS_DROP:
+            return None
+        must_agree = self.images < FEW_IMAGES and self.agreement < LEAST_AGREEMENT
+        return max(self.drop, 100 * (LEAST_AGREEMENT - self.agreement) + MAX_DROP if must_agree else 0.0)
 
     @property
     def passes(self) -> bool:
@@ -90,10 +94,12 @@ def judge(
     wanted = LEAST_AGREEMENT - max(0.0, max_drop - MAX_DROP) / 100
     if images < FEW_IMAGES and agreement < wanted:
         problems.append(f"{agreement:.1%} of {images} labels stay as they are ({100 * wanted:g}% are wanted)")
+    class_drop = 0.0
     for label in range(float_logits.shape[1]):
         own = labels == label
         if own.sum() >= CLASS_IMAGES:
             fallen = 100 * float(was_right[own].mean() - is_right[own].mean())
+            class_drop = max(class_drop, fallen)
             if fallen > CLASS_DROP:
                 problems.append(f"class {label} falls by {fallen:.1f} points (allowed {CLASS_DROP:g})")
     return Verdict(
@@ -103,6 +109,7 @@ def judge(
         standard_error=error,
         p=mcnemar(lost, won),
         agreement=agreement,
+        class_drop=class_drop,
         problems=tuple(problems),
     )
 

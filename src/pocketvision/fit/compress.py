@@ -129,9 +129,10 @@ def _climb(model: bytes, images: PreparedImages, max_drop: float) -> Generator[E
     """Return a network in integers that passes the gate."""
     climbed = yield from climb(*network_of(model), images, max_drop)
     if not climbed.verdict.passes:
+        allowing = climbed.verdict.allowing_drop
         raise CompressionFailed(
             f"no network in integers is good enough: {words_of_failure(climbed)}.",
-            f"--max-drop {climbed.verdict.allowing_drop + 0.1:.1f}, or the float file",
+            "the float file" if allowing is None else f"--max-drop {allowing + 0.1:.1f}, or the float file",
         )
     return climbed
 

@@ -89,7 +89,7 @@ def choose_start(options: FitOptions, seen: Survey) -> Generator[Note, None, Sta
 
 def _load_asked(options: FitOptions) -> Weights:
     """Return the weights that were asked for by name or file."""
-    found = load_weights(options.weights)
+    found = load_weights(options.weights, options.families)
     have = found.graph.options
     assert have is not None
     if options.families and have.family not in options.families:

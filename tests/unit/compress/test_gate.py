@@ -52,12 +52,18 @@ def test_a_larger_drop_lets_as_many_more_labels_change():
     assert judged(10, 10, images=400, max_drop=verdict.allowing_drop + 0.1).passes
 
 
+def test_few_images_that_agree_need_no_larger_drop():
+    verdict = judged(2, 0, images=400, max_drop=0.1)
+    assert verdict.agreement < 0.996 and verdict.allowing_drop == pytest.approx(verdict.drop) == pytest.approx(0.5)
+
+
 def test_no_class_may_fall_far():
     labels = np.repeat(np.arange(10), 200)
     after = labels.copy()
     after[:12] = 1  # 12 of class 0: 6 points; over all 0.6
     verdict = judge(answers(labels, 10), answers(after, 10), labels)
     assert verdict.problems == ("class 0 falls by 6.0 points (allowed 5)",)
+    assert verdict.class_drop == pytest.approx(6) and verdict.allowing_drop is None, "no limit on top-1 lets it pass"
     few = np.concatenate([labels[150:], labels[:0]])
     after = few.copy()
     after[:12] = 1

@@ -10,12 +10,14 @@ from safetensors.numpy import save_file
 from graphs import random_arrays
 from pocketvision.errors import BadWeights, UnknownWeights
 from pocketvision.model.names import names
+from pocketvision.model.network import build
 from pocketvision.model.published import PUBLISHED, published_from
 from pocketvision.model.resolve import resolve
 from pocketvision.model.weights.imported import import_weights
 from pocketvision.model.weights.labels import imagenet_labels
 from pocketvision.model.weights.load import describe, imported_names, load_weights
 from pocketvision.model.weights.locate import find_here, locate
+from pocketvision.train.evaluate import compute_logits
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +63,46 @@ def test_a_file_says_its_network_and_what_is_assumed_is_said(file, graph):
 def test_a_file_of_ours_that_could_be_of_several_families_says_so(tmp_path):
     for family, others in (("xception_activated", "xception_activated"), ("mobilenet_v1", "mobilenet_v1_relu")):
         save_file(random_arrays(resolve(family, 0.25, classes=5)), tmp_path / "own.safetensors")
-        assert load_weights(tmp_path / "own.safetensors").assumed.endswith(f"; those of {others} look the same.")
+        sentence = f"; those of {others} look the same: --family says which it is."
+        assert load_weights(tmp_path / "own.safetensors").assumed.endswith(sentence)
     save_file(random_arrays(resolve("effnet", 0.25, classes=5)), tmp_path / "own.safetensors")
     assert load_weights(tmp_path / "own.safetensors").assumed.endswith(" pixels.")
+
+
+@pytest.mark.parametrize("family", ["mobilenet_v2_no_shortcut", "mobilenet_v1_relu", "xception_activated"])
+def test_a_file_of_ours_is_of_the_family_that_is_expected_where_that_looks_the_same(family, tmp_path):
+    graph, path = resolve(family, 0.25, classes=5), tmp_path / "own.safetensors"
+    arrays = random_arrays(graph)
+    save_file(arrays, path)
+    found = load_weights(path, (family,))
+    assert found.graph.options.family == family and found.graph.ops == graph.ops and found.assumed.endswith(" pixels.")
+    assert load_weights(path, ("effnet",)).graph.options.family != family
+    images = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    network = build(graph)
+    network.load_arrays(arrays)
+    assert np.array_equal(compute_logits(build(graph, weights=path), images), compute_logits(network, images))
+
+
+def test_what_was_assumed_is_said_of_imported_weights_too(tmp_path):
+    save_file(random_arrays(resolve("mobilenet_v1_relu", 0.25, classes=5)), tmp_path / "own.safetensors")
+    found = load_weights(tmp_path / "own.safetensors")
+    import_weights(found, "my/relu")
+    assert load_weights("my/relu").assumed == found.assumed != ""
+
+
+def test_networks_from_scratch_below_their_width_are_known_again(tmp_path):
+    """Their last convolution is thinner than in published ones."""
+    graph = resolve("mobilenet_v2", 0.5, 32, 10, thin_head=True)
+    save_file(random_arrays(graph), tmp_path / "own.safetensors")
+    found = load_weights(tmp_path / "own.safetensors").graph
+    assert [*found.parameters()] == [*graph.parameters()] and found.options.thin_head
+
+
+def test_a_width_that_is_not_tried_is_said(tmp_path):
+    save_file(random_arrays(resolve("mobilenet_v1", 0.45, classes=5)), tmp_path / "own.safetensors")
+    assert message(load_weights, tmp_path / "own.safetensors").startswith(
+        f"the arrays in '{tmp_path / 'own.safetensors'}' have the names of mobilenet_v1, and at no width that is tried"
+    )
 
 
 WRAPPED = {

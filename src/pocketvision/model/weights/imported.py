@@ -34,6 +34,7 @@ def import_weights(weights: Weights, name: str) -> Path:
         "preprocessing": weights.preprocessing.to_json(),
         "labels": weights.labels,
         "top1": weights.top1,
+        "assumed": weights.assumed,
         "from": {"name": weights.name, "layout": weights.layout, "sha256": weights.sha256},
         "sha256": hashlib.sha256(content).hexdigest(),
     }

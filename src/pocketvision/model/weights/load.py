@@ -4,7 +4,7 @@ name or file ─► locate ─► read_state ─► recognise (layout, family, w
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pocketvision.model.weights.config import describe_timm, describe_transforme
 from pocketvision.model.weights.labels import imagenet_labels
 from pocketvision.model.weights.locate import locate
 from pocketvision.model.weights.state import (
+    at_family,
     look_alikes,
     own_arrays,
     read_checked,
@@ -77,12 +78,13 @@ class Weights:
     assumed: str = ""
 
 
-def load_weights(asked: str | Path) -> Weights:
+def load_weights(asked: str | Path, families: Sequence[str] = ()) -> Weights:
     """Return trained weights.
 
     Args:
         asked: a published name, the name of imported weights, a file (.pth, .safetensors), or a folder as timm or Transformers
             save it.
+        families: that are expected: which one it is where a file of ours could be of several, which look the same.
 
     Raises:
         UnknownWeights: no such name or file.
@@ -98,7 +100,7 @@ def load_weights(asked: str | Path) -> Weights:
         return _load_folder(path)
     if path.is_file():
         known = next((known for known in PUBLISHED if known.file == path.name and known.origin != "huggingface"), None)
-        return _load_file(path) if known is None else _load_published(known, path)
+        return _load_file(path, families) if known is None else _load_published(known, path)
     everything = [*(known.name for known in PUBLISHED), *imported_names()]
     raise UnknownWeights(
         f"no weights {str(asked)!r}: neither a file nor a known name.", nearest(str(asked), everything)
@@ -127,20 +129,26 @@ def _load_published(published: Published, path: Path) -> Weights:
     )
 
 
-def _load_file(path: Path) -> Weights:
+def _load_file(path: Path, families: Sequence[str] = ()) -> Weights:
     """Read a file that nothing is known of but its arrays."""
     content = read_file(path)
     state = read_state(content, path)
     layout, graph = recognise(state, str(path))
     assert graph.options is not None
-    conventions = "timm_half" if (layout, graph.options.family) == ("timm", "mobilenet_v1") else CONVENTIONS_OF[layout]
+    family = graph.options.family
+    conventions = "timm_half" if (layout, family) == ("timm", "mobilenet_v1") else CONVENTIONS_OF[layout]
     graph = resolve(**graph.options._replace(conventions=conventions)._asdict())
     assumed = (
         f"{path.name} does not say what it was trained with: {conventions} conventions are assumed, and "
         f"{graph.image.height} pixels."
     )
-    if others := look_alikes(graph) if layout == OWN else []:
-        assumed += f" It is taken for {graph.name}; those of {', '.join(others)} look the same."
+    others = look_alikes(graph) if layout == OWN else []
+    if expected := [name for name in families if name in (family, *others)]:
+        graph = at_family(graph, expected[0])
+    elif others:
+        assumed += (
+            f" It is taken for {graph.name}; those of {', '.join(others)} look the same: --family says which it is."
+        )
     return Weights(
         name=path.name,
         graph=graph,
@@ -229,4 +237,5 @@ def _load_imported(folder: Path) -> Weights:
         layout=OWN,
         sha256=record["sha256"],
         top1=record["top1"],
+        assumed=record.get("assumed", ""),
     )

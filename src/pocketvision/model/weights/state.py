@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +106,22 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
         BadWeights: none that is known here.
     """
     candidates = [(layout.name, name) for layout in LAYOUTS for name in FAMILIES if layout.knows(name)]
-    nearest_names = 0
+    nearest_names, of_names = 0, ""
     for layout, family in [*candidates, *((OWN, name) for name in FAMILIES)]:
         theirs = set(names(layout, resolve(family)).values())
         nearest_names = max(nearest_names, len(theirs & set(state)))
         if theirs != set(state):
             continue
-        for width in FAMILIES[family].widths or WIDTHS:
-            graph = _at(state, layout, family, width)
+        for width, thin_head in product(FAMILIES[family].widths or WIDTHS, (False, True)):
+            graph = _at(state, layout, family, width, thin_head)
             if graph is not None:
                 return layout, graph
+        of_names = of_names or family
+    if of_names:
+        raise BadWeights(
+            f"the arrays in {what!r} have the names of {of_names}, and at no width that is tried its shapes.",
+            "weights of one of its published widths, see pocketvision models",
+        )
     raise BadWeights(
         f"{what!r} holds the weights of no network that is known here: of its {len(state)} arrays at most {nearest_names} bear "
         "the names of one.",
@@ -130,15 +137,21 @@ def look_alikes(graph: Graph) -> list[str]:
     for name, family in FAMILIES.items():
         if name == options.family or (family.widths and options.width not in family.widths):
             continue
-        other = resolve(**options._replace(family=name, output_stride=native_stride(family))._asdict())
+        other = at_family(graph, name)
         if [*other.parameters()] == [*graph.parameters()] and other.ops != graph.ops:
             found.append(name)
     return found
 
 
-def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: float) -> Graph | None:
+def at_family(graph: Graph, family: str) -> Graph:
+    """Return another family's network with the same options, at its own output stride."""
+    assert graph.options is not None
+    return resolve(**graph.options._replace(family=family, output_stride=native_stride(FAMILIES[family]))._asdict())
+
+
+def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: float, thin_head: bool) -> Graph | None:
     """Return the family's network at a width, if the arrays have its shapes."""
-    wanted = resolve(family, width)
+    wanted = resolve(family, width, thin_head=thin_head)
     mapping = names(layout, wanted)
     first, last = (next(op for op in order if op.parameters()) for order in (wanted.ops, wanted.ops[::-1]))
     stem, classifier = (state[mapping[op.parameters()[0].name]] for op in (first, last))
@@ -146,7 +159,7 @@ def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: floa
     if classes < 2:
         return None
     in_channels = stem.shape[1] if stem.shape[1:2] in ((1,), (3,)) else 3
-    graph = resolve(family, width, classes=classes, in_channels=in_channels)
+    graph = resolve(family, width, classes=classes, in_channels=in_channels, thin_head=thin_head)
     fits = all(_is_same_shape(state[mapping[p.name]].shape, p.shape) for p in graph.parameters())
     return graph if fits else None
 
