@@ -11,10 +11,10 @@ from pocketvision.cost.memory import IN_PLACE, live_bytes
 @pytest.mark.parametrize("resolution", [32, 33, 48, 112])
 def test_peak_memory_grows_fourfold_with_twice_the_resolution(resolution, width, family):
     """Not exactly, since maps of odd sides are rounded up; weights stay."""
-    if resolution < 112 and family.startswith(("xception", "squeezenet1_0")):
-        return  # its first windows stay within the map: four pixels less are much of a small one
+    is_unpadded = family.startswith(("xception", "squeezenet1_0"))  # some pixels less are much of a small map
     once, twice = (count(small(family, width, side)) for side in (resolution, 2 * resolution))
-    assert (3.2 if resolution == 33 else 3.5) <= twice.peak_activation_bytes / once.peak_activation_bytes <= 4.5
+    least, most = 3.2 if resolution == 33 else 3.5, 5.2 if is_unpadded and resolution < 112 else 4.5
+    assert least <= twice.peak_activation_bytes / once.peak_activation_bytes <= most
     assert twice.weight_bytes == once.weight_bytes
 
 
