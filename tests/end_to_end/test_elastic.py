@@ -45,6 +45,7 @@ def test_one_training_gives_every_size(elastic):
     assert faults(folder) == []
 
 
+@pytest.mark.slow
 def test_the_pick_learns_to_the_end_of_the_time(photos, tmp_path, monkeypatch):
     """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps; 5 % are for timing all cuts."""
     asked = []
@@ -265,6 +266,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target
     assert ours["record"]["metrics"] == theirs["record"]["metrics"]
 
 
+@pytest.mark.slow
 def test_a_killed_pick_goes_on_in_the_time_that_is_left(photos, target, tmp_path, monkeypatch):
     """Minutes instead of epochs: the pace that was measured when it began plans it."""
     words = ["fit", photos, "--elastic", "--minutes", 0.75, "--width", 0.25, "--resolution", 32, "--batch-size", 8]

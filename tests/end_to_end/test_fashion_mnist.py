@@ -21,12 +21,12 @@ from pocketvision.run.predictor import Predictor
 from pocketvision.train.evaluate import compute_logits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-# Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22); for the others see docs/log.md, less what a
-# slower machine loses.
-LEARNT = {1: 0.80, 3: 0.85, 6: 0.87}
+# Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22), 0.782 on one that was half as fast
+# (2026-11-27); six: docs/log.md, less what a slower machine loses.
+LEARNT = {1: 0.75, 6: 0.87}
 
 
-@pytest.mark.parametrize("minutes", [1, *(pytest.param(minutes, marks=pytest.mark.slow) for minutes in (3, 6))])
+@pytest.mark.parametrize("minutes", [1, pytest.param(6, marks=pytest.mark.slow)])
 @pytest.mark.alone
 def test_fit_in_minutes(minutes, fashion_mnist, tmp_path, monkeypatch):
     monkeypatch.delenv("POCKETVISION_ENGINE")  # auto means auto

@@ -19,6 +19,7 @@ from pocketvision.model.network import build
 from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
 
+pytestmark = pytest.mark.slow  # a training, and all rungs again and again; test_precision.py climbs in `make test`, too
 SIDE, WIDTH = 28, 0.25
 
 

@@ -131,6 +131,7 @@ def test_halves_from_fit(photos, tmp_path):
     assert pocketvision("verify", tmp_path / "run" / "model.onnx").code == 0
 
 
+@pytest.mark.slow
 def test_where_integers_are_not_good_enough_floats_stay(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("pocketvision.compress.gate.LEAST_AGREEMENT", 1.1)
     words = ("--width", 0.25, "--resolution", 32, "--epochs", 1, "--batch-size", 8, "--training-precision", "float32")

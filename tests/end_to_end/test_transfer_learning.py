@@ -198,6 +198,7 @@ def test_embed_answers_the_good_ones_and_names_the_bad(tuned, photos, tmp_path):
 ON_ALL = "learning from validation images, too"
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights, tmp_path, monkeypatch):
     """Stopped in training, and again among the epochs with the validation images: the same weights in the end."""
     monkeypatch.setattr(
@@ -291,6 +292,7 @@ def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, we
     assert load(folder / "model.onnx").record.digests["initializers"] == record.digests["initializers"]
 
 
+@pytest.mark.slow
 def test_a_cut_that_is_best_as_it_was_learns_nothing_more(photos, weights, tmp_path, monkeypatch):
     monkeypatch.setattr("pocketvision.fit.settle.SHARES", (0.0,))
     options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
