@@ -400,6 +400,11 @@ def test_weights_commands(hub, weights, tmp_path, monkeypatch):
     assert json.loads(pocketvision("weights", "list", "--json").out)["imported"] == ["mine"]
     assert pocketvision("weights", "info", "mine").code == 0
     assert pocketvision("weights", "import", weights, "mine").code == 3
+    other = pocketvision("weights", "import", weights, "other", "--family", "effnet")
+    assert (
+        other.code == 3
+        and "holds mobilenet_v2, and --family effnet was asked for. Try: --family mobilenet_v2" in other.err
+    )
 
 
 def test_export_command(hub, weights, tmp_path):

@@ -153,3 +153,8 @@ def test_a_probe_that_fails_leaves_the_older_file(monkeypatch, tmp_path):
     outcome = pocketvision("probe", "mobilenet_v1_shallow", "--widths", 0.125, *QUICK, "-o", tmp_path / "pi.json")
     assert outcome.code == 130
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("pi.json", "older")]
+
+
+def test_no_widths_are_no_networks():
+    outcome = pocketvision("probe", "mobilenet_v1", "--widths", "")
+    assert outcome.code == 2 and "BadOption: there is no network to probe" in outcome.err
