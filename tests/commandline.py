@@ -21,6 +21,7 @@ ELASTIC = {
     "training_precision": "float32",
 }
 SMALL = ("--width", "0.25", "--resolution", "32", "--epochs", "1")  # the quickest training
+ONLY_PLAN = ("--training-precision", "float32", "--plan", "--json")  # no step is timed: minutes of them in all
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 

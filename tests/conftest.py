@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what run
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test fetches weights; those that need some say which file
 os.environ["POCKETVISION_ENGINE"] = "onnxruntime"  # choosing takes time; tests of the choice ask for it
-os.environ["TORCH_HOME"] = tempfile.mkdtemp(prefix="pocketvision-no-weights-")
+os.environ["TORCH_HOME"] = os.devnull  # so that none are found, either
 
 
 @pytest.fixture(params=FAMILY_PARAMS)

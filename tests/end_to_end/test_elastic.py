@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from commandline import ELASTIC, pocketvision
+from commandline import ELASTIC, ONLY_PLAN, pocketvision
 from inspection import faults
 from jobs import told
 from photographs import CLASSES, grey, write_photographs
@@ -390,7 +390,7 @@ def test_a_damaged_front_is_made_again(elastic, photos, target, tmp_path):
 def test_no_size_is_planned_that_the_largest_does_not_hold(photos):
     """Of ShuffleNet with 8 groups at half its width, what the prior would take, a quarter, is no cut."""
     words = ("--family", "shufflenet_v1_g8", "--width", 0.5, "--resolution", 32, "--macs", "0.6M", "--epochs", 1)
-    outcome = pocketvision("fit", photos, "--elastic", *words, "--weights", "none", "--plan", "--json")
+    outcome = pocketvision("fit", photos, "--elastic", *words, "--weights", "none", *ONLY_PLAN)
     assert outcome.code == 0, outcome.err
     planned = json.loads(outcome.out)
     assert planned["network"] == "shufflenet_v1_g8_w0.50_r32_s8"
@@ -409,10 +409,8 @@ def test_several_families_compete(photos, tmp_path):
         "3M",
         "--resolution",
         32,
-        "--plan",
-        "--json",
     )
-    planned = json.loads(pocketvision(*words, "--weights", "none").out)
+    planned = json.loads(pocketvision(*words, "--weights", "none", *ONLY_PLAN).out)
     assert {name.rsplit("_w")[0] for name in planned["finalists"]} == {"mobilenet_v1_shallow", "mobilenet_v2"}
     assert all(candidate["macs"] <= 3e6 for candidate in planned["candidates"] if not candidate["dropped"])
 
@@ -460,7 +458,7 @@ def test_the_largest_network_holds_a_size_within_the_budget(photos):
         "--epochs",
         1,
     )
-    outcome = pocketvision(*words, "--weights", "none", "--plan", "--json")
+    outcome = pocketvision(*words, "--weights", "none", *ONLY_PLAN)
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["network"].startswith("mobilenet_v3_small")
 

@@ -15,7 +15,6 @@ from fashion import write_first
 from graphs import FAMILY_NAMES, cut_widths, nearest_width
 from pocketvision.data.read import read_dataset
 from pocketvision.fit.cuts import read_cuts, write_cuts
-from pocketvision.run import timing
 from pocketvision.run.predictor import load
 
 QUICK = ("squeezenet1_1",)  # no batch norm, and no linear classifier; the rest takes minutes
@@ -30,13 +29,6 @@ WIDER = {"mobilenet_v3_small": (0.5, 0.25), "effnet": (2.0, 1.0)}  # narrower, s
 MOST_OFF = 0.4  # of the spread of all logits, in the mean: integers against floats; 0.27 where little was learnt
 TRAINED, JUDGED = 640, 160
 RESOLUTION = 16
-
-
-@pytest.fixture(autouse=True)
-def hasty_clock(monkeypatch):
-    """Time what is made just well enough to have a number: no figure of it is looked at here."""
-    for name in ("FEWEST_ROUNDS", "BURST_SECONDS", "REST_SECONDS"):
-        monkeypatch.setattr(timing, name, 0)
 
 
 def test_from_images_to_a_verified_file(family, photos, tmp_path):

@@ -55,15 +55,21 @@ PICKLE = b"\x80\x04\x8c\x0bcollections\x8c\x0bOrderedDict\x93)R."
 PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "pandas"}
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """What one process keeps for the next, kernels and how fast engines are, was written under the hook, too."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def audited(tmp_path):
+def audited(cache, tmp_path):
     """Return a function that runs Python under the hook; it returns the exit code and what the hook saw."""
     hooks, log = tmp_path / "hooks", tmp_path / "audit.log"
     hooks.mkdir()
     (hooks / "sitecustomize.py").write_text(HOOK)
     paths = [str(hooks), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths), LOG: str(log)}
-    environment["POCKETVISION_CACHE"] = str(tmp_path / "cache")
+    environment["POCKETVISION_CACHE"] = str(cache)
 
     def run(*words):
         log.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from commandline import pocketvision
+from commandline import ONLY_PLAN, pocketvision
 from jobs import told, watched
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
@@ -132,7 +132,7 @@ def test_all_sizes_from_published_weights(photos, weights, tmp_path):
 def test_how_narrow_sub_networks_of_published_weights_are(macs, least, photos, weights):
     """As narrow as the budget needs, with one width to spare, but for half the width, which is always there."""
     words = ("--weights", weights, "--elastic", "--macs", macs, "--resolution", 64, "--epochs", 1)
-    outcome = pocketvision("fit", photos, *words, "--plan", "--json")
+    outcome = pocketvision("fit", photos, *words, *ONLY_PLAN)
     assert outcome.code == 0, outcome.err
     assert f"Sub-networks have width {least:g} at least" in outcome.err
     fitting = {
@@ -153,8 +153,7 @@ def test_how_narrow_sub_networks_of_published_weights_are(macs, least, photos, w
     ],
 )
 def test_a_tight_budget_that_leaves_little_of_the_weights_starts_without_them(macs, words, network, photos, hub):
-    asked = ("--macs", macs, "--epochs", 1, "--plan", "--json")
-    outcome = pocketvision("fit", photos, *asked, *words)
+    outcome = pocketvision("fit", photos, "--macs", macs, "--epochs", 1, *words, *ONLY_PLAN)
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["network"] == network
     said = (
