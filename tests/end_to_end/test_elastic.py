@@ -400,17 +400,9 @@ def test_no_size_is_planned_that_the_largest_does_not_hold(photos):
 
 
 def test_several_families_compete(photos, tmp_path):
-    words = (
-        "fit",
-        photos,
-        "--family",
-        "mobilenet_v1_shallow,mobilenet_v2",
-        "--macs",
-        "3M",
-        "--resolution",
-        32,
-    )
-    planned = json.loads(pocketvision(*words, "--weights", "none", *ONLY_PLAN).out)
+    families = ("--family", "mobilenet_v1_shallow,mobilenet_v2", "--weights", "none")
+    outcome = pocketvision("fit", photos, *families, "--macs", "3M", "--resolution", 32, *ONLY_PLAN)
+    planned = json.loads(outcome.out)
     assert {name.rsplit("_w")[0] for name in planned["finalists"]} == {"mobilenet_v1_shallow", "mobilenet_v2"}
     assert all(candidate["macs"] <= 3e6 for candidate in planned["candidates"] if not candidate["dropped"])
 
@@ -447,18 +439,8 @@ def test_a_loss_that_is_no_number_leaves_the_pick_as_it_was_cut(elastic, photos,
 
 def test_the_largest_network_holds_a_size_within_the_budget(photos):
     """Of two families the better one has none that is small enough."""
-    words = (
-        "fit",
-        photos,
-        "--elastic",
-        "--family",
-        "mobilenet_v3_large,mobilenet_v3_small",
-        "--size-mb",
-        0.3,
-        "--epochs",
-        1,
-    )
-    outcome = pocketvision(*words, "--weights", "none", *ONLY_PLAN)
+    families = ("--family", "mobilenet_v3_large,mobilenet_v3_small", "--weights", "none")
+    outcome = pocketvision("fit", photos, "--elastic", *families, "--size-mb", 0.3, "--epochs", 1, *ONLY_PLAN)
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["network"].startswith("mobilenet_v3_small")
 
