@@ -31,12 +31,11 @@ from pocketvision.data.loader import Pixels, steps_per_epoch, training_batches
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.statistics import recalibrate
 from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich
 from pocketvision.events import finish
-from pocketvision.fit.contest import look_at_nothing
-from pocketvision.fit.elastic_plan import TUNE_RATE
-from pocketvision.fit.recipe import chosen_augmentation
+from pocketvision.jobs.plan.recipe import chosen_augmentation
+from pocketvision.jobs.plan.sizes import TUNE_RATE
+from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.resolve import resolve
@@ -46,6 +45,7 @@ from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Objective, Trainer
 from pocketvision.train.memory import keep_memory
 from pocketvision.train.recipe import find_recipe
+from pocketvision.train.statistics import recalibrate
 
 WIDTHS, RESOLUTIONS = (0.25, 0.375, 0.5, 0.75), (20, 24, 28, 32)
 FAMILIES = {  # short name, seeds, sizes trained alone

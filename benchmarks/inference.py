@@ -29,9 +29,9 @@ from measure import Results, print_estimate, ratio, time_calls
 from networks import MEAN, NETWORKS, STD, Peers, export_timm, make_keras, untrained_model
 from numpy.typing import NDArray
 
-from pocketvision.run.artifact import golden_images, record_of
 from pocketvision.run.engines import images_per_call, open_engine
 from pocketvision.run.fastest import fastest_engine
+from pocketvision.run.record import golden_images, record_of
 from pocketvision.run.timing import Call, always
 
 BATCHES, THREADS = (1, 32), (1, 2)

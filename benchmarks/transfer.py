@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 import pocketvision as pv
 from pocketvision.data.read import read_dataset
-from pocketvision.fit.straight import export
+from pocketvision.jobs.export import export
 from pocketvision.model.weights.load import load_weights
 from pocketvision.run.predictor import Predictor
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.events import Note
-from pocketvision.fit.call import fit
-from pocketvision.fit.finished import Finished
+from pocketvision.jobs.call import fit
+from pocketvision.jobs.runs.result import Finished
 
 
 def watched(job: Generator[Any, None, Any]) -> tuple[Any, list[Any]]:

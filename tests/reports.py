@@ -11,12 +11,12 @@ from pocketvision.cost.count import count
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.events import Epoch
 from pocketvision.export.evaluate import score
-from pocketvision.fit.options import FitOptions
-from pocketvision.fit.report.facts import Facts
-from pocketvision.fit.report.gather import gather
-from pocketvision.run.artifact import Record, golden_images, make_goldens
+from pocketvision.jobs.options import FitOptions
+from pocketvision.report.facts import Facts
+from pocketvision.report.gather import gather
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.record import Record, golden_images, make_goldens
 from pocketvision.train.recipe import find_recipe
 
 HOSTILE = "<b>&\"'🦊"  # a class, a key, a name: none of it may become HTML

@@ -21,7 +21,7 @@ _HOMES = {
     "Budget": ("pocketvision.cost.budget", "Budget"),
     "build": ("pocketvision.model.network", "build"),
     "count": ("pocketvision.cost.count", "count"),
-    "fit": ("pocketvision.fit.call", "fit"),
+    "fit": ("pocketvision.jobs.call", "fit"),
     "load": ("pocketvision.run.predictor", "load"),
     "resolve": ("pocketvision.model.resolve", "resolve"),
     "verify": ("pocketvision.export.verify", "verify_file"),

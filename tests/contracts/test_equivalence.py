@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pocketvision.fit.straight import export
+from pocketvision.jobs.export import export
 from pocketvision.model.conventions import CONVENTIONS
 from pocketvision.model.published import PUBLISHED
 from pocketvision.model.resolve import resolve

@@ -6,9 +6,9 @@ import pytest
 
 from graphs import nearest_width
 from pocketvision.cost.count import count
-from pocketvision.cost.explain import explain
-from pocketvision.cost.explain.layer import KINDS, blocks_of
-from pocketvision.cost.explain.page import MACS
+from pocketvision.explain import explain
+from pocketvision.explain.layer import KINDS, blocks_of
+from pocketvision.explain.page import MACS
 from pocketvision.model.blocks import BLOCKS
 from pocketvision.model.families import FAMILIES
 from pocketvision.model.resolve import resolve

@@ -11,9 +11,10 @@ from pocketvision import Budget
 from pocketvision.cost.device_file import DeviceFile, read_device_file
 from pocketvision.errors import BudgetMissed, NoFit
 from pocketvision.events import Note
-from pocketvision.fit import flow, search
-from pocketvision.fit.call import fit
-from pocketvision.fit.contest import Entry
+from pocketvision.jobs import fit as flow
+from pocketvision.jobs.call import fit
+from pocketvision.jobs.plan import search
+from pocketvision.jobs.training.trials import Entry
 from pocketvision.run.predictor import load
 from pocketvision.run.timing import Timing
 

@@ -17,7 +17,7 @@ from commandline import ONE_THREAD, PROGRAM, pocketvision, start_program
 from inspection import faults, leftovers, newest_step
 from pocketvision import load
 from pocketvision.events import Epoch, Measured, Note, Progress, Step, Timed
-from pocketvision.fit.rundir import RunFolder
+from pocketvision.jobs.runs.folder import RunFolder
 
 # six steps an epoch; "auto" would measure which precision is faster
 OPTIONS = ("--width", 0.25, "--resolution", 32, "--batch-size", 4, "--training-precision", "float32", "--epochs", 2)

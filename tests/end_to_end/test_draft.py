@@ -9,7 +9,7 @@ import pytest
 from cutouts import SCENES, find, read_rcc
 from PIL import Image
 
-from pocketvision.fit.straight import export
+from pocketvision.jobs.export import export
 from pocketvision.model.weights.load import load_weights
 from pocketvision.run.images import load_images
 from pocketvision.run.predictor import Predictor

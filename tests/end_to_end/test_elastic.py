@@ -20,12 +20,12 @@ from pocketvision.cost.count import count
 from pocketvision.cost.probe import probe_each
 from pocketvision.errors import BadArtifact, BadData, BadOption, DiskFailed, NoFit
 from pocketvision.export.evaluate import Evaluation
-from pocketvision.fit import elastic as elastic_module
-from pocketvision.fit import plan, search
-from pocketvision.fit.call import fit
-from pocketvision.fit.cut import say_if_trained_further
-from pocketvision.fit.cuts import read_cuts
-from pocketvision.fit.rundir import RunFolder
+from pocketvision.jobs.call import fit
+from pocketvision.jobs.cut import say_if_trained_further
+from pocketvision.jobs.plan import plan, search
+from pocketvision.jobs.runs.folder import RunFolder
+from pocketvision.jobs.sizes import pick as elastic_module
+from pocketvision.jobs.sizes.store import read_cuts
 from pocketvision.model.network import build
 from pocketvision.run import shelf
 from pocketvision.run.predictor import Predictor, load
@@ -218,7 +218,8 @@ def test_runs_without_cuts(elastic, run_folder, tmp_path):
 
 STOP = """
 import os, signal
-from pocketvision.fit import elastic, flow
+from pocketvision.jobs import fit as flow
+from pocketvision.jobs.sizes import pick as elastic
 from pocketvision.train import checkpoint
 
 PLACE = {place!r}
@@ -234,7 +235,7 @@ elif PLACE == "after the cuts":
         os.kill(os.getpid(), signal.SIGKILL)
     elastic.write_cuts = write_cuts
 else:
-    from pocketvision.fit import rundir
+    from pocketvision.jobs.runs import folder as rundir
     real, seen = rundir.RunFolder.save, []
     def save(self, folder, *rest, **more):
         real(self, folder, *rest, **more)

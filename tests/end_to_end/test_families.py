@@ -14,7 +14,7 @@ from commandline import SMALL, pocketvision
 from fashion import write_first
 from graphs import FAMILY_NAMES, cut_widths, nearest_width
 from pocketvision.data.read import read_dataset
-from pocketvision.fit.cuts import read_cuts, write_cuts
+from pocketvision.jobs.sizes.store import read_cuts, write_cuts
 from pocketvision.run.predictor import load
 
 QUICK = ("squeezenet1_1",)  # no batch norm, and no linear classifier; the rest takes minutes

@@ -14,7 +14,7 @@ from pocketvision.data.loader import Pixels
 from pocketvision.data.named import NAMED
 from pocketvision.data.read import read_dataset
 from pocketvision.events import finish
-from pocketvision.fit.compress import compress_file
+from pocketvision.jobs.compress import compress_file
 from pocketvision.model.network import Network
 from pocketvision.run.engines import ENGINES
 from pocketvision.run.predictor import Predictor

@@ -12,7 +12,7 @@ import pytest
 from commandline import SMALL, pocketvision, start_program
 from pocketvision.errors import Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
-from pocketvision.fit.call import fit
+from pocketvision.jobs.call import fit
 from pocketvision.model.kernels.library import find_kernels
 from pocketvision.run.predictor import load
 from pocketvision.train.checkpoint import load_checkpoint

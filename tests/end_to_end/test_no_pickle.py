@@ -37,7 +37,7 @@ STOP = """
 import signal, sys
 from pocketvision.errors import Interrupted
 from pocketvision.events import Step
-from pocketvision.fit.call import fit
+from pocketvision.jobs.call import fit
 
 seen = []
 

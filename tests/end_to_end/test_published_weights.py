@@ -13,7 +13,7 @@ import torchvision
 from PIL import Image
 
 from commandline import python
-from pocketvision.fit.straight import export
+from pocketvision.jobs.export import export
 from pocketvision.model.conventions import CONVENTIONS
 from pocketvision.model.weights.load import load_weights
 from pocketvision.model.weights.locate import find_here

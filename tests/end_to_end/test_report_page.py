@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from commandline import pocketvision
-from pocketvision.fit.report.page import SECTIONS
+from pocketvision.report.page import SECTIONS
 from pocketvision.run.predictor import load
 
 WIDE, NARROW = 1280, 360

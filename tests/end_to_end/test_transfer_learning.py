@@ -19,13 +19,13 @@ from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import Interrupted
 from pocketvision.events import Note, Progress, Step, finish
-from pocketvision.fit.call import fit
-from pocketvision.fit.contest import Entry
-from pocketvision.fit.cuts import read_cuts
-from pocketvision.fit.elastic_plan import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
-from pocketvision.fit.saved import digest
-from pocketvision.fit.settle import between, settle
-from pocketvision.fit.start import choose_start
+from pocketvision.jobs.call import fit
+from pocketvision.jobs.plan.initial_weights import choose_start
+from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
+from pocketvision.jobs.runs.checkpointing import digest
+from pocketvision.jobs.sizes.store import read_cuts
+from pocketvision.jobs.training.interpolate import between, settle
+from pocketvision.jobs.training.trials import Entry
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.resolve import resolve
 from pocketvision.run.predictor import load
@@ -62,7 +62,9 @@ def tuned(photos, weights, tmp_path_factory):
 def test_a_classifier_that_is_not_linear_in_the_features_is_trained_with_the_rest(photos, tmp_path, monkeypatch):
     """And never is the drawn one kept: here validation likes each network less than the one before, the start most of all."""
     losses = iter(range(1000))
-    monkeypatch.setattr("pocketvision.fit.settle.negative_log_likelihood", lambda logits, labels: next(losses))
+    monkeypatch.setattr(
+        "pocketvision.jobs.training.interpolate.negative_log_likelihood", lambda logits, labels: next(losses)
+    )
     path, _ = save_torchvision(tmp_path, "squeezenet1_1", 1.0)
     _, said = told(
         photos, tmp_path / "run", weights=path, **OPTIONS | {"epochs": 2, "resolution": 32, "output_stride": 16}
@@ -201,7 +203,7 @@ ON_ALL = "learning from validation images, too"
 def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights, tmp_path, monkeypatch):
     """Stopped in training, and again among the epochs with the validation images: the same weights in the end."""
     monkeypatch.setattr(
-        "pocketvision.fit.settle.SHARES", (1.0,)
+        "pocketvision.jobs.training.interpolate.SHARES", (1.0,)
     )  # else these easy images keep the weights as they were
     ours = shutil.copy(weights, tmp_path / "mobilenet_v2-b0353104.pth")
     whole, options = tmp_path / "whole", OPTIONS | {"epochs": 2}
@@ -237,7 +239,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     (folder / "model.onnx").unlink()
     kept = {}
     monkeypatch.setattr(
-        "pocketvision.fit.learn_all.between", lambda *a: kept.update(zip("abc", a, strict=True)) or between(*a)
+        "pocketvision.jobs.training.on_all.between", lambda *a: kept.update(zip("abc", a, strict=True)) or between(*a)
     )
     fit(photos, folder, weights=ours, **options)
     assert kept["c"] == 0.5 and digest(kept["a"]) != digest(kept["b"])
@@ -266,7 +268,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
 @pytest.mark.slow
 def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, weights, tmp_path, monkeypatch):
     """It sees them as the largest network does, at whose resolution it is taught; stopped there, it goes on."""
-    monkeypatch.setattr("pocketvision.fit.settle.SHARES", (1.0,))
+    monkeypatch.setattr("pocketvision.jobs.training.interpolate.SHARES", (1.0,))
     options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
     whole, folder, shapes = tmp_path / "whole", tmp_path / "run", []
     real = Entry.all_images.fget
@@ -293,7 +295,7 @@ def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, we
 
 @pytest.mark.slow
 def test_a_cut_that_is_best_as_it_was_learns_nothing_more(photos, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr("pocketvision.fit.settle.SHARES", (0.0,))
+    monkeypatch.setattr("pocketvision.jobs.training.interpolate.SHARES", (0.0,))
     options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
     _, said = told(photos, tmp_path / "run", **options)
     assert any(text.startswith("Fine-tuning did not help") for text in said)
@@ -317,7 +319,7 @@ def test_grey_images_at_half_the_width(weights, tmp_path):
 def test_auto_takes_the_hubs_file_for_photographs(hub, photos):
     from pocketvision.data.check import check
     from pocketvision.data.survey import survey
-    from pocketvision.fit.options import FitOptions
+    from pocketvision.jobs.options import FitOptions
 
     seen = survey(finish(check(photos)).facts)
     assert finish(choose_start(FitOptions(), seen)).weights.name == NAME
@@ -374,7 +376,7 @@ def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, m
     """With weights that training turned to nothing the start is the better one."""
     entries = []
     monkeypatch.setattr(
-        "pocketvision.fit.flow.settle", lambda entry, trained: entries.append(entry) or settle(entry, trained)
+        "pocketvision.jobs.fit.settle", lambda entry, trained: entries.append(entry) or settle(entry, trained)
     )
     fit(photos, tmp_path / "run", weights=weights, **OPTIONS)
     spoilt = entries[0].network()

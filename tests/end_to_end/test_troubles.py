@@ -15,7 +15,7 @@ from PIL import Image
 from commandline import SMALL, Outcome, pocketvision
 from pocketvision.data.check import check
 from pocketvision.events import finish
-from pocketvision.fit.flow import read
+from pocketvision.jobs.fit import read
 from pocketvision.run.images import load_images, read_image
 from pocketvision.run.preprocessing import Preprocessing
 from troubles import EMOJI, LONG, TRAILING, listing, write_troubles

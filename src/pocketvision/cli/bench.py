@@ -55,7 +55,7 @@ def bench(
         _print_bench(found)
     if plot is not None:  # last: what was measured is shown, whatever the disk says
         from pocketvision.files import write_atomically
-        from pocketvision.fit.report.bench_chart import draw_bench, draw_sustained
+        from pocketvision.report.bench_chart import draw_bench, draw_sustained
 
         drawn = draw_bench(found) if sustained is None else draw_sustained(found)
         write_atomically(plot, drawn.encode())

@@ -34,7 +34,7 @@ def compress(
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch
-        from pocketvision.fit.compress import compress_file
+        from pocketvision.jobs.compress import compress_file
 
     found: Any = watch(compress_file(file, data, out, max_drop, threads))
     if json:

@@ -35,7 +35,7 @@ def cut(
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch
-        from pocketvision.fit.cut import cut_all, cut_run
+        from pocketvision.jobs.cut import cut_all, cut_run
 
     budget = read_budget(latency_ms, size_mb, memory_mb, macs)
     if all_ and (budget or target is not None or precision != "auto" or data is not None):

@@ -21,7 +21,7 @@ def explain(
     from dataclasses import asdict
 
     from pocketvision.cli.output import print_json, print_line
-    from pocketvision.cost.explain import explain as explained
+    from pocketvision.explain import explain as explained
 
     explanation = explained(family, layer, width, resolution)
     if json:

@@ -27,7 +27,7 @@ def export(
         raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
     with loading():
         from pocketvision.cli.output import print_json, print_line
-        from pocketvision.fit.straight import export as write
+        from pocketvision.jobs.export import export as write
         from pocketvision.model.weights.load import load_weights
 
     weights = _published(family, width) if weights == "auto" else weights

@@ -71,9 +71,9 @@ def fit(
     with loading():
         from pocketvision.cli.output import print_json
         from pocketvision.cli.progress import watch
-        from pocketvision.fit.flow import fit as run_fit
-        from pocketvision.fit.options import FitOptions
-        from pocketvision.fit.preview import preview
+        from pocketvision.jobs.fit import fit as run_fit
+        from pocketvision.jobs.options import FitOptions
+        from pocketvision.jobs.preview import preview
 
     options = FitOptions(
         minutes=minutes,

@@ -21,7 +21,7 @@ def front(
     with loading():
         from pocketvision.cli.output import print_json, print_line, print_table
         from pocketvision.cli.progress import watch
-        from pocketvision.fit.cut import read_front
+        from pocketvision.jobs.cut import read_front
 
     content = watch(read_front(run, target))
     if json:

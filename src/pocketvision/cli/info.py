@@ -14,9 +14,9 @@ def info(
     import json as json_module
 
     from pocketvision.cli.output import print_json, print_table
-    from pocketvision.run.artifact import record_of
     from pocketvision.run.fastest import known_choice
     from pocketvision.run.predictor import read_bytes
+    from pocketvision.run.record import record_of
 
     model = read_bytes(file)
     record = record_of(model)

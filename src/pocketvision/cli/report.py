@@ -12,6 +12,6 @@ def report(
 ) -> None:
     """Make a finished run's report.html again from its report.json: one page with everything in it."""
     from pocketvision.cli.output import print_line
-    from pocketvision.fit.report.files import remake_report
+    from pocketvision.report.files import remake_report
 
     print_line(f"report: {remake_report(run, out)}")

@@ -16,11 +16,11 @@ from PIL import Image
 from pocketvision.cost.probe import measure_footprint
 from pocketvision.errors import BadImage, BadOption
 from pocketvision.events import Event, Note, Progress, Timed
-from pocketvision.run.artifact import golden_images, record_of
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import Engine, installed_engines, open_engine
 from pocketvision.run.images import read_image
 from pocketvision.run.predictor import Predictor, read_bytes
+from pocketvision.run.record import golden_images, record_of
 from pocketvision.run.timing import always, time_interleaved
 
 SECONDS = 20.0  # for timing all cells together; each has two rounds at least

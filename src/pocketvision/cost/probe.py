@@ -21,10 +21,10 @@ from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.artifact import golden_images, record_of
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
 from pocketvision.run.predictor import read_bytes
+from pocketvision.run.record import golden_images, record_of
 from pocketvision.run.timing import Call, Timing, time_interleaved
 
 SECONDS = 60.0  # at most, for all networks together

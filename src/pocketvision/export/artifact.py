@@ -14,9 +14,9 @@ from pocketvision.export.verify import verify_file
 from pocketvision.files import write_atomically
 from pocketvision.model.graph import Graph
 from pocketvision.model.onnx_writer import write_onnx
-from pocketvision.run.artifact import Record
 from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor
+from pocketvision.run.record import Record
 
 PARITY_TOLERANCE = 1e-4  # of the largest |logit|
 STEPS = 2  # that a logit in integers may be off

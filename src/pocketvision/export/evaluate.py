@@ -11,9 +11,9 @@ from pocketvision.data.dataset import PART_NAMES, Dataset
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
 from pocketvision.events import Event, Note, Progress
-from pocketvision.run.artifact import Record
 from pocketvision.run.metrics import expected_calibration_error, softmax, standard_error, top1
 from pocketvision.run.predictor import Predictor
+from pocketvision.run.record import Record
 
 TOLD_EACH = 64  # images
 

@@ -11,7 +11,7 @@ from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import HALF
 from pocketvision.model.resolve import resolve_again
 from pocketvision.model.rewrite import fold_batch_norm
-from pocketvision.run.artifact import record_of
+from pocketvision.run.record import record_of
 
 
 def network_of(model: bytes) -> tuple[Graph, dict[str, NDArray[np.float32]]]:

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import helper
 
-from pocketvision.run.artifact import METADATA_KEY, Record
+from pocketvision.run.record import METADATA_KEY, Record
 
 DIGEST_CHARACTERS = 32  # of SHA-256's 64: 128 bits, so that the record of a large network stays small
 

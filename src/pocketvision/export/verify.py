@@ -9,9 +9,9 @@ import onnx
 
 from pocketvision.errors import VerificationFailed
 from pocketvision.export.seal import digests
-from pocketvision.run.artifact import compare_goldens, golden_images
 from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor, read_bytes
+from pocketvision.run.record import compare_goldens, golden_images
 
 ALLOWED_OPS = frozenset(
     (

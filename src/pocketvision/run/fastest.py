@@ -14,9 +14,9 @@ import numpy as np
 from pocketvision.errors import BadArtifact
 from pocketvision.events import finish
 from pocketvision.files import cache_folder, write_atomically
-from pocketvision.run.artifact import Record, compare_goldens, golden_images
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, Engine, installed_engines, open_engine
+from pocketvision.run.record import Record, compare_goldens, golden_images
 from pocketvision.run.timing import always, time_interleaved
 
 SECONDS = 0.5  # for timing; each engine has two rounds at least

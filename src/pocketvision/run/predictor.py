@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pocketvision.errors import BadArtifact, BadImage, BadOption, PocketvisionError
 from pocketvision.run.ahead import ahead
-from pocketvision.run.artifact import Record, record_of
 from pocketvision.run.decode import decode_labels
 from pocketvision.run.device import count_cores
 from pocketvision.run.engines import Engine, Outputs, images_per_call, open_engine
 from pocketvision.run.fastest import fastest_engine
 from pocketvision.run.images import IMAGE_SUFFIXES, load_image, load_images
+from pocketvision.run.record import Record, record_of
 from pocketvision.run.results import Labels
 
 BATCH = 32

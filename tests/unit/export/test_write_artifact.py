@@ -8,8 +8,8 @@ import pytest
 from pocketvision.errors import ExportMismatch
 from pocketvision.export.artifact import compare, require_parity, write_artifact
 from pocketvision.export.seal import digests, seal
-from pocketvision.run.artifact import METADATA_KEY, Record
 from pocketvision.run.predictor import Predictor
+from pocketvision.run.record import METADATA_KEY, Record
 
 
 def write(exported, path, reference):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from pocketvision.errors import BadArtifact
-from pocketvision.run.artifact import (
+from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.run.record import (
     METADATA_KEY,
     Goldens,
     Record,
@@ -14,7 +15,6 @@ from pocketvision.run.artifact import (
     make_goldens,
     read_record,
 )
-from pocketvision.run.preprocessing import Preprocessing
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (4, 10)).astype(np.float32)
 RECORD = Record(

@@ -1,0 +1,1 @@
+"""Jobs: one file a verb, and the rooms behind it."""

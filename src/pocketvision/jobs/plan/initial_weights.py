@@ -1,0 +1,124 @@
+"""Where training starts: published weights, weights of the user's, or nothing."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from pocketvision.choose.candidates import SMALL
+from pocketvision.data.survey import Survey
+from pocketvision.errors import BadWeights
+from pocketvision.events import Event, Note
+from pocketvision.jobs.options import FitOptions
+from pocketvision.jobs.plan.given import Job
+from pocketvision.jobs.plan.search import Found, search
+from pocketvision.model.published import Published, published_from
+from pocketvision.model.resolve import resolve
+from pocketvision.model.transfer import check_is_part
+from pocketvision.model.weights.load import Weights, load_weights
+from pocketvision.model.weights.locate import find_here
+
+AUTO_FAMILY = "mobilenet_v2"  # where neither a family nor weights are asked for
+LEAST_SHARE = 0.75  # of the width of weights; with less, drawn ones end better in minutes: docs/log.md
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What training starts from.
+
+    Attributes:
+        weights: trained ones; None: drawn ones.
+        sentences: what was decided, and what it cost.
+    """
+
+    weights: Weights | None = None
+    sentences: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, without the arrays."""
+        found = self.weights
+        named = None if found is None else {"name": found.name, "sha256": found.sha256, "network": found.graph.name}
+        return {"weights": named, "sentences": list(self.sentences)}
+
+
+def decide(job: Job) -> Generator[Event, None, tuple[Start, Found]]:
+    """Return where training starts, and what the search for a network came to from there.
+
+    Weights that nobody asked for by name are given up where the budget leaves too little of their width.
+
+    Raises:
+        BadWeights, UnknownWeights: weights were asked for by name, and cannot be had or used.
+        NoFit: nothing fits the budget.
+        BadDeviceFile: the device file holds none of the candidates.
+    """
+    start = yield from choose_start(job.options, job.seen)
+    found = yield from search(job, start.weights)
+    if start.weights is None or str(job.options.weights) != "auto":
+        return start, found
+    width, trained = found.finalists[0].options.width, start.weights.graph.options
+    assert trained is not None
+    if width >= LEAST_SHARE * trained.width:
+        return start, found
+    sentence = (
+        f"Training starts from scratch: the budget leaves width {width:g} of {start.weights.name}, which keeps little of what "
+        f"that knows. --weights {start.weights.name} starts from it all the same."
+    )
+    yield Note(sentence)
+    return Start(sentences=(sentence,)), (yield from search(job))
+
+
+def choose_start(options: FitOptions, seen: Survey) -> Generator[Note, None, Start]:
+    """Find the weights that the options ask for; "auto" does without where they cannot be had.
+
+    Raises:
+        BadWeights, UnknownWeights: weights were asked for by name, and cannot be had or used.
+    """
+    asked = str(options.weights)
+    if asked == "none" or (asked == "auto" and options.recipe not in ("auto", "finetune")):
+        return Start()
+    start = Start(_load_asked(options)) if asked != "auto" else _load_auto(options, seen)
+    found = start.weights
+    if found is not None:
+        assert found.graph.options is not None
+        network = f"{found.graph.options.family} at width {found.graph.options.width:g}"
+        sentences = [f"Training starts from {found.name} ({network})."] + [found.assumed] * bool(found.assumed)
+        start = Start(found, tuple(sentences))
+    for sentence in start.sentences:
+        yield Note(sentence)
+    return start
+
+
+def _load_asked(options: FitOptions) -> Weights:
+    """Return the weights that were asked for by name or file."""
+    found = load_weights(options.weights, options.families)
+    have = found.graph.options
+    assert have is not None
+    if options.families and have.family not in options.families:
+        raise BadWeights(
+            f"{found.name} holds {have.family}, and --family {options.family} was asked for.", f"--family {have.family}"
+        )
+    if options.width is not None and options.width > have.width:
+        raise BadWeights(
+            f"{found.name} has width {have.width:g}; a network of width {options.width:g} cannot start from narrower weights.",
+            f"--width {have.width:g} or less",
+        )
+    if options.width is not None:
+        check_is_part(resolve(**have._replace(width=options.width)._asdict()), found.graph)
+    return found
+
+
+def _load_auto(options: FitOptions, seen: Survey) -> Start:
+    """Return published weights for the family and width, those on this machine first; or say why there are none."""
+    if seen.short_side_median <= SMALL or (options.resolution or SMALL + 1) <= SMALL:
+        return Start()  # ImageNet's filters see photographs
+    families = options.families or (AUTO_FAMILY,)
+    known = [published for family in families for published in published_from(family, options.width or 1.0)]
+    if not known:
+        names = " or ".join(families)
+        return Start(
+            sentences=(f"No published weights of {names} are known for that width: training starts from scratch.",)
+        )
+    first: Published = next((published for published in known if find_here(published) is not None), known[0])
+    try:
+        return Start(load_weights(first.name))
+    except BadWeights as error:
+        return Start(sentences=(f"Training starts from scratch: {error.problem}",))

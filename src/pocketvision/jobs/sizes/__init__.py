@@ -1,0 +1,1 @@
+"""All sizes of an elastic run."""

@@ -1,0 +1,253 @@
+"""Gathering: from what a run leaves in memory to the facts of its report."""
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketvision.cost.budget import Spent
+from pocketvision.cost.count import count
+from pocketvision.cost.integers import name_in
+from pocketvision.data.dataset import Dataset
+from pocketvision.errors import BadImage
+from pocketvision.events import Epoch
+from pocketvision.files import read_json_lines
+from pocketvision.model.dead_filters import count_dead_filters
+from pocketvision.model.graph import Graph
+from pocketvision.model.rewrite import Arrays
+from pocketvision.report.facts import (
+    Bin,
+    Calibration,
+    Choice,
+    ClassScore,
+    Data,
+    Facts,
+    Finding,
+    Front,
+    Layer,
+    Limit,
+    Measured,
+    Picture,
+    Precision,
+    Score,
+    Training,
+)
+from pocketvision.run.images import read_image
+from pocketvision.run.metrics import calibration_bins, confusion_matrix, softmax
+from pocketvision.run.record import Record
+
+THUMBNAIL = 96  # pixels, the longer side at most
+LOSSLESS_UP_TO = 48  # pixels; small pictures are enlarged by the page, which would show a JPEG's blocks
+PICTURES = 12  # of each kind
+
+
+def gather(
+    *,
+    record: Record,
+    plan: Mapping[str, Any],
+    epochs: Sequence[Epoch],
+    graph: Graph,
+    arrays: Arrays,
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    spent: Spent,
+    minutes: float,
+    findings: Iterable[Mapping[str, Any]] | None = None,
+    front: Mapping[str, Any] | None = None,
+) -> Facts:
+    """Return the facts of a finished run.
+
+    Args:
+        record: of the finished file.
+        plan: as plan.json holds it.
+        epochs: the training, in order.
+        graph: the trained network.
+        arrays: its parameters.
+        dataset: where the images come from.
+        indices: of the judged images: (N,).
+        logits: the network's for these, (N, classes).
+        spent: what the file takes of each limit; its latency is None where the budget is for another device.
+        minutes: wall time of the run.
+        front: of an elastic run, see `pocketvision.jobs.sizes.store.front_json`.
+        findings: of the data check, each with kind, severity, subject or key, and sentence; None where nobody looked.
+    """
+    labels = dataset.labels[indices]
+    probabilities = softmax(logits / record.temperature)
+    names = tuple(map(clean, record.labels))
+    matrix = confusion_matrix(probabilities.argmax(1), labels, len(names))
+    cost = count(graph)
+    options, compressed = record.provenance["options"], record.provenance.get("compressed")
+    return Facts(
+        network=name_in(record.precision, graph.name),
+        labels=names,
+        resolution=record.resolution,
+        channels=record.channels,
+        is_squashed=record.preprocessing.mode == "squash",
+        score=Score(**record.metrics.get("test", record.metrics["validation"])),
+        validation=Score(**record.metrics["validation"]),
+        measured=Measured(**record.latencies[0]),
+        budget=tuple(Limit(name=n, budget=b, spent=spent.of(n)) for n, b in options["budget"].items()),
+        size_mb=spent.size_mb,
+        memory_mb=spent.memory_mb,
+        macs=spent.macs,
+        params=cost.params,
+        minutes=minutes,
+        choice=_choice(plan, is_here=spent.latency_ms is not None),
+        training=_training(plan, epochs, record.provenance.get("on_all", "")),
+        classes=tuple(
+            ClassScore(
+                name=name, images=int(matrix[i].sum()), answered=int(matrix[:, i].sum()), right=int(matrix[i, i])
+            )
+            for i, name in enumerate(names)
+        ),
+        confusion=tuple((int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)),
+        calibration=Calibration(
+            temperature=record.temperature,
+            unknown_threshold=record.unknown_threshold,
+            before=_bins(softmax(logits), labels),
+            after=_bins(probabilities, labels),
+        ),
+        mistakes=_pictures(dataset, indices, names, probabilities, worst_mistakes(probabilities, labels)),
+        unsure=_pictures(dataset, indices, names, probabilities, least_sure(probabilities)),
+        data=_data(record.metrics["data"], findings),
+        layers=_layers(graph, arrays),
+        precision=None if compressed is None else Precision(precision=record.precision, **_cleaned(compressed)),
+        provenance=_cleaned({key: value for key, value in record.provenance.items() if key != "compressed"}),
+        front=None if front is None else Front(**_cleaned(front)),
+    )
+
+
+def read_epochs(log: str) -> list[Epoch]:
+    """Return the epochs of a run's log.jsonl. One that was trained again after an interruption counts once, as it went last."""
+    found: dict[int, Epoch] = {}
+    for content in read_json_lines(log):
+        if content.pop("event", None) == "epoch":
+            found[content["epoch"]] = Epoch(**content)
+    return [found[number] for number in sorted(found)]
+
+
+def worst_mistakes(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of the wrong answers that were surest, the surest first.
+
+    >>> worst_mistakes(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array([0, 0, 0])).tolist()
+    [2, 1]
+    """
+    wrong = np.flatnonzero(probabilities.argmax(1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")][:PICTURES]
+
+
+def least_sure(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rows whose answer has the lowest probability, the lowest first."""
+    return np.argsort(probabilities.max(1), kind="stable")[:PICTURES].astype(np.int64)
+
+
+def clean(text: str) -> str:
+    r"""Return the text so that UTF-8 can hold it: a file name need not be Unicode.
+
+    >>> print(clean("caf\udce9"))
+    caf\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _cleaned(value: Any) -> Any:
+    """Return JSON values with all their texts cleaned."""
+    match value:
+        case str():
+            return clean(value)
+        case Mapping():
+            return {clean(str(name)): _cleaned(entry) for name, entry in value.items()}
+        case list() | tuple():
+            return [_cleaned(entry) for entry in value]
+    return value
+
+
+def _choice(plan: Mapping[str, Any], is_here: bool) -> Choice:
+    return Choice(
+        pick=plan["network"],
+        reason=plan["reason"],
+        device=clean(plan["target"]),
+        is_here=is_here,
+        candidates=tuple(plan["candidates"]),
+        trials=tuple(plan["trials"]),
+    )
+
+
+def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], on_all: str) -> Training:
+    return Training(
+        recipe=plan["recipe"]["name"],
+        batch_size=plan["recipe"]["batch_size"],
+        steps_per_epoch=plan["steps_per_epoch"],
+        precision=plan.get("training_precision") or plan["precision"],  # as older releases had it
+        curve=tuple(epochs),
+        start=tuple(plan["start"]["sentences"]),
+        on_all=on_all,
+    )
+
+
+def _data(content: Mapping[str, Any], findings: Iterable[Mapping[str, Any]] | None) -> Data:
+    found = None if findings is None else tuple(Finding(**_cleaned(finding)) for finding in findings)
+    return Data(**_cleaned(content), findings=found)
+
+
+def _bins(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[Bin, ...]:
+    return tuple(
+        Bin(images=int(images), confidence=confidence / images, accuracy=right / images)
+        for images, confidence, right in zip(*calibration_bins(probabilities, labels), strict=True)
+        if images
+    )
+
+
+def _pictures(
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    names: Sequence[str],
+    probabilities: NDArray[np.float64],
+    rows: NDArray[np.int64],
+) -> tuple[Picture, ...]:
+    return tuple(
+        Picture(
+            key=clean(dataset.samples[index].key),
+            truth=names[dataset.samples[index].label],
+            answer=names[int(probabilities[row].argmax())],
+            probability=float(probabilities[row].max()),
+            **thumbnail(dataset, index),
+        )
+        for row, index in ((int(row), int(indices[row])) for row in rows)
+    )
+
+
+def thumbnail(dataset: Dataset, index: int) -> dict[str, Any]:
+    """Return one image, upright, at most 96 pixels along a side, as `Picture` holds it; nothing where it cannot be read now."""
+    try:
+        image = read_image(dataset.image(index))
+    except BadImage:
+        return {}
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    form = "png" if max(image.size) <= LOSSLESS_UP_TO else "jpeg"
+    stream = io.BytesIO()
+    image.save(stream, form.upper(), **({"quality": 85} if form == "jpeg" else {}))
+    encoded = base64.b64encode(stream.getvalue()).decode()
+    return {"width": image.width, "height": image.height, "form": form, "base64": encoded}
+
+
+def _layers(graph: Graph, arrays: Arrays) -> tuple[Layer, ...]:
+    """Return the layers that cost something, and the pooling, as `pocketvision show` does."""
+    dead = count_dead_filters(graph, arrays)
+    return tuple(
+        Layer(
+            name=op.name,
+            kind=op.kind,
+            output=str(op.shape),
+            params=op.params,
+            macs=op.macs,
+            dead=dead.get(op.name),
+            filters=op.shape.channels if op.name in dead else None,
+        )
+        for op in count(graph).ops
+        if op.params or op.kind == "GlobalPool"
+    )
