@@ -6,7 +6,7 @@ from typing import Any
 
 from pocketvision.events import Note
 from pocketvision.jobs.call import fit
-from pocketvision.jobs.runs.result import Finished
+from pocketvision.jobs.finish.result import Finished
 
 
 def watched(job: Generator[Any, None, Any]) -> tuple[Any, list[Any]]:

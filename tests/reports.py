@@ -9,12 +9,11 @@ from graphs import random_arrays, small
 from pocketvision.cost.budget import Budget, Spent
 from pocketvision.cost.count import count
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.events import Epoch
-from pocketvision.export.evaluate import score
+from pocketvision.events import Epoch, finish
 from pocketvision.jobs.options import FitOptions
 from pocketvision.report.facts import Facts
-from pocketvision.report.gather import gather
-from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
+from pocketvision.report.gather import Sources, gather
+from pocketvision.run.assess import assess
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.run.record import Record, golden_images, make_goldens
 from pocketvision.train.recipe import find_recipe
@@ -136,8 +135,8 @@ def made_facts(
     labels = dataset.labels[indices]
     graph = small("mobilenet_v1", classes=classes, in_channels=channels)
     logits = made_logits(labels, classes, skill)
-    temperature = fit_temperature(logits, labels)
-    threshold = unknown_threshold(softmax(logits / temperature), labels)
+    found = {part: finish(assess([logits], labels, part)) for part in ("validation", "test")}
+    assessment = found["test" if has_test else "validation"]
     parts = ("validation", "test") if has_test else ("validation",)
     options = FitOptions(epochs=max(1, trained), budget=budget)
     record = Record(
@@ -154,10 +153,10 @@ def made_facts(
                 "split": "as given.",
                 "images": {"train": 100, "validation": len(indices), "test": len(indices) * has_test},
             },
-            **{part: score(logits, labels, part, temperature, threshold).to_json() for part in parts},
+            **{part: found[part].evaluation.to_json() for part in parts},
         },
-        temperature=temperature,
-        unknown_threshold=threshold,
+        temperature=assessment.calibration.temperature,
+        unknown_threshold=assessment.calibration.unknown_threshold,
         provenance={
             "versions": {"pocketvision": "0.1.0"},
             "date": "2026-11-24",
@@ -188,16 +187,18 @@ def made_facts(
     cost = count(graph)
     latency = {"latency_ms": 0.1234, "noise_ms": 0.0123} if is_here else {}
     return gather(
-        record=record,
-        plan=plan,
-        epochs=epochs(trained),
-        graph=graph,
-        arrays=random_arrays(graph),
-        dataset=dataset,
-        indices=indices,
-        logits=logits,
-        spent=Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=0.95, **latency),
-        minutes=1.25,
-        findings=findings,
-        front=front(listed) if elastic else None,
+        Sources(
+            record=record,
+            plan=plan,
+            epochs=epochs(trained),
+            graph=graph,
+            arrays=random_arrays(graph),
+            dataset=dataset,
+            indices=indices,
+            assessment=assessment,
+            spent=Spent(macs=cost.macs, memory_mb=cost.memory_mb, size_mb=0.95, **latency),
+            minutes=1.25,
+            findings=findings,
+            front=front(listed) if elastic else None,
+        )
     )

@@ -72,8 +72,8 @@ class Epoch:
     Attributes:
         epoch, epochs: from 1, and how many are planned.
         loss: mean training loss.
-        validation_loss: mean negative log likelihood, in nats.
-        validation_top1: share of validation images whose likeliest class is right.
+        validation_loss: mean negative log likelihood, in nats; NaN: nobody looked.
+        validation_top1: share of validation images whose likeliest class is right; NaN: nobody looked.
         lr: learning rate at the end.
         seconds: that the epoch took, validation included.
         images_per_second: in training.
@@ -98,6 +98,7 @@ class Measured:
 
 
 Event = Note | Progress | Timed | Step | Epoch | Measured
+Work = Generator[Event, None, Outcome]  # long work: says what it does, and returns what came out
 
 
 def finish(job: Generator[Any, None, Outcome]) -> Outcome:

@@ -9,7 +9,7 @@ import pytest
 from commandline import ELASTIC, SMALL, Outcome, pocketvision
 from jobs import told
 from photographs import CLASSES, write_photographs
-from pocketvision.jobs.runs.result import Finished
+from pocketvision.jobs.finish.result import Finished
 from pocketvision.run import timing
 
 

@@ -150,7 +150,7 @@ def _print_plan(planned: Any) -> None:
     print_line(
         "ImageNet: top-1 that published networks of that cost reach, in percent; *: predicted between measured widths."
     )
-    print_line(f"Device: {planned.found.device}. Pick: {planned.pick.name}, {planned.found.reason}.")
+    print_line(f"Device: {planned.device}. Pick: {planned.pick.name}, {planned.found.reason}.")
     epochs = planned.plan.epochs + planned.plan.epochs_on_all
     print_line(
         f"{epochs} epochs in about {planned.training_minutes:.1f} minutes; {planned.disk_mb:.0f} MB of disk, "

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pocketvision.errors import BadOption
+from pocketvision.run.assess import Assessment
 
 MAX_DROP = 1.0  # points of top-1
 FEW_IMAGES = 500  # below, labels must agree, too: a drop of a point is five images
@@ -57,35 +57,29 @@ class Verdict:
         return not self.problems
 
 
-def judge(
-    float_logits: NDArray[np.float32],
-    logits: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    max_drop: float = MAX_DROP,
-) -> Verdict:
-    """Compare the answers of two networks on the same images.
+def judge(before: Assessment, after: Assessment, max_drop: float = MAX_DROP) -> Verdict:
+    """Compare what two networks say of the same images.
 
     Args:
-        float_logits: (N, classes), of the float network.
-        logits: (N, classes), of the one in integers.
-        labels: (N,).
+        before: of the float network.
+        after: of the one in integers.
         max_drop: points of top-1 that may be lost; where it is more than usual, so many more labels may change.
 
     Raises:
-        BadOption: there are no images, or the arrays do not fit together.
+        BadOption: they are not of the same images.
 
     Source: McNemar 1947, Psychometrika 12(2), in the exact form.
     """
-    if not len(labels) or not len(labels) == len(float_logits) == len(logits):
+    labels = before.labels
+    if not np.array_equal(labels, after.labels):
         raise BadOption(
-            f"{len(float_logits)} and {len(logits)} answers cannot be judged by {len(labels)} labels.",
-            "as many of each, at least one",
+            f"answers to {len(labels)} and {len(after.labels)} images cannot be compared: they are of other images.",
+            "both networks on the same images",
         )
-    before, after = float_logits.argmax(1), logits.argmax(1)
-    was_right, is_right = before == labels, after == labels
+    was_right, is_right = before.each, after.each
     lost, won = int((was_right & ~is_right).sum()), int((is_right & ~was_right).sum())
     images = len(labels)
-    agreement = float((before == after).mean())
+    agreement = float((before.answers == after.answers).mean())
     error = math.sqrt(max(lost + won - (lost - won) ** 2 / images, 0.0)) / images
     drop = 100 * (lost - won) / images
     problems = []
@@ -94,14 +88,12 @@ def judge(
     wanted = LEAST_AGREEMENT - max(0.0, max_drop - MAX_DROP) / 100
     if images < FEW_IMAGES and agreement < wanted:
         problems.append(f"{agreement:.1%} of {images} labels stay as they are ({100 * wanted:g}% are wanted)")
-    class_drop = 0.0
-    for label in range(float_logits.shape[1]):
-        own = labels == label
-        if own.sum() >= CLASS_IMAGES:
-            fallen = 100 * float(was_right[own].mean() - is_right[own].mean())
-            class_drop = max(class_drop, fallen)
-            if fallen > CLASS_DROP:
-                problems.append(f"class {label} falls by {fallen:.1f} points (allowed {CLASS_DROP:g})")
+    fallen = _fallen(before, after)
+    problems += [
+        f"class {label} falls by {points:.1f} points (allowed {CLASS_DROP:g})"
+        for label, points in fallen.items()
+        if points > CLASS_DROP
+    ]
     return Verdict(
         images=images,
         float_top1=float(was_right.mean()),
@@ -109,9 +101,19 @@ def judge(
         standard_error=error,
         p=mcnemar(lost, won),
         agreement=agreement,
-        class_drop=class_drop,
+        class_drop=max(0.0, *fallen.values()) if fallen else 0.0,
         problems=tuple(problems),
     )
+
+
+def _fallen(before: Assessment, after: Assessment) -> dict[int, float]:
+    """Return how many points each class loses that has enough images to be judged on its own."""
+    fallen = {}
+    for label in range(before.classes):
+        own = before.labels == label
+        if own.sum() >= CLASS_IMAGES:
+            fallen[label] = 100 * float(before.each[own].mean() - after.each[own].mean())
+    return fallen
 
 
 def mcnemar(lost: int, won: int) -> float:

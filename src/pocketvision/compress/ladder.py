@@ -1,7 +1,7 @@
 """The ladder: from a float network to one in integers that passes the gate, by as little work as that takes."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,12 +14,13 @@ from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, ob
 from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
 from pocketvision.errors import NonFiniteLoss
-from pocketvision.events import Event, Note, Progress
+from pocketvision.events import Event, Note, Progress, Work
 from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers
 from pocketvision.model.graph import FakeQuant, Graph
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.pad_channels import pad_channels
 from pocketvision.model.rewrite import Arrays, fold_batch_norm
+from pocketvision.run.assess import AS_IS, Assessment, assess, in_batches
 from pocketvision.run.engines import OnnxRuntime
 
 BATCH = 32
@@ -54,7 +55,6 @@ class Climbed:
         floats: convolutions and fully connected layers that stay in floats.
         trace: all that was tried, in order.
         model: its file, without a record.
-        logits: of the validation images.
     """
 
     graph: Graph
@@ -62,7 +62,6 @@ class Climbed:
     verdict: Verdict
     rung: int
     model: bytes
-    logits: NDArray[np.float32]
     floats: tuple[str, ...] = ()
     trace: list[Step] = field(default_factory=list)
 
@@ -101,8 +100,8 @@ class Ladder:
             arrays: its parameters.
         """
         plain, weights = pad_channels(*fold_batch_norm(graph, arrays))
-        float_logits = yield from engine_logits(write_onnx(plain, weights), self.validation)
-        best = yield from self._static(plain, weights, float_logits, 1, "static ranges")
+        floats_say = yield from self._assess(write_onnx(plain, weights))
+        best = yield from self._static(plain, weights, floats_say, 1, "static ranges")
         trace = list(best.trace)
         whole = best  # all of it in integers
         for number, rung in ((2, self._equalised), (3, self._kept_in_floats), (4, self._tuned)):
@@ -111,7 +110,7 @@ class Ladder:
             if self.stop_by is not None and time.monotonic() > self.stop_by:
                 yield Note(f"There is no time left for rung {number} of the ladder to integers.")
                 break
-            found = yield from rung(plain, weights, float_logits, whole)
+            found = yield from rung(plain, weights, floats_say, whole)
             trace += found.trace
             if found.verdict.passes or found.verdict.drop < best.verdict.drop:
                 best = found
@@ -124,7 +123,7 @@ class Ladder:
         self,
         graph: Graph,
         arrays: Arrays,
-        float_logits: NDArray[np.float32],
+        floats_say: Assessment,
         rung: int,
         what: str,
         corrects: bool = False,
@@ -139,7 +138,7 @@ class Ladder:
             steps = find_steps(integers, arrays, values, method)
             if corrects:
                 steps = correct_biases(integers, steps, values)
-            found = yield from self._judged(integers, steps, float_logits, rung, floats)
+            found = yield from self._judged(integers, steps, floats_say, rung, floats)
             bits = ", weights of 7 bits" if self.weight_limit < WEIGHT_LIMIT else ""
             trace.append(Step(rung, f"{what}, {method}{bits}", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
@@ -149,7 +148,7 @@ class Ladder:
         return best
 
     def _equalised(
-        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
+        self, graph: Graph, arrays: Arrays, floats_say: Assessment, whole: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 2: channels of like ranges, and biases that make up for what rounding moves."""
         integers = insert_fake_quant(graph, (), self.weight_limit)
@@ -161,7 +160,7 @@ class Ladder:
                 continue
             balanced, skipped = equalise(changed, arrays, largest)
             said = f"{what}, biases corrected" + (f", {len(skipped)} layers skipped" if skipped else "")
-            found.append((yield from self._static(changed, balanced, float_logits, 2, said, corrects=True)))
+            found.append((yield from self._static(changed, balanced, floats_say, 2, said, corrects=True)))
             if found[-1].verdict.passes:
                 break
         taken = min(found, key=lambda one: (not one.verdict.passes, one.verdict.drop))
@@ -169,7 +168,7 @@ class Ladder:
         return taken
 
     def _kept_in_floats(
-        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
+        self, graph: Graph, arrays: Arrays, floats_say: Assessment, whole: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
         names = [name for name in may_be_integers(graph) if name not in graph.outputs.values()]  # these have a step
@@ -179,7 +178,7 @@ class Ladder:
         for i, name in enumerate(names):
             others = tuple(other for other in names if other != name)
             only = insert_fake_quant(graph, others, self.weight_limit)
-            one = yield from self._judged(only, find_steps(only, arrays, values, "mse"), float_logits, 3, others)
+            one = yield from self._judged(only, find_steps(only, arrays, values, "mse"), floats_say, 3, others)
             alone[name] = one.verdict.drop
             yield Progress("finding sensitive layers", i + 1, len(names))
         ranked = sorted(names, key=lambda name: -alone[name])
@@ -190,7 +189,7 @@ class Ladder:
         while len(floats) < most:
             floats = tuple(ranked[: min(most, 2 * len(floats) or 1)])
             mixed = insert_fake_quant(graph, floats, self.weight_limit)
-            found = yield from self._judged(mixed, find_steps(mixed, arrays, values, "mse"), float_logits, 3, floats)
+            found = yield from self._judged(mixed, find_steps(mixed, arrays, values, "mse"), floats_say, 3, floats)
             trace.append(Step(3, f"{len(floats)} of {len(names)} layers in floats", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
             if found.verdict.passes:
@@ -199,7 +198,7 @@ class Ladder:
         return found
 
     def _tuned(
-        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
+        self, graph: Graph, arrays: Arrays, floats_say: Assessment, whole: Climbed
     ) -> Generator[Event, None, Climbed]:
         """Rung 4: what is wholly in integers, trained to answer as the float network does."""
         assert self.train is not None
@@ -209,7 +208,7 @@ class Ladder:
         except NonFiniteLoss as error:
             yield Note(f"Fine-tuning integers gave nothing: {error.problem}")
             return replace(whole, trace=[])
-        found = yield from self._judged(whole.graph, tuned, float_logits, 4, ())
+        found = yield from self._judged(whole.graph, tuned, floats_say, 4, ())
         found.trace = [Step(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
         yield Note(f"int8, {found.trace[-1].what}: {_words(found.verdict)}.")
         return found
@@ -218,25 +217,25 @@ class Ladder:
         self,
         graph: Graph,
         arrays: dict[str, NDArray[np.float32]],
-        float_logits: NDArray[np.float32],
+        floats_say: Assessment,
         rung: int,
         floats: tuple[str, ...],
     ) -> Generator[Event, None, Climbed]:
         """Write a network and judge what the engine says of its file."""
         arrays = round_biases(graph, arrays)
         model = write_onnx(graph, arrays)
-        logits = yield from engine_logits(model, self.validation)
-        verdict = judge(float_logits, logits, self.labels, self.max_drop)
-        return Climbed(graph, arrays, verdict, rung, model, logits, floats)
+        verdict = judge(floats_say, (yield from self._assess(model)), self.max_drop)
+        return Climbed(graph, arrays, verdict, rung, model, floats)
+
+    def _assess(self, model: bytes) -> Work[Assessment]:
+        """Assess what the engine says of the validation images; temperature does not matter here."""
+        return assess(engine_outputs(model, self.validation), self.labels, calibration=AS_IS, work="judging integers")
 
 
-def engine_logits(model: bytes, images: Images) -> Generator[Progress, None, NDArray[np.float32]]:
-    """Return what ONNX Runtime says with a file: logits (N, classes) for images (N, R, R, C) uint8."""
-    engine, found = OnnxRuntime(model), []
-    for start in range(0, len(images), BATCH):
-        found.append(engine.run(np.asarray(images[start : start + BATCH]))["logits"])
-        yield Progress("judging integers", min(start + BATCH, len(images)), len(images))
-    return np.concatenate(found)
+def engine_outputs(model: bytes, images: Images) -> Iterator[NDArray[np.float32]]:
+    """Yield what ONNX Runtime says with a file: logits (n, classes) for images (N, R, R, C) uint8, batch by batch."""
+    engine = OnnxRuntime(model)
+    return in_batches(lambda batch: engine.run(np.asarray(batch))["logits"], images, BATCH)
 
 
 def reach_by_op(graph: Graph, values: dict[str, Values]) -> dict[str, NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pocketvision.cost.memory import FLOAT_BYTES, live_bytes
 from pocketvision.model.graph import Conv, Graph, Linear, Op, Shape
@@ -124,6 +124,13 @@ def count(graph: Graph) -> Cost:
     (1331592, 76524800)
     """
     return Cost(tuple(map(_cost, graph.ops, live_bytes(graph))))
+
+
+def describe(graph: Graph) -> dict[str, Any]:
+    """Return a network's name, options and costs as JSON values: what records, plans and runs say of it."""
+    assert graph.options is not None
+    cost = count(graph)
+    return {"name": graph.name, **graph.options._asdict(), "params": cost.params, "macs": cost.macs}
 
 
 def _cost(op: Op, live: int) -> OpCost:

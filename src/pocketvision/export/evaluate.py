@@ -1,8 +1,6 @@
 """evaluate: a file's accuracy and calibration on labelled images, from the original bytes, without torch."""
 
-from collections.abc import Generator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,62 +8,16 @@ from numpy.typing import NDArray
 from pocketvision.data.dataset import PART_NAMES, Dataset
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
-from pocketvision.events import Event, Note, Progress
-from pocketvision.run.metrics import expected_calibration_error, softmax, standard_error, top1
+from pocketvision.events import Note, Work
+from pocketvision.run.assess import Evaluation, assess
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.record import Record
 
 TOLD_EACH = 64  # images
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What a file scores.
-
-    Attributes:
-        part: which images: "test", "validation", "train" or "all".
-        images: how many.
-        top1: share whose likeliest class is right.
-        standard_error: of top1.
-        ece: expected calibration error of the calibrated probabilities.
-        ece_uncalibrated: the same at temperature 1.
-        unknown: share answered "unknown".
-    """
-
-    part: str
-    images: int
-    top1: float
-    standard_error: float
-    ece: float
-    ece_uncalibrated: float
-    unknown: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as JSON values, rounded to six digits."""
-        return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
-
-
-def score(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], part: str, temperature: float, unknown_threshold: float
-) -> Evaluation:
-    """Return the figures for logits (N, classes) and labels (N,)."""
-    calibrated = softmax(logits / temperature)
-    accuracy = top1(logits, labels)
-    return Evaluation(
-        part=part,
-        images=len(labels),
-        top1=accuracy,
-        standard_error=standard_error(accuracy, len(labels)),
-        ece=expected_calibration_error(calibrated, labels),
-        ece_uncalibrated=expected_calibration_error(softmax(logits), labels),
-        unknown=float((calibrated.max(1) < unknown_threshold).mean()),
-    )
-
-
-def file_logits(
-    predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64]
-) -> Generator[Event, None, NDArray[np.float32]]:
-    """Return the file's logits (N, classes) for some of a data set's images; yield how far it got.
+def file_outputs(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    """Yield the file's logits (n, classes) for some of a data set's images, a few at a time.
 
     Args:
         predictor: the opened file.
@@ -77,9 +29,11 @@ def file_logits(
         if answer.error is not None:
             raise answer.error
         found.append(answer.outputs["logits"])
-        if len(found) % TOLD_EACH == 0 or len(found) == len(indices):
-            yield Progress("evaluating", len(found), len(indices))
-    return np.stack(found)
+        if len(found) == TOLD_EACH:
+            yield np.stack(found)
+            found = []
+    if found:
+        yield np.stack(found)
 
 
 def labels_for(predictor: Predictor, dataset: Dataset) -> NDArray[np.int64]:
@@ -125,17 +79,16 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
     return indices, part
 
 
-def evaluate_file(
-    predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64], part: str
-) -> Generator[Event, None, Evaluation]:
+def evaluate_file(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64], part: str) -> Work[Evaluation]:
     """Return what an opened file scores on some of a data set's images; yield how far it got.
 
     Raises:
         BadData: a class that the file does not know.
     """
-    data = predictor.record.metrics.get("data", {})
+    record = predictor.record
+    data = record.metrics.get("data", {})
     if part in (*data.get("trained_on", ("train",)), "all") and dataset.fingerprint() == data.get("fingerprint"):
         yield Note(f"The network learnt from the {part} images: expect less on others.")
     labels = labels_for(predictor, dataset)[indices]
-    logits = yield from file_logits(predictor, dataset, indices)
-    return score(logits, labels, part, predictor.record.temperature, predictor.record.unknown_threshold)
+    outputs = file_outputs(predictor, dataset, indices)
+    return (yield from assess(outputs, labels, part, record.calibration, "evaluating")).evaluation

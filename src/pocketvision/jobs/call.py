@@ -1,14 +1,36 @@
-"""fit as a plain function, for scripts and notebooks."""
+"""Jobs as plain functions, for scripts and notebooks."""
 
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pocketvision.events import Event
-from pocketvision.jobs.fit import fit as run_fit
+from pocketvision.cost.budget import Budget
+from pocketvision.events import Event, finish
+from pocketvision.jobs import fit as main
+from pocketvision.jobs.cut import Written, cut_run, read_front
+from pocketvision.jobs.finish.result import Finished
 from pocketvision.jobs.options import FitOptions
-from pocketvision.jobs.runs.result import Finished
+
+
+class Run(Finished):
+    """What came out of a job, and what can be had of it afterwards."""
+
+    def front(self) -> dict[str, Any]:
+        """Return all sizes of an elastic run, see `pocketvision.jobs.sizes.store.front_json`.
+
+        Raises:
+            BadOption: the run was not elastic.
+        """
+        return finish(read_front(self.model.parent))
+
+    def cut(self, budget: Budget, out: str | Path) -> Written:
+        """Write the best cut of an elastic run within another budget; nothing is trained.
+
+        Raises:
+            BadOption, NoFit, BudgetMissed: see `pocketvision.jobs.cut.cut_run`.
+        """
+        return finish(cut_run(self.model.parent, Path(out), budget))
 
 
 def fit(
@@ -17,12 +39,12 @@ def fit(
     on_event: Callable[[Event], None] = lambda event: None,
     restart: bool = False,
     **options: Any,
-) -> Finished:
+) -> Run:
     """Train a network on images and write one verified file.
 
     Args:
         data: a folder, a CSV file, a folder of IDX files or the name of a data set.
-        out: the run folder; must not exist yet, or be empty.
+        out: the run folder; must not exist yet, be empty, or hold this very run, which is then resumed.
         on_event: is called with everything that happens, see `pocketvision.events`.
         restart: move an older run out of the way, once the new one is planned.
         options: see `FitOptions`.
@@ -30,10 +52,9 @@ def fit(
     Raises:
         PocketvisionError: see `pocketvision.errors`.
     """
-    with closing(run_fit(data, out, FitOptions(**options), restart)) as events:
+    with closing(main.fit(data, out, FitOptions(**options), restart)) as events:
         try:
             while True:
                 on_event(next(events))
         except StopIteration as stop:
-            finished: Finished = stop.value
-            return finished
+            return Run(**vars(stop.value))

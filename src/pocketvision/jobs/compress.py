@@ -1,49 +1,36 @@
-"""From a finished float file to one in integers that is proven as good, and smaller or faster."""
+"""From a finished fp32 file to an int8 one that is proven as good, and smaller or faster."""
 
-import tempfile
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pocketvision.compress.gate import MAX_DROP
 from pocketvision.compress.ladder import Climbed
-from pocketvision.cost.probe import measure_latencies
-from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels
 from pocketvision.data.read import read_dataset
-from pocketvision.data.split import split
-from pocketvision.errors import BadData, BadOption, CompressionFailed
-from pocketvision.events import Event, Note
-from pocketvision.export.evaluate import Evaluation, labels_for
+from pocketvision.errors import BadOption, CompressionFailed
+from pocketvision.events import Work
 from pocketvision.export.network_of import network_of
-from pocketvision.export.seal import seal
-from pocketvision.export.verify import verify_file
-from pocketvision.files import write_atomically
+from pocketvision.jobs.finish.file import PARITY_IMAGES, write_file
 from pocketvision.jobs.finish.int8 import (
-    PreparedImages,
+    Limits,
     climb,
-    judge_integers,
-    spread_out,
+    draft_int8,
     trace_json,
     words_of_failure,
 )
-from pocketvision.jobs.finish.measure import measure_file
-from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.jobs.finish.measure import Measuring
+from pocketvision.jobs.finish.parts import prepare_images
+from pocketvision.jobs.finish.precision import side_by_side
+from pocketvision.run.assess import Evaluation
 from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor, read_bytes
-from pocketvision.run.record import Record, record_of
+from pocketvision.run.record import record_of
 from pocketvision.run.timing import Timing
-
-SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """A file in integers.
+    """An int8 file.
 
     Attributes:
         file: where it is.
@@ -74,16 +61,14 @@ class Compressed:
         }
 
 
-def compress_file(
-    file: Path, data: str, out: Path, max_drop: float = MAX_DROP, threads: int = 1
-) -> Generator[Event, None, Compressed]:
-    """Write a file in integers, if one passes the gate.
+def compress_file(file: Path, data: str, out: Path, max_drop: float = MAX_DROP, threads: int = 1) -> Work[Compressed]:
+    """Write an int8 file, if one passes the gate.
 
     Ranges are found on training images, the gate judges on validation images, and the test part, where there is one, scores
     what came out; the data are divided as `fit` divides them.
 
     Args:
-        file: a float file that `fit`, `cut` or `export` wrote.
+        file: an fp32 file that `fit`, `cut` or `export` wrote.
         data: a folder, a table or a name, as `fit` takes it.
         out: the new file.
         max_drop: points of top-1 that may be lost.
@@ -91,73 +76,36 @@ def compress_file(
 
     Raises:
         BadArtifact, BadData, BadOption: the file, the images or an option are wrong.
-        CompressionFailed: no network in integers passes the gate; nothing is written.
+        CompressionFailed: no int8 network passes the gate, or it gains nothing; nothing is written.
     """
+    _check(file, out, max_drop)
+    model = read_bytes(file)
+    images = yield from prepare_images(Predictor.open(model, engine=DEFAULT), read_dataset(data))
+    climbed = yield from climb(*network_of(model), images, Limits(max_drop))
+    if not climbed.verdict.passes:
+        allowing = climbed.verdict.allowing_drop
+        raise CompressionFailed(
+            f"no int8 network is good enough: {words_of_failure(climbed)}.",
+            "the fp32 file" if allowing is None else f"--max-drop {allowing + 0.1:.1f}, or the fp32 file",
+        )
+    draft = yield from draft_int8(record_of(model), climbed, images)
+    content = draft.content()
+    timings = yield from side_by_side({"fp32": model, "int8": content}, threads)
+    if len(content) >= len(model) and timings["int8"].median_ms >= timings["fp32"].median_ms:
+        raise CompressionFailed(
+            f"in int8 it is neither smaller ({len(content):,} bytes instead of {len(model):,}) nor faster.",
+            "the fp32 file",
+        )
+    some = images.validation[:PARITY_IMAGES]
+    yield from write_file(draft, out, some, Measuring(some[0].squeeze(), threads))
+    size = out.stat().st_size
+    return Compressed(out, climbed, draft.evaluation, timings["fp32"], timings["int8"], len(model), size)
+
+
+def _check(file: Path, out: Path, max_drop: float) -> None:
     if out.resolve() == file.resolve():
-        raise BadOption(f"{str(out)!r} is the float file itself, which stays.", "-o with another name")
+        raise BadOption(f"{str(out)!r} is the fp32 file itself, which stays.", "-o with another name")
     if not out.absolute().parent.is_dir():
         raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
     if not 0 <= max_drop <= 100:
         raise BadOption(f"max_drop must be 0 to 100 points; got {max_drop:g}.", "--max-drop 1")
-    model = read_bytes(file)
-    images = yield from prepare_images(Predictor.open(model, engine=DEFAULT), read_dataset(data))
-    climbed = yield from _climb(model, images, max_drop)
-    record, evaluation, _ = yield from judge_integers(record_of(model), climbed, images)
-    finished = yield from _measured(climbed, record, images.validation[0:1][0].squeeze(), threads)
-    timings = yield from side_by_side({"float": model, "int8": finished}, threads)
-    if len(finished) >= len(model) and timings["int8"].median_ms >= timings["float"].median_ms:
-        raise CompressionFailed(
-            f"in integers it is neither smaller ({len(finished):,} bytes instead of {len(model):,}) nor faster.",
-            "the float file",
-        )
-    verify_file(finished)
-    write_atomically(out, finished)
-    return Compressed(out, climbed, evaluation, timings["float"], timings["int8"], len(model), len(finished))
-
-
-def prepare_images(predictor: Predictor, dataset: Dataset) -> Generator[Event, None, PreparedImages]:
-    """Divide a data set as `fit` does, and prepare its images as the file wants them."""
-    record, labels, parts = predictor.record, labels_for(predictor, dataset), split(dataset)
-    if not len(parts.validation):
-        raise BadData(f"{dataset.name!r} has no validation images; nothing could be judged.", "more images of a class")
-    some = spread_out(parts.train)
-
-    def prepared(indices: NDArray[np.int64]) -> Pixels:
-        return Pixels(dataset, indices, record.resolution, record.channels, record.preprocessing)
-
-    train, calibration = prepared(parts.train), prepared(some)
-    validation, test = prepared(parts.validation), prepared(parts.test)
-    for pixels, part in ((calibration, "training"), (validation, "validation"), (test, "test")):
-        yield from pixels.decode(f"decoding {part} images")
-    return PreparedImages(train, calibration, validation, test, labels[parts.validation], labels[parts.test])
-
-
-def _climb(model: bytes, images: PreparedImages, max_drop: float) -> Generator[Event, None, Climbed]:
-    """Return a network in integers that passes the gate."""
-    climbed = yield from climb(*network_of(model), images, max_drop)
-    if not climbed.verdict.passes:
-        allowing = climbed.verdict.allowing_drop
-        raise CompressionFailed(
-            f"no network in integers is good enough: {words_of_failure(climbed)}.",
-            "the float file" if allowing is None else f"--max-drop {allowing + 0.1:.1f}, or the float file",
-        )
-    return climbed
-
-
-def _measured(climbed: Climbed, record: Record, image: Any, threads: int) -> Generator[Event, None, bytes]:
-    """Return the file, with what it takes here in its record."""
-    model = write_onnx(climbed.graph, climbed.arrays, record.temperature)
-    measurement = yield from measure_file(seal(model, record), image, threads, None)
-    return seal(model, replace(record, latencies=(measurement.to_json(),)))
-
-
-def side_by_side(models: Mapping[str, bytes], threads: int) -> Generator[Event, None, dict[str, Timing]]:
-    """Return the latencies of a float file and one in integers, taking turns."""
-    with tempfile.TemporaryDirectory(prefix="pocketvision-compress-") as folder:
-        paths = {}
-        for name, content in models.items():
-            paths[name] = Path(folder, f"{name}.onnx")
-            paths[name].write_bytes(content)
-        timings: dict[str, Timing] = yield from measure_latencies(paths, threads, SECONDS)
-    yield Note(f"float {timings['float'].median_ms:.3f} ms, int8 {timings['int8'].median_ms:.3f} ms.")
-    return timings

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,31 @@ from numpy.typing import NDArray
 from pocketvision.choose.candidates import Candidate, describe_candidate
 from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
-from pocketvision.cost.device_file import read_device_file
 from pocketvision.cost.integers import name_in
-from pocketvision.data.dataset import Dataset
 from pocketvision.data.read import read_dataset
 from pocketvision.errors import BadArtifact, BadOption, CompressionFailed, nearest
-from pocketvision.events import Event, Note
-from pocketvision.export.artifact import file_of, write_artifact
-from pocketvision.export.evaluate import Evaluation
+from pocketvision.events import Note, Work
 from pocketvision.files import write_atomically
-from pocketvision.jobs.compress import prepare_images
-from pocketvision.jobs.finish.measure import Measurement, check_budget, measure_file, spent_of
-from pocketvision.jobs.finish.precision import Stored, in_halves, store
-from pocketvision.jobs.finish.record import make_record
+from pocketvision.jobs.finish.file import Draft, network_with, write_file
+from pocketvision.jobs.finish.fp16 import in_fp16
+from pocketvision.jobs.finish.int8 import Limits
+from pocketvision.jobs.finish.measure import Measurement, Measuring, check_budget
+from pocketvision.jobs.finish.parts import prepare_images
+from pocketvision.jobs.finish.precision import in_precision
+from pocketvision.jobs.finish.record import goldens_of, make_record, metrics_of, with_provenance
 from pocketvision.jobs.options import CHOICES, precisions_for
-from pocketvision.jobs.plan.search import time_graphs, warn_of
+from pocketvision.jobs.plan.latencies import Latencies
 from pocketvision.jobs.plan.timetable import PROBE_SECONDS
 from pocketvision.jobs.sizes.store import Cuts, Judged, front_json, read_cuts
-from pocketvision.model.network import build
-from pocketvision.run.device import this_device
+from pocketvision.run.assess import Evaluation
 from pocketvision.run.engines import DEFAULT
 from pocketvision.run.predictor import Predictor, load
 from pocketvision.run.record import golden_images
 from pocketvision.run.shelf import INDEX, VERSION
-from pocketvision.train.evaluate import compute_logits
 
 PARITY_IMAGES = 64
-MOST_FILES = 5  # on a shelf
+# Of a folder of sizes.
+MOST_FILES = 5
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def cut_run(
     threads: int = 1,
     precision: str = "auto",
     data: str | None = None,
-) -> Generator[Event, None, Written]:
+) -> Work[Written]:
     """Write the best cut within a budget.
 
     Args:
@@ -93,36 +90,94 @@ def cut_run(
         threads: of the engine, when latency is measured.
         precision: of the file: "fp32"; "int8", by rungs 1 and 2 of the ladder; "fp16-storage"; "auto": "fp32", and "int8" where
             there are images for it.
-        data: images that integers need, as `fit` takes them.
+        data: images that int8 needs, as `fit` takes them.
 
     Raises:
-        BadOption, BadData: the folder holds no cuts, or damaged ones; the file is the run's own; or integers have no images.
+        BadOption, BadData: the folder holds no cuts, or damaged ones; the file is the run's own; or int8 has no images.
         NoFit: no cut is within the budget; nothing is written.
-        CompressionFailed: the cut is not good enough in integers; nothing is written.
+        CompressionFailed: the cut is not good enough in int8; nothing is written.
         BudgetMissed: the finished file, which is there, is over the budget.
     """
     _check_threads(threads)
     stored = read_cuts(run)
     if run.resolve() in out.resolve().parents:
         raise BadOption(f"{str(out)!r} is in the run folder, which holds what fit wrote.", "-o with another folder")
+    latencies = Latencies.of(target, threads)
     stored = _in_precisions(stored, _precisions(precision, data, budget))
-    cuts, device = yield from _timed(stored, budget, target, threads)
+    cuts, device = yield from _timed(stored, budget, latencies)
+    order = Order(cuts, budget, latencies, data)
     chosen = pick([each.cut for each in cuts.judged], budget, device)
     try:
-        written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads, data)
+        written = yield from order.write(chosen.name, out)
     except CompressionFailed as error:
         if precision != "auto":
             raise
-        yield Note(f"{error.problem} The best cut in floats is taken.")
+        yield Note(f"{error.problem} The best cut in fp32 is taken.")
         floats = [each.cut for each in cuts.judged if each.cut.candidate.precision == "fp32"]
         chosen = pick(floats, budget, device)
-        written = yield from _write(cuts, cuts.find(chosen.name), out, budget, target, threads)
+        written = yield from order.write(chosen.name, out)
     yield from say_if_trained_further(run / "model.onnx", chosen.name, written.score)
     check_budget(out, budget, written.spent)
     return written
 
 
-def say_if_trained_further(model: Path, name: str, score: Evaluation) -> Generator[Note, None, None]:
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What cuts are written for.
+
+    Attributes:
+        cuts: of the run.
+        budget: its latency is measured with care.
+        latencies: of the device that the file is for.
+        data: images that int8 needs.
+    """
+
+    cuts: Cuts
+    budget: Budget
+    latencies: Latencies
+    data: str | None = None
+
+    def write(self, name: str, out: Path) -> Work[Written]:
+        """Measure one cut, and write its file after proving it."""
+        judged, latencies = self.cuts.find(name), self.latencies
+        graph, precision = judged.graph, judged.cut.candidate.precision
+        draft, images = self._draft(judged), golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
+        if precision == "int8":
+            draft, images = yield from self._in_int8(draft)
+        elif precision == "fp16-storage":
+            draft = in_fp16(draft)
+            yield Note("Weights are stored as fp16; the scores in the file are those of fp32.")
+        asked = {**draft.record.provenance["options"], "budget": dict(self.budget.limits())}
+        record = with_provenance(draft.record, options=asked, target=str(latencies.device))
+        limit = self.budget.latency_ms if latencies.is_here else None
+        measuring = Measuring(images[0].squeeze(), latencies.threads, limit)
+        file = yield from write_file(replace(draft, record=record), out, images, measuring)
+        yield Note(f"{out}: {draft.name}. The file and the network {file.parity}.")
+        assert file.measurement is not None
+        return Written(out, draft.name, draft.evaluation, file.measurement, file.spent(graph, latencies))
+
+    def _draft(self, judged: Judged) -> Draft:
+        common = self.cuts.record
+        network = network_with(judged.graph, self.cuts.arrays(judged.graph))
+        metrics = {"data": common["data"], **metrics_of(judged.scores)}
+        record = make_record(judged.graph, common, metrics, judged.calibration, goldens_of(network))
+        return Draft(network, record, judged.scores)
+
+    def _in_int8(self, draft: Draft) -> Work[tuple[Draft, NDArray[np.uint8]]]:
+        """Return a cut in int8, and images to compare its file on; there is no time for more than two rungs."""
+        assert self.data is not None
+        predictor = Predictor.open(draft.content(), engine=DEFAULT)
+        images = yield from prepare_images(predictor, read_dataset(self.data))
+        stored = yield from in_precision("int8", draft, images, self.latencies, Limits(highest=2))
+        if stored.record.precision != "int8":
+            raise CompressionFailed(
+                f"{draft.name} is not good enough in int8: {stored.record.provenance['compressed']['problem']}.",
+                "--precision fp32; or pocketvision compress on its file, which has more ways",
+            )
+        return stored, images.validation[:PARITY_IMAGES]
+
+
+def say_if_trained_further(model: Path, name: str, score: Evaluation) -> Iterator[Note]:
     """Say where the run's own file is the same network, trained further on its own, and better for it."""
     try:
         record = load(model).record
@@ -135,7 +190,7 @@ def say_if_trained_further(model: Path, name: str, score: Evaluation) -> Generat
         )
 
 
-def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None, list[Written]]:
+def cut_all(run: Path, folder: Path, threads: int = 1) -> Work[list[Written]]:
     """Write a few cuts along the front, and an index, for `Predictor.open(folder, latency_ms=...)`.
 
     Raises:
@@ -144,15 +199,16 @@ def cut_all(run: Path, folder: Path, threads: int = 1) -> Generator[Event, None,
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadOption(f"{str(folder)!r} exists and would be overwritten.", "-o with a new folder")
     _check_threads(threads)
-    cuts, _ = yield from _timed(_in_precisions(read_cuts(run), ("fp32",)), Budget(), None, threads)
+    latencies = Latencies(threads)
+    cuts, _ = yield from _timed(_in_precisions(read_cuts(run), ("fp32",)), Budget(), latencies)
+    order = Order(cuts, Budget(), latencies)
     front = pareto([each.cut for each in cuts.judged])
     part = folder.with_name(f".{folder.name}.part")  # gets the final name when all files are in it
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     found = []
     for each in _spread(front, MOST_FILES):
-        path = part / f"{each.name}.onnx"
-        found.append((yield from _write(cuts, cuts.find(each.name), path, Budget(), None, threads)))
+        found.append((yield from order.write(each.name, part / f"{each.name}.onnx")))
     content = {"version": VERSION, "files": [_index_row(written, cuts) for written in found]}
     write_atomically(part / INDEX, json.dumps(content, indent=1, ensure_ascii=False).encode())
     part.replace(folder)
@@ -169,7 +225,7 @@ def _precisions(precision: str, data: str | None, budget: Budget) -> tuple[str, 
         )
     if precision == "int8" and data is None:
         raise BadOption(
-            "integers need images: the ranges of values are found on some, and others judge what comes out.",
+            "int8 needs images: the ranges of values are found on some, and others judge what comes out.",
             "--data with the images that the run was trained on",
         )
     return precisions_for(precision if data is not None or precision != "auto" else "fp32", budget)
@@ -208,21 +264,20 @@ def _index_row(written: Written, cuts: Cuts) -> dict[str, Any]:
     }
 
 
-def _timed(cuts: Cuts, budget: Budget, target: Path | None, threads: int) -> Generator[Event, None, tuple[Cuts, str]]:
+def _timed(cuts: Cuts, budget: Budget, latencies: Latencies) -> Work[tuple[Cuts, str]]:
     """Return the cuts with latencies for this budget: of the device file, of this machine now, or as stored."""
-    stored, device = [each.cut.candidate for each in cuts.judged], ""
-    if target is not None:
-        yield from warn_of(read_device_file(target), target, threads)
-    if target is not None or budget.latency_ms is not None:
-        timed, device = yield from time_graphs(
-            [_untimed(one) for one in stored], target, threads, budget.latency_ms, PROBE_SECONDS
-        )
+    stored, device = [each.cut.candidate for each in cuts.judged], cuts.device
+    yield from latencies.warnings()
+    if not latencies.is_here or budget.latency_ms is not None:
+        seconds = (PROBE_SECONDS, PROBE_SECONDS)
+        timed = yield from latencies.time([_untimed(one) for one in stored], budget.latency_ms, seconds)
+        device = str(latencies.device)
     elif all(one.latency is not None for one in stored):
-        return cuts, cuts.device
+        return cuts, device
     else:  # of the run's target some are known: costs that cannot be compared
         timed = [_untimed(one) for one in stored]
     judged = [replace(each, cut=replace(each.cut, candidate=one)) for each, one in zip(cuts.judged, timed, strict=True)]
-    return replace(cuts, judged=judged), device or cuts.device
+    return replace(cuts, judged=judged), device
 
 
 def _untimed(candidate: Candidate) -> Candidate:
@@ -230,62 +285,7 @@ def _untimed(candidate: Candidate) -> Candidate:
     return replace(candidate, latency=None, dropped="", spent=replace(candidate.spent, latency_ms=None, noise_ms=0.0))
 
 
-def _write(
-    cuts: Cuts,
-    judged: Judged,
-    out: Path,
-    budget: Budget,
-    target: Path | None,
-    threads: int,
-    data: str | None = None,
-) -> Generator[Event, None, Written]:
-    """Measure one cut, and write its file after proving it."""
-    graph, precision = judged.graph, judged.cut.candidate.precision
-    network = build(graph)
-    network.load_arrays(cuts.arrays(graph))
-    record = make_record(network, cuts.record, judged.scores, judged.temperature, judged.threshold)
-    score = judged.scores.get("test", judged.scores["validation"])
-    images = golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
-    stored = Stored(network, record, score, np.empty((0, len(record.labels)), np.float32))
-    if precision == "int8":
-        assert data is not None
-        stored, images = yield from _as_integers(stored, read_dataset(data), target, threads)
-    elif precision == "fp16-storage":
-        stored = in_halves(stored)
-        yield Note("Weights are stored as halves; the scores in the file are those of the floats.")
-    as_stored, arrays, record = stored.network, stored.network.arrays(), stored.record
-    limit = budget.latency_ms if target is None else None
-    draft = file_of(as_stored.graph, arrays, record)
-    measurement = yield from measure_file(draft, images[0].squeeze(), threads, limit)
-    asked = {**record.provenance["options"], "budget": dict(budget.limits())}
-    where = str(this_device()) if target is None else str(read_device_file(target).device)
-    origin = {**record.provenance, "options": asked, "target": where}
-    record = replace(record, latencies=(measurement.to_json(),), provenance=origin)
-    reference = partial(compute_logits, as_stored)
-    parity = write_artifact(out, as_stored.graph, arrays, record, images, reference)
-    yield Note(f"{out}: {stored.name}. The file and the network {parity}.")
-    latency, floats = measurement.latency if target is None else None, record.model.get("floats", ())
-    spent = spent_of(graph, out.stat().st_size, latency, precision, floats)
-    return Written(out, stored.name, stored.evaluation, measurement, spent)
-
-
-def _as_integers(
-    floats: Stored, dataset: Dataset, target: Path | None, threads: int
-) -> Generator[Event, None, tuple[Stored, NDArray[np.uint8]]]:
-    """Return a cut in integers, and images to compare its file on; it has no time for more than two rungs."""
-    draft = file_of(floats.network.graph, floats.network.arrays(), floats.record)
-    images = yield from prepare_images(Predictor.open(draft, engine=DEFAULT), dataset)
-    device = None if target is None else read_device_file(target)
-    stored = yield from store("int8", floats, images, threads, device, highest=2)
-    if stored.record.precision != "int8":
-        raise CompressionFailed(
-            f"{floats.name} is not good enough in integers: {stored.record.provenance['compressed']['problem']}.",
-            "--precision fp32; or pocketvision compress on its file, which has more ways",
-        )
-    return stored, images.validation[:PARITY_IMAGES]
-
-
-def read_front(run: Path, target: Path | None = None) -> Generator[Event, None, dict[str, Any]]:
+def read_front(run: Path, target: Path | None = None) -> Work[dict[str, Any]]:
     """Return the front of a finished elastic run as JSON values, see `front_json`; for another device by its device file.
 
     Raises:
@@ -293,6 +293,6 @@ def read_front(run: Path, target: Path | None = None) -> Generator[Event, None, 
     """
     cuts = read_cuts(run)
     if target is not None:
-        cuts, device = yield from _timed(cuts, Budget(), target, 1)
+        cuts, device = yield from _timed(cuts, Budget(), Latencies.of(target, threads=1))
         cuts = replace(cuts, device=device)
     return front_json(cuts, Budget())

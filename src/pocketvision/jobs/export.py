@@ -1,18 +1,17 @@
-"""Straight to a file: published weights as they are, with their labels and preprocessing, and no training."""
+"""Published weights as one verified file: as they are, with their labels and preprocessing, and no training."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pocketvision.errors import BadWeights
-from pocketvision.export.artifact import Parity, write_artifact
-from pocketvision.jobs.finish.record import GOLDENS, versions
-from pocketvision.jobs.plan.plan import model_json
-from pocketvision.model.network import Network
+from pocketvision.events import finish
+from pocketvision.export.artifact import Parity
+from pocketvision.jobs.finish.file import Draft, network_with, write_file
+from pocketvision.jobs.finish.record import goldens_of, made_with, make_record
 from pocketvision.model.resolve import resolve
 from pocketvision.model.weights.load import Weights
-from pocketvision.run.record import Record, golden_images, make_goldens
-from pocketvision.train.evaluate import compute_logits
+from pocketvision.run.assess import AS_IS
+from pocketvision.run.record import golden_images
 
 PARITY_IMAGES = 16
 
@@ -54,28 +53,16 @@ def export(weights: Weights, out: Path, resolution: int | None = None) -> Export
             "weights with labels, or pocketvision fit on your own images with --weights",
         )
     graph = resolve(**options._replace(resolution=resolution or options.resolution)._asdict())
-    network = Network(graph).eval()
-    network.load_arrays(weights.arrays)
-    side, channels = graph.image.height, graph.image.channels
-    record = Record(
-        task="classification",
-        labels=weights.labels,
-        resolution=side,
-        channels=channels,
-        preprocessing=weights.preprocessing,
-        model=model_json(graph),
-        metrics={}
-        if weights.top1 is None
-        else {"published": {"imagenet_top1": weights.top1, "resolution": options.resolution}},
-        temperature=1.0,
-        unknown_threshold=0.0,
-        provenance={
-            "versions": versions(),
-            "date": datetime.now(UTC).date().isoformat(),
-            "weights": {"name": weights.name, "sha256": weights.sha256, "assumed": weights.assumed},
-        },
-        goldens=make_goldens(compute_logits(network, golden_images(GOLDENS, side, channels))),
-    )
-    images = golden_images(PARITY_IMAGES, side, channels)
-    parity = write_artifact(out, graph, network.arrays(), record, images, lambda batch: compute_logits(network, batch))
-    return Exported(out, graph.name, options.classes, parity)
+    network = network_with(graph, weights.arrays)
+    source = {"name": weights.name, "sha256": weights.sha256, "assumed": weights.assumed}
+    common = {
+        "labels": weights.labels,
+        "preprocessing": weights.preprocessing.to_json(),
+        "provenance": {**made_with(), "weights": source},
+    }
+    published = {"imagenet_top1": weights.top1, "resolution": options.resolution}
+    metrics = {} if weights.top1 is None else {"published": published}
+    record = make_record(graph, common, metrics, AS_IS, goldens_of(network))
+    images = golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
+    written = finish(write_file(Draft(network, record), out, images))
+    return Exported(out, graph.name, options.classes, written.parity)

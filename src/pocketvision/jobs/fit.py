@@ -1,64 +1,64 @@
 """The main job from top to bottom: images in, one verified file out."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pocketvision.cost.budget import Spent
-from pocketvision.cost.device_file import read_device_file
-from pocketvision.data.check import Checked, check
-from pocketvision.data.dataset import Dataset
+from pocketvision.cost.budget import Budget
 from pocketvision.data.loader import Pixels
 from pocketvision.data.manifest import make_manifest
-from pocketvision.data.split import Split, split
-from pocketvision.data.survey import Survey, survey
-from pocketvision.errors import BadData
-from pocketvision.events import Event, Measured, Note
-from pocketvision.export.artifact import file_of, write_artifact
-from pocketvision.export.evaluate import Evaluation
-from pocketvision.jobs.finish.int8 import PreparedImages, spread_out
-from pocketvision.jobs.finish.measure import Measurement, check_budget, measure_file, results
-from pocketvision.jobs.finish.precision import Stored, store
-from pocketvision.jobs.finish.record import calibrate, data_json, judge
+from pocketvision.events import Measured, Note, Work
+from pocketvision.jobs.finish.file import PARITY_IMAGES, Draft, FinishedFile, write_file
+from pocketvision.jobs.finish.int8 import Limits
+from pocketvision.jobs.finish.measure import Measuring, check_budget, results
+from pocketvision.jobs.finish.parts import PreparedImages, spread_out
+from pocketvision.jobs.finish.precision import in_precision
+from pocketvision.jobs.finish.record import (
+    TRAINED_ON,
+    common_record,
+    data_json,
+    goldens_of,
+    make_record,
+    metrics_of,
+    with_provenance,
+)
+from pocketvision.jobs.finish.result import Finished, read_finished
 from pocketvision.jobs.options import FitOptions
-from pocketvision.jobs.plan.given import Job
-from pocketvision.jobs.plan.initial_weights import Start, decide
-from pocketvision.jobs.plan.room import check_space
-from pocketvision.jobs.plan.search import Found
-from pocketvision.jobs.runs.checkpointing import Saved, clear_damaged
-from pocketvision.jobs.runs.folder import LOG, RunFolder
+from pocketvision.jobs.plan.given import Given
+from pocketvision.jobs.plan.read import Read, read_images
+from pocketvision.jobs.plan.room import check_room
+from pocketvision.jobs.plan.search import Found, decide
+from pocketvision.jobs.plan.timetable import Timetable
+from pocketvision.jobs.runs.checkpointing import Checkpointing
+from pocketvision.jobs.runs.folder import RunFolder
 from pocketvision.jobs.runs.interrupts import Interrupts, watch_interrupts
-from pocketvision.jobs.runs.result import Finished, read_finished, spent_in
+from pocketvision.jobs.runs.log import read_epochs
 from pocketvision.jobs.runs.same import disk_failed, interrupted, require_same
-from pocketvision.jobs.sizes.pick import go_on_with_pick
+from pocketvision.jobs.sizes.pick import train_pick
 from pocketvision.jobs.sizes.store import front_json, has_cuts, read_cuts
-from pocketvision.jobs.training.interpolate import settle
-from pocketvision.jobs.training.on_all import go_on_with_all
-from pocketvision.jobs.training.prepare import begin_with, decode, enter, enter_again
-from pocketvision.jobs.training.trials import Entry, Outcome, hold_contest
+from pocketvision.jobs.training.interpolate import interpolate
+from pocketvision.jobs.training.on_all import learn_all
+from pocketvision.jobs.training.prepare import begin_with, decode, prepare, prepare_again
+from pocketvision.jobs.training.stages import Stage, run_stage
+from pocketvision.jobs.training.training import Training
+from pocketvision.jobs.training.trials import Outcome, hold_trials
 from pocketvision.model.network import Network
-from pocketvision.report.facts import Facts
 from pocketvision.report.files import write_report
-from pocketvision.report.gather import gather, read_epochs
+from pocketvision.report.gather import Sources, gather
+from pocketvision.run.assess import Evaluation, assess
 from pocketvision.train.checkpoint import Snapshot
-from pocketvision.train.evaluate import compute_logits
-from pocketvision.train.loop import Trainer
+from pocketvision.train.evaluate import outputs
 from pocketvision.train.memory import keep_memory
-from pocketvision.train.speed import find_device
-
-PARITY_IMAGES = 256
 
 
-def fit(
-    data: str | Path, out: str | Path, options: FitOptions, restart: bool = False
-) -> Generator[Event, None, Finished]:
+def fit(data: str | Path, out: str | Path, options: FitOptions, restart: bool = False) -> Work[Finished]:
     """Train a network on images and write one verified file.
 
     Args:
         data: a folder, a CSV file, a folder of IDX files or the name of a data set.
-        out: the run folder; must not exist yet, or be empty.
+        out: the run folder; must not exist yet, be empty, or hold this very run, which is then resumed.
         options: what is asked for.
         restart: move an older run out of the way, once the new one is planned.
 
@@ -103,199 +103,178 @@ def fit(
             run.close()
 
 
-def _fit(
-    data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts
-) -> Generator[Event, None, Finished]:
-    """The job itself."""
+def _fit(data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts) -> Work[Finished]:
+    """The job itself: read, decide, train stage by stage, assess, finish, report."""
     began = time.monotonic()
     keep_memory()
-    dataset, parts, seen, checked = yield from read(data)
-    manifest = make_manifest(checked, parts)
-    job = Job(dataset, parts, seen, options, find_device(options.accelerator), _deadline(began, options))
-    if run.is_begun:
+    read = yield from read_images(data)
+    given = read.given(options, Timetable.of(began, options.minutes))
+    manifest = make_manifest(read.checked, read.parts)
+    if run.state != "new":
         require_same(run, manifest, options)
-        if run.is_finished:
+        if run.state == "finished":
             yield Note(f"{run.model} is finished; there is nothing left to do. --restart starts over.")
-            return read_finished(run, options)
-        snapshot = run.resume()
+            return read_finished(run, options, given.latencies)
+        run.resume()
         began -= run.seconds
-        job = replace(job, deadline=_deadline(began, options))
-        entry, trainer = yield from _go_on(run, snapshot, job)
+        given = replace(given, timetable=Timetable.of(began, options.minutes))
+        checkpointing = Checkpointing(run, interrupts, began)
+        training, snapshot = yield from _take_up(given, checkpointing)
     else:
-        entry, content = yield from _decide(run, job)
+        training, plan = yield from _decide(run, given)
         with interrupts.held():
-            run.begin(content, manifest, entry.start)
-        trainer = entry.make_trainer()
-    plan, saved = entry.plan, Saved(run, interrupts, began)
-    if plan.elastic is None:
-        test = yield from decode(job, parts.test, plan.graph, plan.preprocessing, "test")
-    yield from plan.describe()
-    yield from saved.train(entry.train_with(trainer), trainer, run.checkpoint)
-    if plan.elastic is not None:
-        entry, trainer, test = yield from go_on_with_pick(job, entry, trainer.average.network, saved)
-    network, share = yield from settle(entry, trainer.average.network.to("cpu"))
-    del trainer  # and its moments
-    calibrated, on_all = calibrate(network, entry.validation), ""
-    if entry.plan.epochs_on_all:
-        network, on_all = yield from go_on_with_all(entry, network, share, saved)
-
-    yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
-    stored = yield from _store(Stored(network, *judge(network, calibrated, job, test, plan, on_all)), job, entry, test)
-    measurement, facts = yield from _finish(
-        network, stored, test if len(test) else entry.validation, checked, run, options, interrupts
-    )
+            run.begin(plan, manifest, training.start)
+        checkpointing, snapshot = Checkpointing(run, interrupts, began), None
+    trained, training, test = yield from _train(given, training, snapshot, checkpointing)
+    network, share = yield from interpolate(training, trained)
+    draft = yield from _draft(given, training, network, share, test, checkpointing)
+    draft = yield from _in_precision(given, training, draft, test)
+    file = yield from _write(given, run, draft, test if len(test) else training.validation, interrupts)
     minutes = (time.monotonic() - began) / 60
-    spent = spent_in(run, network.graph, stored.record, measurement, options)
-    yield from _results(stored.evaluation, minutes)
-    yield from results(measurement, spent)
+    finished = _finished(run, file, network, given, minutes)
+    yield from _say(finished)
     with interrupts.held():
-        yield from write_report(run.path, lambda: facts(spent, minutes))
-    check_budget(run.model, options.budget, spent)
-    return Finished(run.model, stored.name, stored.evaluation, minutes, measurement, spent)
+        judged = test if len(test) else training.validation
+        yield from write_report(run.path, lambda: gather(_sources(run, file.draft, network, judged, finished, read)))
+    check_budget(run.model, options.budget, finished.spent)
+    return finished
 
 
-def _decide(run: RunFolder, job: Job) -> Generator[Event, None, tuple[Entry, dict[str, Any]]]:
+def _decide(run: RunFolder, given: Given) -> Work[tuple[Training, dict[str, Any]]]:
     """Decide where training starts, which network it is, and how it is trained; return that, and what plan.json says of it."""
-    start, found = yield from decide(job)
-    weights = start.weights
-    entries = yield from enter(job, found, weights)
-    yield from check_space(run, entries)
-    outcome = yield from hold_contest(entries)
-    if weights is not None:
-        entry, start = yield from begin_with(outcome.winner, weights, start.sentences)
-        outcome = replace(outcome, winner=entry)
-    return outcome.winner, _plan_json(job, found, outcome, start)
+    given, found = yield from decide(given)
+    start = given.start
+    trainings = yield from prepare(given, found)
+    yield from check_room(run.path, [training.plan for training in trainings])
+    outcome = yield from hold_trials(trainings)
+    if start.weights is not None:
+        training, start = yield from begin_with(outcome.winner, start.weights, start.sentences)
+        outcome = replace(outcome, winner=training)
+    return outcome.winner, _plan_json(replace(given, start=start), found, outcome)
 
 
-def _go_on(run: RunFolder, snapshot: Snapshot | None, job: Job) -> Generator[Event, None, tuple[Entry, Trainer]]:
-    """Return the network of a run that was begun, and its trainer where it was saved last."""
-    content = run.read_plan()
-    arrays = None if content["start"]["weights"] is None else run.read_start()
-    entry = yield from enter_again(job, content, arrays)
-    trainer = entry.make_trainer()
-    if snapshot is not None:
-        trainer.restore(snapshot)
-    yield from clear_damaged(run.checkpoint, snapshot)
-    yield Note(f"Going on in {run.path} after epoch {trainer.epoch}, step {trainer.step} of {trainer.steps}.")
-    return entry, trainer
-
-
-def _store(floats: Stored, job: Job, entry: Entry, test: Pixels) -> Generator[Event, None, Stored]:
-    """Return the trained network in the precision that was planned, or in floats, where that one is not good enough."""
-    plan, options, parts = entry.plan, job.options, job.parts
-    train, some = (
-        Pixels(job.dataset, rows, plan.graph.image.height, plan.graph.image.channels, plan.preprocessing)
-        for rows in (parts.train, spread_out(parts.train))
-    )
-    if plan.precision == "int8":
-        yield Note("The network becomes one in integers, as far as that costs no accuracy.")
-        yield from some.decode("decoding images to find ranges with")
-    images = PreparedImages(train, some, entry.validation, test, entry.validation.labels, test.labels)
-    target = None if options.target is None else read_device_file(Path(options.target))
-    return (yield from store(plan.precision, floats, images, options.threads, target, job.deadline))
-
-
-def _finish(
-    network: Network,
-    stored: Stored,
-    judged: Pixels,
-    checked: Checked,
-    run: RunFolder,
-    options: FitOptions,
-    interrupts: Interrupts,
-) -> Generator[Event, None, tuple[Measurement, Callable[[Spent, float], Facts]]]:
-    """Measure the judged network and write its file; return also what gathers the facts of its report.
-
-    `network` is the trained one, `stored` what the file holds.
-    """
-    record, dataset = stored.record, checked.dataset
-    as_stored, arrays = stored.network, stored.network.arrays()
-    limit_ms = options.budget.latency_ms if options.target is None else None
-    draft = file_of(as_stored.graph, arrays, record)
-    measurement = yield from measure_file(draft, dataset.image(int(judged.indices[0])), options.threads, limit_ms)
-    record = replace(record, latencies=(measurement.to_json(),), provenance={**record.provenance, **run.origin()})
-    with interrupts.held():
-        parity = write_artifact(
-            run.model,
-            as_stored.graph,
-            arrays,
-            record,
-            judged[:PARITY_IMAGES],
-            lambda batch: compute_logits(as_stored, batch),
-        )
-        yield Note(f"The file and the trained network {parity}.")
-
-    def facts(spent: Spent, minutes: float) -> Facts:
-        return gather(
-            record=record,
-            plan=run.read_plan(),
-            epochs=read_epochs((run.path / LOG).read_text(encoding="utf-8")),
-            graph=network.graph,
-            arrays=network.arrays(),
-            dataset=dataset,
-            indices=judged.indices,
-            logits=stored.logits,
-            spent=spent,
-            minutes=minutes,
-            findings=[finding.to_json() for finding in checked.findings],
-            front=front_json(read_cuts(run.path), options.budget) if has_cuts(run.path) else None,
-        )
-
-    return measurement, facts
-
-
-def _deadline(began: float, options: FitOptions) -> float | None:
-    return None if options.minutes is None else began + 60 * options.minutes
-
-
-def _plan_json(job: Job, found: Found, outcome: Outcome, start: Start) -> dict[str, Any]:
-    """Return every decision, so that the same command goes on with the same ones."""
+def _plan_json(given: Given, found: Found, outcome: Outcome) -> dict[str, Any]:
+    """Return every decision, so that the same command resumes with the same ones."""
     return {
-        "data": data_json(job.dataset, job.parts),
-        "options": job.options.to_json(),
-        "device": job.device.type,
-        "target": found.device,
-        "start": start.to_json(),
+        "data": data_json(given.dataset, given.parts),
+        "options": given.options.to_json(),
+        "device": given.device.type,
+        "target": str(given.latencies.device),
+        "start": given.start.to_json(),
         **outcome.winner.plan.to_json(),
         "candidates": found.to_json(),
         "trials": list(outcome.trials),
     }
 
 
-def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Survey, Checked]]:
-    """Read the data, check every image, leave out what cannot be used, and part the rest.
+def _take_up(given: Given, checkpointing: Checkpointing) -> Work[tuple[Training, Snapshot | None]]:
+    """Return the main training of a run that was begun, and where it was saved last."""
+    run = checkpointing.run
+    content = run.read_plan()
+    arrays = None if content["start"]["weights"] is None else run.read_start()
+    training = yield from prepare_again(given, content, arrays)
+    snapshot = yield from checkpointing.take_up("main")
+    if snapshot is None:
+        yield Note(f"Resuming in {run.path}, which has no checkpoint yet.")
+    return training, snapshot
 
-    Raises:
-        InputError: it cannot be used.
+
+def _train(
+    given: Given, training: Training, snapshot: Snapshot | None, checkpointing: Checkpointing
+) -> Work[tuple[Network, Training, Pixels]]:
+    """Run the main stage, and the pick's in an elastic run; return the network, its training, and test images for it."""
+    plan = training.plan
+    if plan.elastic is None:
+        test = yield from decode(given, given.parts.test, plan.graph, plan.preprocessing, "test")
+    yield from plan.describe()
+    trainer = yield from run_stage(Stage("main", training), snapshot, checkpointing)
+    if plan.elastic is None:
+        return trainer.average.network.to("cpu"), training, test
+    pick = yield from train_pick(given, training, trainer.average.network, checkpointing)
+    return pick.network.to("cpu"), pick.training, pick.test
+
+
+def _draft(
+    given: Given, training: Training, network: Network, share: float, test: Pixels, checkpointing: Checkpointing
+) -> Work[Draft]:
+    """Calibrate the network, let it learn from validation images, too, where that is planned, and score the test part once.
+
+    Without a test part the score is the validation part's, and says so.
     """
-    checked = yield from check(data)
-    dataset = checked.dataset
-    parts, seen = split(dataset), survey(checked.facts)
-    if not len(parts.validation):
-        raise BadData(
-            f"{dataset.name} has no validation images, as no class has two images (of different groups, where there are "
-            "groups); without them nothing can be calibrated or judged.",
-            "more images of a class",
-        )
-    checked = checked.divided(parts)
-    yield from _describe(dataset, parts, seen)
-    for sentence in checked.sentences():
-        yield Note(sentence)
-    return dataset, parts, seen, checked
+    validation, on_all = training.validation, ""
+    found = {"validation": (yield from assess(outputs(network, validation), validation.labels))}
+    calibration = found["validation"].calibration
+    if training.plan.epochs_on_all:
+        network, on_all = yield from learn_all(training, network, share, checkpointing)
+    yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
+    if len(test):
+        found["test"] = yield from assess(outputs(network, test), test.labels, "test", calibration)
+    common = common_record(given, training.plan)
+    common["data"]["trained_on"] = TRAINED_ON[: 2 if on_all else 1]
+    scores = {part: one.evaluation for part, one in found.items()}
+    metrics = {"data": common["data"], **metrics_of(scores)}
+    record = make_record(network.graph, common, metrics, calibration, goldens_of(network))
+    record = with_provenance(record, on_all=on_all)
+    return Draft(network, record, scores, found.get("test", found["validation"]))
 
 
-def _describe(dataset: Dataset, parts: Split, seen: Survey) -> Generator[Event, None, None]:
-    yield Note(
-        f"{dataset.name}: {len(dataset):,} {'grey' if seen.grey else 'colour'} images of {len(dataset.classes)} classes, "
-        f"short side {seen.short_side_median} pixels (median)."
+def _in_precision(given: Given, training: Training, draft: Draft, test: Pixels) -> Work[Draft]:
+    """Return the trained network in the precision that was planned, or in fp32, where that one is not good enough."""
+    plan, parts = training.plan, given.parts
+    train, some = (
+        Pixels(given.dataset, rows, plan.graph.image.height, plan.graph.image.channels, plan.preprocessing)
+        for rows in (parts.train, spread_out(parts.train))
     )
-    counts = f"{len(parts.train):,} to train, {len(parts.validation):,} to validate, {len(parts.test):,} to test"
-    yield Note(f"{counts}. {parts.made}")
+    if plan.precision == "int8":
+        yield Note("The network becomes int8, as far as that costs no accuracy.")
+        yield from some.decode("decoding images to find ranges with")
+    images = PreparedImages(train, some, training.validation, test)
+    limits = Limits(stop_by=plan.timetable.stop("int8"))
+    return (yield from in_precision(plan.precision, draft, images, given.latencies, limits))
 
 
-def _results(evaluation: Evaluation, minutes: float) -> Generator[Event, None, None]:
+def _write(given: Given, run: RunFolder, draft: Draft, judged: Pixels, interrupts: Interrupts) -> Work[FinishedFile]:
+    """Measure the draft on one of the user's images, prove it on some, and write it."""
+    draft = replace(draft, record=with_provenance(draft.record, **run.origin()))
+    limit = given.options.budget.latency_ms if given.latencies.is_here else None
+    measuring = Measuring(given.dataset.image(int(judged.indices[0])), given.options.threads, limit)
+    file = yield from write_file(draft, run.model, judged[:PARITY_IMAGES], measuring, interrupts.held)
+    yield Note(f"The file and the trained network {file.parity}.")
+    return file
+
+
+def _finished(run: RunFolder, file: FinishedFile, network: Network, given: Given, minutes: float) -> Finished:
+    assert file.measurement is not None
+    spent = file.spent(network.graph, given.latencies)
+    return Finished(run.model, file.draft.name, file.draft.evaluation, minutes, file.measurement, spent)
+
+
+def _sources(run: RunFolder, draft: Draft, network: Network, judged: Pixels, finished: Finished, read: Read) -> Sources:
+    """Return what the report is made of; `network` is the trained one, `draft` what the file holds."""
+    assert draft.assessment is not None
+    budget = Budget(**draft.record.provenance["options"]["budget"])
+    return Sources(
+        record=draft.record,
+        plan=run.read_plan(),
+        epochs=read_epochs(run.path),
+        graph=network.graph,
+        arrays=network.arrays(),
+        dataset=read.checked.dataset,
+        indices=judged.indices,
+        assessment=draft.assessment,
+        spent=finished.spent,
+        minutes=finished.minutes,
+        findings=[finding.to_json() for finding in read.checked.findings],
+        front=front_json(read_cuts(run.path), budget) if has_cuts(run.path) else None,
+    )
+
+
+def _say(finished: Finished) -> Iterator[Measured]:
+    """Say what was measured."""
+    evaluation: Evaluation = finished.evaluation
     yield Measured(f"top-1 on the {evaluation.part} part", evaluation.top1)
     yield Measured("standard error", evaluation.standard_error)
     yield Measured("calibration error before", evaluation.ece_uncalibrated)
     yield Measured("calibration error after", evaluation.ece)
-    yield Measured("minutes", minutes)
+    yield Measured("minutes", finished.minutes)
+    yield from results(finished.measurement, finished.spent)

@@ -1,23 +1,21 @@
 """fit --plan: what a job would do, up to the first step; nothing is trained or written."""
 
 import time
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pocketvision.choose.candidates import Candidate
-from pocketvision.events import Event
-from pocketvision.jobs.fit import read
+from pocketvision.events import Work
 from pocketvision.jobs.options import FitOptions
-from pocketvision.jobs.plan.given import Job
-from pocketvision.jobs.plan.initial_weights import decide
-from pocketvision.jobs.plan.plan import Plan, decide_training_precision, make_plan
-from pocketvision.jobs.plan.room import disk_bytes, later_trainings, training_bytes
-from pocketvision.jobs.plan.search import Found
+from pocketvision.jobs.plan.plan import Plan, decide_pace, make_plan
+from pocketvision.jobs.plan.read import read_images
+from pocketvision.jobs.plan.room import disk_bytes, later_stages, training_bytes
+from pocketvision.jobs.plan.search import Found, decide
 from pocketvision.jobs.plan.sizes import objective_of
+from pocketvision.jobs.plan.timetable import Timetable
 from pocketvision.run.footprint import peak_memory_mb
-from pocketvision.train.speed import find_device, measure_step_seconds
+from pocketvision.train.speed import measure_step_seconds
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,7 @@ class Preview:
 
     Attributes:
         found: the candidates, the finalists and why these.
+        device: name of the device that the budget is for.
         plan: of the first finalist; a trial may still prefer another one.
         training_minutes: that its training will take.
         disk_mb: of the run folder, in 10^6 bytes.
@@ -33,6 +32,7 @@ class Preview:
     """
 
     found: Found
+    device: str
     plan: Plan
     training_minutes: float
     disk_mb: float
@@ -49,7 +49,7 @@ class Preview:
             "network": self.pick.name,
             "finalists": [candidate.name for candidate in self.found.finalists],
             "reason": self.found.reason,
-            "device": self.found.device,
+            "device": self.device,
             "candidates": self.found.to_json(),
             "epochs": self.plan.epochs,
             "epochs_on_all": self.plan.epochs_on_all,
@@ -59,29 +59,23 @@ class Preview:
         }
 
 
-def preview(data: str | Path, options: FitOptions) -> Generator[Event, None, Preview]:
+def preview(data: str | Path, options: FitOptions) -> Work[Preview]:
     """Do all that `fit` does before the first step.
 
     Raises:
         InputError, NoFit: as `fit` would.
     """
-    deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
-    dataset, parts, seen, _ = yield from read(data)
-    job = Job(dataset, parts, seen, options, find_device(options.accelerator), deadline)
-    start, found = yield from decide(job)
-    weights = start.weights
-    first = found.finalists[0]
-    known = found.step_seconds.get(first.graph.name)
-    training_precision, seconds = decide_training_precision(job, first.graph, known, weights is not None, found.elastic)
-    preprocessing = None if weights is None else weights.preprocessing
-    plan = make_plan(
-        job, first.graph, found.reason, training_precision, seconds, 0.0, preprocessing, found.elastic, first.precision
-    )
-    objective = objective_of(first.graph, found.elastic)
+    timetable = Timetable.of(time.monotonic(), options.minutes)
+    read = yield from read_images(data)
+    given, found = yield from decide(read.given(options, timetable))
+    first, graph = found.finalists[0], found.finalists[0].graph
+    pace = decide_pace(given, graph, found.step_seconds.get(graph.name), found.elastic)
+    plan = make_plan(given, first, pace, found.reason, found.elastic)
     step_seconds = plan.step_seconds or measure_step_seconds(
-        first.graph, plan.recipe, job.device, 8, training_precision, objective=objective
+        graph, plan.recipe, given.device, 8, pace.precision, objective=objective_of(graph, found.elastic)
     )
     training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
-    images = sum(map(len, (parts.train, parts.validation, parts.test)))
-    memory_mb = peak_memory_mb() + training_bytes(first.graph, plan.recipe.batch_size, images) / 1e6
-    return Preview(found, plan, training / 60, disk_bytes(first.graph, later_trainings(plan)) / 1e6, memory_mb)
+    images = sum(map(len, (read.parts.train, read.parts.validation, read.parts.test)))
+    memory_mb = peak_memory_mb() + training_bytes(graph, plan.recipe.batch_size, images) / 1e6
+    disk_mb = disk_bytes(graph, later_stages(plan)) / 1e6
+    return Preview(found, str(given.latencies.device), plan, training / 60, disk_mb, memory_mb)

@@ -311,3 +311,8 @@ def _check_structure(wide: Graph, narrow: Graph) -> None:
     odd = sorted(set(spaces(wide).by_name) ^ set(spaces(narrow).by_name))
     if odd:
         raise BadCut(f"only one of {wide.name!r} and {narrow.name!r} has a channel space {odd[0]!r}.")
+
+
+def mean_of(start: Arrays, end: Arrays, share: float) -> dict[str, NDArray[np.float32]]:
+    """Return the weights at a share, 0 to 1, of the straight way from start to end."""
+    return {name: np.asarray((1 - share) * start[name] + share * end[name], np.float32) for name in end}

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from pocketvision.cost.integers import name_in
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadImage
 from pocketvision.events import Epoch
-from pocketvision.files import read_json_lines
 from pocketvision.model.dead_filters import count_dead_filters
 from pocketvision.model.graph import Graph
 from pocketvision.model.rewrite import Arrays
@@ -35,8 +35,8 @@ from pocketvision.report.facts import (
     Score,
     Training,
 )
+from pocketvision.run.assess import Assessment, Bins
 from pocketvision.run.images import read_image
-from pocketvision.run.metrics import calibration_bins, confusion_matrix, softmax
 from pocketvision.run.record import Record
 
 THUMBNAIL = 96  # pixels, the longer side at most
@@ -44,45 +44,46 @@ LOSSLESS_UP_TO = 48  # pixels; small pictures are enlarged by the page, which wo
 PICTURES = 12  # of each kind
 
 
-def gather(
-    *,
-    record: Record,
-    plan: Mapping[str, Any],
-    epochs: Sequence[Epoch],
-    graph: Graph,
-    arrays: Arrays,
-    dataset: Dataset,
-    indices: NDArray[np.int64],
-    logits: NDArray[np.float32],
-    spent: Spent,
-    minutes: float,
-    findings: Iterable[Mapping[str, Any]] | None = None,
-    front: Mapping[str, Any] | None = None,
-) -> Facts:
-    """Return the facts of a finished run.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sources:
+    """What a report is made of.
 
-    Args:
+    Attributes:
         record: of the finished file.
         plan: as plan.json holds it.
         epochs: the training, in order.
         graph: the trained network.
         arrays: its parameters.
         dataset: where the images come from.
-        indices: of the judged images: (N,).
-        logits: the network's for these, (N, classes).
+        indices: of the judged images, (N,).
+        assessment: of the file on these.
         spent: what the file takes of each limit; its latency is None where the budget is for another device.
         minutes: wall time of the run.
-        front: of an elastic run, see `pocketvision.jobs.sizes.store.front_json`.
         findings: of the data check, each with kind, severity, subject or key, and sentence; None where nobody looked.
+        front: of an elastic run, see `pocketvision.jobs.sizes.store.front_json`.
     """
-    labels = dataset.labels[indices]
-    probabilities = softmax(logits / record.temperature)
+
+    record: Record
+    plan: Mapping[str, Any]
+    epochs: Sequence[Epoch]
+    graph: Graph
+    arrays: Arrays
+    dataset: Dataset
+    indices: NDArray[np.int64]
+    assessment: Assessment
+    spent: Spent
+    minutes: float
+    findings: Iterable[Mapping[str, Any]] | None = None
+    front: Mapping[str, Any] | None = None
+
+
+def gather(run: Sources) -> Facts:
+    """Return the facts of a finished run."""
+    record, spent, found = run.record, run.spent, run.assessment
     names = tuple(map(clean, record.labels))
-    matrix = confusion_matrix(probabilities.argmax(1), labels, len(names))
-    cost = count(graph)
-    options, compressed = record.provenance["options"], record.provenance.get("compressed")
+    compressed = record.provenance.get("compressed")
     return Facts(
-        network=name_in(record.precision, graph.name),
+        network=name_in(record.precision, run.graph.name),
         labels=names,
         resolution=record.resolution,
         channels=record.channels,
@@ -90,59 +91,51 @@ def gather(
         score=Score(**record.metrics.get("test", record.metrics["validation"])),
         validation=Score(**record.metrics["validation"]),
         measured=Measured(**record.latencies[0]),
-        budget=tuple(Limit(name=n, budget=b, spent=spent.of(n)) for n, b in options["budget"].items()),
+        budget=tuple(
+            Limit(name=n, budget=b, spent=spent.of(n)) for n, b in record.provenance["options"]["budget"].items()
+        ),
         size_mb=spent.size_mb,
         memory_mb=spent.memory_mb,
         macs=spent.macs,
-        params=cost.params,
-        minutes=minutes,
-        choice=_choice(plan, is_here=spent.latency_ms is not None),
-        training=_training(plan, epochs, record.provenance.get("on_all", "")),
-        classes=tuple(
-            ClassScore(
-                name=name, images=int(matrix[i].sum()), answered=int(matrix[:, i].sum()), right=int(matrix[i, i])
-            )
-            for i, name in enumerate(names)
-        ),
-        confusion=tuple((int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)),
+        params=count(run.graph).params,
+        minutes=run.minutes,
+        choice=_choice(run.plan, is_here=spent.latency_ms is not None),
+        training=_training(run.plan, run.epochs, record.provenance.get("on_all", "")),
+        classes=_classes(found, names),
+        confusion=tuple((int(i), int(j), int(found.confusion[i, j])) for i, j in np.argwhere(found.confusion)),
         calibration=Calibration(
             temperature=record.temperature,
             unknown_threshold=record.unknown_threshold,
-            before=_bins(softmax(logits), labels),
-            after=_bins(probabilities, labels),
+            before=_bins(found.before),
+            after=_bins(found.after),
         ),
-        mistakes=_pictures(dataset, indices, names, probabilities, worst_mistakes(probabilities, labels)),
-        unsure=_pictures(dataset, indices, names, probabilities, least_sure(probabilities)),
-        data=_data(record.metrics["data"], findings),
-        layers=_layers(graph, arrays),
+        mistakes=_pictures(run, names, worst_mistakes(found)),
+        unsure=_pictures(run, names, least_sure(found)),
+        data=_data(record.metrics["data"], run.findings),
+        layers=_layers(run.graph, run.arrays),
         precision=None if compressed is None else Precision(precision=record.precision, **_cleaned(compressed)),
         provenance=_cleaned({key: value for key, value in record.provenance.items() if key != "compressed"}),
-        front=None if front is None else Front(**_cleaned(front)),
+        front=None if run.front is None else Front(**_cleaned(run.front)),
     )
 
 
-def read_epochs(log: str) -> list[Epoch]:
-    """Return the epochs of a run's log.jsonl. One that was trained again after an interruption counts once, as it went last."""
-    found: dict[int, Epoch] = {}
-    for content in read_json_lines(log):
-        if content.pop("event", None) == "epoch":
-            found[content["epoch"]] = Epoch(**content)
-    return [found[number] for number in sorted(found)]
+def _classes(found: Assessment, names: Sequence[str]) -> tuple[ClassScore, ...]:
+    matrix = found.confusion
+    return tuple(
+        ClassScore(name=name, images=int(matrix[i].sum()), answered=int(matrix[:, i].sum()), right=int(matrix[i, i]))
+        for i, name in enumerate(names)
+    )
 
 
-def worst_mistakes(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows of the wrong answers that were surest, the surest first.
-
-    >>> worst_mistakes(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array([0, 0, 0])).tolist()
-    [2, 1]
-    """
-    wrong = np.flatnonzero(probabilities.argmax(1) != labels)
-    return wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")][:PICTURES]
+def worst_mistakes(found: Assessment) -> NDArray[np.int64]:
+    """Return the rows of the wrong answers that were surest, the surest first."""
+    wrong = np.flatnonzero(~found.each)
+    return wrong[np.argsort(-found.confidence[wrong], kind="stable")][:PICTURES]
 
 
-def least_sure(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+def least_sure(found: Assessment) -> NDArray[np.int64]:
     """Return the rows whose answer has the lowest probability, the lowest first."""
-    return np.argsort(probabilities.max(1), kind="stable")[:PICTURES].astype(np.int64)
+    return np.argsort(found.confidence, kind="stable")[:PICTURES].astype(np.int64)
 
 
 def clean(text: str) -> str:
@@ -182,7 +175,7 @@ def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], on_all: str) -> 
         recipe=plan["recipe"]["name"],
         batch_size=plan["recipe"]["batch_size"],
         steps_per_epoch=plan["steps_per_epoch"],
-        precision=plan.get("training_precision") or plan["precision"],  # as older releases had it
+        precision=plan["training_precision"],
         curve=tuple(epochs),
         start=tuple(plan["start"]["sentences"]),
         on_all=on_all,
@@ -194,30 +187,25 @@ def _data(content: Mapping[str, Any], findings: Iterable[Mapping[str, Any]] | No
     return Data(**_cleaned(content), findings=found)
 
 
-def _bins(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[Bin, ...]:
+def _bins(sums: Bins) -> tuple[Bin, ...]:
     return tuple(
         Bin(images=int(images), confidence=confidence / images, accuracy=right / images)
-        for images, confidence, right in zip(*calibration_bins(probabilities, labels), strict=True)
+        for images, confidence, right in zip(*sums, strict=True)
         if images
     )
 
 
-def _pictures(
-    dataset: Dataset,
-    indices: NDArray[np.int64],
-    names: Sequence[str],
-    probabilities: NDArray[np.float64],
-    rows: NDArray[np.int64],
-) -> tuple[Picture, ...]:
+def _pictures(run: Sources, names: Sequence[str], rows: NDArray[np.int64]) -> tuple[Picture, ...]:
+    found, dataset = run.assessment, run.dataset
     return tuple(
         Picture(
             key=clean(dataset.samples[index].key),
             truth=names[dataset.samples[index].label],
-            answer=names[int(probabilities[row].argmax())],
-            probability=float(probabilities[row].max()),
+            answer=names[int(found.answers[row])],
+            probability=float(found.confidence[row]),
             **thumbnail(dataset, index),
         )
-        for row, index in ((int(row), int(indices[row])) for row in rows)
+        for row, index in ((int(row), int(run.indices[row])) for row in rows)
     )
 
 

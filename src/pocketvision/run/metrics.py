@@ -60,19 +60,24 @@ def softmax(logits: ArrayLike) -> Floats:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the mean of -log softmax(logits)[label], in nats.
+def losses(logits: ArrayLike, labels: ArrayLike) -> Floats:
+    """Return -log softmax(logits)[label] of each image, in nats, (N,) float64.
 
     Raises:
         BadOption: the arrays do not fit together or hold no images.
 
-    >>> round(negative_log_likelihood([[0.0, 0.0]], [1]), 4)  # log 2
-    0.6931
+    >>> losses([[0.0, 0.0]], [1]).round(4).tolist()  # log 2
+    [0.6931]
     """
     scores, classes = _checked(logits, labels)
     scores = scores - scores.max(axis=1, keepdims=True)
     own = scores[np.arange(len(classes)), classes]
-    return float(np.mean(np.log(np.exp(scores).sum(axis=1)) - own))
+    return np.asarray(np.log(np.exp(scores).sum(axis=1)) - own)
+
+
+def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike) -> float:
+    """Return the mean of `losses`, in nats."""
+    return float(np.mean(losses(logits, labels)))
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:

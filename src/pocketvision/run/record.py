@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.errors import BadArtifact
+from pocketvision.run.assess import Calibration
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.run.wire import metadata
 
@@ -78,6 +79,11 @@ class Record:
     latencies: tuple[dict[str, Any], ...] = ()
     digests: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
+
+    @property
+    def calibration(self) -> Calibration:
+        """What makes probabilities, and "unknown", of the file's logits."""
+        return Calibration(self.temperature, self.unknown_threshold)
 
     @property
     def precision(self) -> str:

@@ -1,33 +1,34 @@
 """What the network says of prepared images: the same pixels and the same ruler as the exported file."""
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Pixels, to_tensor
-from pocketvision.events import Progress, finish
+from pocketvision.data.loader import to_tensor
 from pocketvision.model.network import Network
+from pocketvision.run.assess import Images, in_batches
 
 BATCH = 256
 
 
-def compute_logits(network: Network, images: NDArray[np.uint8] | Pixels) -> NDArray[np.float32]:
-    """Return the logits (N, classes), float32, for images (N, R, R, C) uint8, in evaluation mode and full precision."""
-    return finish(watch_logits(network, images, ""))
+def outputs(network: Network, images: Images) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits (n, classes), float32, of one batch of images (N, R, R, C) uint8 after the other.
 
-
-def watch_logits(
-    network: Network, images: NDArray[np.uint8] | Pixels, work: str
-) -> Generator[Progress, None, NDArray[np.float32]]:
-    """Do the same, batch by batch, saying how far it is; `work` names it."""
+    The network is in evaluation mode and computes in full precision.
+    """
     network.eval()
     device = next(network.parameters()).device
-    logits = np.empty((len(images), network.classes), np.float32)
-    for start in range(0, len(images), BATCH):
+
+    def answer(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            batch = to_tensor(images[start : start + BATCH]).to(device)
-            logits[start : start + BATCH] = network(batch).float().cpu().numpy()
-        yield Progress(work, min(start + BATCH, len(images)), len(images))
-    return logits
+            found: NDArray[np.float32] = network(to_tensor(batch).to(device)).float().cpu().numpy()
+            return found
+
+    return in_batches(answer, images, BATCH)
+
+
+def compute_logits(network: Network, images: Images) -> NDArray[np.float32]:
+    """Return the logits (N, classes) of a few images: for goldens, and to compare with those of a file."""
+    return np.concatenate([*outputs(network, images)])

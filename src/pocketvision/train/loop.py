@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from pocketvision.errors import NonFiniteLoss
-from pocketvision.events import Epoch, Event, Note, Step
+from pocketvision.events import Epoch, Event, Note, Step, Work
 from pocketvision.model.network import Network
+from pocketvision.run.assess import Assessment
 from pocketvision.train.checkpoint import Snapshot
 from pocketvision.train.loss import classification_loss
 from pocketvision.train.optimizer import AveragedWeights, make_optimizer
-from pocketvision.train.recipe import Recipe, find_recipe
+from pocketvision.train.recipe import Recipe
 from pocketvision.train.schedule import rate
 
 STEPS_TO_JUDGE = 20  # in an epoch, before its pace is believed
@@ -23,8 +24,7 @@ SKIPPED = 3  # batches in a row without a finite loss, before the last good stat
 ROLLBACKS = 1  # of these, before training stops
 
 Batches = Callable[[int, int], Iterable[tuple[Tensor, Tensor]]]  # epoch and its first step, from 0 -> (images, labels)
-# network -> negative log likelihood and top-1, telling how far it is
-Validate = Callable[[Network], Generator[Event, None, tuple[float, float]]]
+Validate = Callable[[Network], Work[Assessment]]
 
 # what a snapshot holds besides tensors
 NUMBERS = ("done", "closed", "progress", "planned", "total", "rate_factor", "_loss", "_learnt", "_skipped", "_is_late")
@@ -79,14 +79,14 @@ class Trainer:
             set_batch_norm_momentum(network, recipe.batch_norm_momentum)
         self.good = self.snapshot()
 
-    def run(self, batches: Batches, validate: Validate) -> Iterator[Event]:
+    def run(self, batches: Batches, validate: Validate | None = None) -> Iterator[Event]:
         """Train from where it stands to the end; yield an event for every step and epoch.
 
         Between two events the state is whole: `snapshot` then holds all that is needed to go on.
 
         Args:
             batches: epoch and first step -> what is left of the epoch.
-            validate: judges the averaged weights after each epoch.
+            validate: assesses the averaged weights after each epoch; None: nobody does.
 
         Raises:
             NonFiniteLoss: the loss is NaN or infinite, again and again; the weights are those of the last good state.
@@ -99,14 +99,14 @@ class Trainer:
             if self.steps_left and self.step < self.steps:
                 continue  # the last good state was taken up again
             trained = time.monotonic()
-            validation_loss, validation_top1 = yield from validate(self.average.network)
+            found = None if validate is None else (yield from validate(self.average.network))
             self._validation_seconds = time.monotonic() - trained
             epoch = Epoch(
                 epoch=self.epoch + 1,
                 epochs=self.epochs,
                 loss=self._loss / max(1, self._learnt),
-                validation_loss=validation_loss,
-                validation_top1=validation_top1,
+                validation_loss=math.nan if found is None else found.loss,
+                validation_top1=math.nan if found is None else found.top1,
                 lr=self.rate_factor * rate(self.recipe, self.progress),
                 seconds=time.monotonic() - began,
                 images_per_second=images_per_second,
@@ -227,7 +227,7 @@ class Trainer:
             raise NonFiniteLoss(
                 f"the loss became {loss} at {where} (learning rate {lr:.4g}, batch of {batch}), {SKIPPED} batches in a row, "
                 "also at half the rate.",
-                f"--lr {min(self.recipe.lr / 4, find_recipe(self.recipe.name).lr):.4g}"
+                f"--lr {self.recipe.lr / 4:.4g}"
                 + (" or --training-precision float32" if self.precision != "float32" else ""),
             )
         self.rate_factor, self._skipped = factor, 0

@@ -1,6 +1,8 @@
 """Recipes: how to train, as named values with their source."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pocketvision.data.augment import Augmentation
 from pocketvision.errors import BadOption, nearest
@@ -51,6 +53,12 @@ class Recipe:
     elastic_batch_size: int | None = None
     trunk: float = 1.0
     most_epochs: int | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Recipe":
+        """Return what `dataclasses.asdict` made of a recipe."""
+        changes = {name: Augmentation(**content[name]) for name in ("augmentation", "small_augmentation")}
+        return cls(**{**content, **changes})
 
 
 RECIPES = {

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from assessments import assessed
 from pocketvision.compress.gate import judge, mcnemar
 from pocketvision.errors import BadOption
 
 
-def answers(labels, classes):
-    return np.eye(classes, dtype=np.float32)[labels]
+def compared(before, after, labels, classes, **options):
+    """The verdict on two networks that give these answers."""
+    found = [assessed(np.eye(classes, dtype=np.float32)[answers], labels) for answers in (before, after)]
+    return judge(*found, **options)
 
 
 def judged(lost, won, images=1000, classes=4, **options):
@@ -16,7 +19,7 @@ def judged(lost, won, images=1000, classes=4, **options):
     before, after = labels.copy(), labels.copy()
     before[lost : lost + won] = (labels[lost : lost + won] + 1) % classes
     after[:lost] = (labels[:lost] + 1) % classes
-    return judge(answers(before, classes), answers(after, classes), labels, **options)
+    return compared(before, after, labels, classes, **options)
 
 
 def test_the_same_answers_pass():
@@ -61,13 +64,13 @@ def test_no_class_may_fall_far():
     labels = np.repeat(np.arange(10), 200)
     after = labels.copy()
     after[:12] = 1  # 12 of class 0: 6 points; over all 0.6
-    verdict = judge(answers(labels, 10), answers(after, 10), labels)
+    verdict = compared(labels, after, labels, 10)
     assert verdict.problems == ("class 0 falls by 6.0 points (allowed 5)",)
     assert verdict.class_drop == pytest.approx(6) and verdict.allowing_drop is None, "no limit on top-1 lets it pass"
     few = np.concatenate([labels[150:], labels[:0]])
     after = few.copy()
     after[:12] = 1
-    assert judge(answers(few, 10), answers(after, 10), few).passes, "50 images say nothing of a class"
+    assert compared(few, after, few, 10).passes, "50 images say nothing of a class"
 
 
 def test_many_differences():
@@ -75,5 +78,7 @@ def test_many_differences():
 
 
 def test_refuses():
-    with pytest.raises(BadOption, match="3 and 3 answers cannot be judged by 2 labels"):
-        judge(answers([0, 1, 0], 2), answers([0, 1, 0], 2), np.array([0, 1]))
+    right = np.eye(2, dtype=np.float32)
+    for labels in (np.array([0]), np.array([1, 0])):
+        with pytest.raises(BadOption, match=f"answers to 2 and {len(labels)} images"):
+            judge(assessed(right, np.array([0, 1])), assessed(right[labels], labels))

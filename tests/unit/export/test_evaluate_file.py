@@ -2,56 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score
 
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
 from pocketvision.events import Note, Progress
 from pocketvision.export import evaluate
-from pocketvision.export.evaluate import evaluate_file, file_logits, labels_for, score, select_part
+from pocketvision.export.evaluate import evaluate_file, file_outputs, labels_for, select_part
 from pocketvision.run.predictor import Predictor
-
-RNG = np.random.default_rng(0)
-LOGITS = RNG.normal(0, 2, (500, 4)).astype(np.float32)
-LABELS = np.where(RNG.random(500) < 0.6, LOGITS.argmax(1), RNG.integers(0, 4, 500))
-
-
-def brute_force_ece(probabilities, labels, bins=15):
-    total = 0.0
-    for low in range(bins):
-        inside = [
-            (p.max(), p.argmax() == label)
-            for p, label in zip(probabilities, labels, strict=True)
-            if low / bins < p.max() <= (low + 1) / bins
-        ]
-        if inside:
-            sure, right = np.mean([s for s, _ in inside]), np.mean([r for _, r in inside])
-            total += len(inside) / len(labels) * abs(sure - right)
-    return total
-
-
-def softmax(logits):
-    return np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(1, keepdims=True)
-
-
-def test_the_figures():
-    found = score(LOGITS, LABELS, "test", temperature=3.0, unknown_threshold=0.4)
-    accuracy = accuracy_score(LABELS, LOGITS.argmax(1))
-    assert (found.part, found.images) == ("test", 500)
-    assert found.top1 == pytest.approx(accuracy)
-    assert found.standard_error == pytest.approx(np.sqrt(accuracy * (1 - accuracy) / 500), rel=0.01)
-    assert found.ece == pytest.approx(brute_force_ece(softmax(LOGITS / 3), LABELS))
-    assert found.ece_uncalibrated == pytest.approx(brute_force_ece(softmax(LOGITS), LABELS))
-    assert found.unknown == pytest.approx(np.mean([max(row) < 0.4 for row in softmax(LOGITS / 3)]))
-    assert 0 < found.unknown < 1 and found.ece != found.ece_uncalibrated
-
-
-def test_figures_as_json():
-    record = score(LOGITS, LABELS, "all", 1.0, 0.0).to_json()
-    assert set(record) == {"part", "images", "top1", "standard_error", "ece", "ece_uncalibrated", "unknown"}
-    assert record["part"] == "all" and record["images"] == 500 and record["unknown"] == 0.0
-    assert all(value == round(value, 6) for value in record.values() if isinstance(value, float))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +57,10 @@ def test_the_files_logits_batch_by_batch(exported, model, monkeypatch):
     monkeypatch.setattr(evaluate, "TOLD_EACH", 3)
     indices = np.array([7, 1, 0, 5, 2])
     data = dataset(exported, exported.record.labels, range(8))
-    events, logits = result(file_logits(model, data, indices))
+    batches = list(file_outputs(model, data, indices))
+    logits = np.concatenate(batches)
+    assert [len(batch) for batch in batches] == [3, 2]
+    events, _ = result(evaluate_file(model, data, indices, "test"))
     assert events == [Progress("evaluating", 3, 5), Progress("evaluating", 5, 5)]
     np.testing.assert_allclose(logits, exported.logits(exported.images[indices]), rtol=1e-4, atol=1e-4)
 

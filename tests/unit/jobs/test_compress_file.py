@@ -63,13 +63,13 @@ def test_where_nothing_passes_nothing_is_written(network, photos, tmp_path, monk
     class Strict(integers.Ladder):
         """Nothing is ever good enough."""
 
-        def __init__(self, calibration, validation, labels, max_drop, limit, train, *_):
-            super().__init__(calibration, validation, labels, -1000.0, train=train)
+        def __init__(self, images, validation, labels, train, **_):
+            super().__init__(images, validation, labels, -1000.0, train=train)
 
     monkeypatch.setattr(integers, "Ladder", Strict)
     outcome = pocketvision("compress", network.path, "--data", photos, "-o", out)
     assert outcome.code == 1
-    assert "CompressionFailed: no network in integers is good enough: the best, " in outcome.err
+    assert "CompressionFailed: no int8 network is good enough: the best, " in outcome.err
     assert all(what in outcome.err for what in ("equalised", "layers in floats", "fine-tuned")), "all rungs were tried"
     assert out.read_bytes() == b"what was there"
 
@@ -90,7 +90,7 @@ def test_refuses(network, photos, tmp_path, words, code, message):
 def test_the_float_file_stays(network, photos):
     before = network.path.read_bytes()
     outcome = pocketvision("compress", network.path, "--data", photos, "-o", network.path)
-    assert outcome.code == 2 and "is the float file itself, which stays" in outcome.err
+    assert outcome.code == 2 and "is the fp32 file itself, which stays" in outcome.err
     assert network.path.read_bytes() == before
 
 

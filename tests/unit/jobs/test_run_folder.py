@@ -9,6 +9,7 @@ from pocketvision.data.manifest import Manifest, Row, read_manifest
 from pocketvision.errors import BadData, BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress
 from pocketvision.jobs.runs.folder import RunFolder, free_name
+from pocketvision.jobs.runs.log import read_minutes
 from pocketvision.train.checkpoint import Snapshot
 
 EPOCH = Epoch(epoch=1, epochs=2, loss=1, validation_loss=1, validation_top1=0, lr=0, seconds=1, images_per_second=1)
@@ -65,21 +66,21 @@ def test_what_is_in_use_is_refused(tmp_path, monkeypatch):
 def test_an_older_run_is_gone_on_with_or_moved_aside_with_the_new_plan(tmp_path):
     path = tmp_path / "run"
     older = RunFolder(path)
-    assert not older.is_begun and not older.was_opened
+    assert older.state == "new"
     older.begin({"old": 1}, IMAGES)
     older.close()
     assert read_manifest(path) == IMAGES
     (path / "model.onnx").touch()
-    assert not RunFolder(path).is_finished, "killed before its report"
+    assert RunFolder(path).state == "written", "killed before its report"
     (path / "report.html").touch()
     again = RunFolder(path)
-    assert again.is_begun and again.is_finished and again.read_plan() == {"old": 1}
+    assert again.state == "finished" and again.read_plan() == {"old": 1}
     assert str(again.refuse("with other options: epochs 3, not 5")) == (
         f"'{path}' holds a finished run with other options: epochs 3, not 5. "
         f"Try: -o {path}-2, or --restart to move the old one aside"
     )
     run = RunFolder(path, restart=True)
-    assert run.model.exists() and not run.is_begun
+    assert run.model.exists() and run.state == "new"
     run.begin({"new": 1}, IMAGES)
     run.close()
     assert not run.model.exists()
@@ -90,7 +91,7 @@ def test_an_older_run_is_gone_on_with_or_moved_aside_with_the_new_plan(tmp_path)
 def test_what_a_process_left_that_was_killed_before_its_plan_is_no_obstacle(tmp_path):
     (tmp_path / ".plan.json.part").write_bytes(b"{")
     IMAGES.write(tmp_path)
-    assert not RunFolder(tmp_path).is_begun
+    assert RunFolder(tmp_path).state == "new"
 
 
 def test_two_processes_do_not_work_in_one_folder(tmp_path):
@@ -105,7 +106,8 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path):
     first.close()
     second.close()
     third = RunFolder(tmp_path / "run")
-    assert third.resume() is None
+    third.resume()
+    assert (third.state, third.seconds, third.saved()) == ("begun", 0.0, [])
     third.close()
 
 
@@ -114,7 +116,7 @@ def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
     run.log(Note("one"))
     run.begin({}, IMAGES)
     run.log(Note("two"))
-    run.save(run.checkpoint, 5, Snapshot({"a": torch.zeros(1)}, {"closed": 1, "done": 5, "total": 9}), seconds=2.5)
+    run.save("main", Snapshot({"a": torch.zeros(1)}, {"closed": 1, "done": 5, "total": 9}), seconds=2.5)
     run.log(Note("lost"))
     run.close()
     with (tmp_path / "run" / "log.jsonl").open("a") as log:
@@ -122,8 +124,8 @@ def test_the_log_becomes_as_long_as_it_was_at_the_checkpoint(tmp_path):
 
     again = RunFolder(tmp_path / "run")
     again.log(Note("reading"))
-    snapshot = again.resume()
-    assert snapshot.numbers == {"closed": 1, "done": 5, "total": 9, "seconds": 2.5, "log_lines": 2, "origin": ""}
+    again.resume()
+    assert again.saved() == [("main", {"closed": 1, "done": 5, "total": 9, "seconds": 2.5, "log_lines": 2})]
     assert again.seconds == 2.5
     again.log(Note("three"))
     again.close()
@@ -136,8 +138,8 @@ def test_the_time_of_what_came_after_counts_where_that_still_holds(done, seconds
     """Where the training was not done, what went on from its end is of no use."""
     run = RunFolder(tmp_path / "run")
     run.begin({}, IMAGES)
-    for folder, steps, took in ((run.checkpoint, done, 2.5), (run.checkpoint_of_all, 3, 7.0)):
-        run.save(folder, steps, Snapshot({"a": torch.zeros(1)}, {"closed": 1, "done": steps, "total": 9}), took)
+    for stage, steps, took in (("main", done, 2.5), ("all", 3, 7.0)):
+        run.save(stage, Snapshot({"a": torch.zeros(1)}, {"closed": 1, "done": steps, "total": 9}), took)
     run.close()
     again = RunFolder(tmp_path / "run")
     again.resume()
@@ -147,12 +149,12 @@ def test_the_time_of_what_came_after_counts_where_that_still_holds(done, seconds
 
 def test_minutes_are_read_from_the_log(tmp_path):
     run = RunFolder(tmp_path / "run")
-    assert run.minutes() == 0
+    assert read_minutes(run.path) == 0
     run.begin({}, IMAGES)
     for event in (Note("a"), Measured("top-1", 0.5), Measured("minutes", 1.25)):
         run.log(event)
     run.close()
-    assert run.minutes() == 1.25
+    assert read_minutes(run.path) == 1.25
 
 
 def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path, monkeypatch):
@@ -188,7 +190,7 @@ def test_restart_leaves_a_run_alone_in_which_another_job_works(tmp_path):
     working.close()
     again = RunFolder(tmp_path / "run", restart=True)
     again.begin({"new": 1}, IMAGES)
-    assert (again.read_plan(), again.was_opened) == ({"new": 1}, True)
+    assert (again.read_plan(), again.is_open) == ({"new": 1}, True)
     again.close()
 
 
@@ -198,7 +200,7 @@ def test_a_name_with_a_line_separator_or_no_text_in_it_does_not_break_the_log(tm
     run.log(Note("a\u2028b\x85c\udce9.jpg"))
     run.log(Measured("minutes", 2.5))
     run.close()
-    assert run.minutes() == 2.5
+    assert read_minutes(run.path) == 2.5
     again = RunFolder(tmp_path / "run")
     again.resume()
     again.close()

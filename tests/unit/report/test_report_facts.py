@@ -9,13 +9,15 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from assessments import assessed
 from graphs import small
 from photographs import crop, jpeg, turned
 from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import count
 from pocketvision.data.dataset import Dataset, Sample
+from pocketvision.jobs.runs.log import read_epochs
 from pocketvision.report.facts import Facts
-from pocketvision.report.gather import clean, least_sure, read_epochs, thumbnail, worst_mistakes
+from pocketvision.report.gather import clean, least_sure, thumbnail, worst_mistakes
 from pocketvision.run.metrics import expected_calibration_error, softmax, topk
 from reports import HOSTILE, epochs, images, made_facts, made_logits
 
@@ -52,12 +54,13 @@ def test_the_surest_mistakes_come_first_and_none_of_them_is_right():
     labels = images(4, 30).labels
     logits = made_logits(labels, 4, skill=1.0)
     probabilities = softmax(logits)
-    rows = worst_mistakes(probabilities, labels)
+    found = assessed(logits, labels)
+    rows = worst_mistakes(found)
     assert len(rows) == 12
     assert topk(logits[rows], labels[rows], 1) == 0
     wrong = probabilities[probabilities.argmax(1) != labels].max(1)
     assert probabilities[rows].max(1).tolist() == sorted(wrong, reverse=True)[:12]
-    assert probabilities[least_sure(probabilities)].max(1).tolist() == sorted(probabilities.max(1))[:12]
+    assert probabilities[least_sure(found)].max(1).tolist() == sorted(probabilities.max(1))[:12]
     assert expected_calibration_error(probabilities, labels) > 0
 
 
@@ -111,10 +114,11 @@ def test_a_budget_for_another_device_has_no_latency_of_this_one():
     assert not there.choice.is_here and here.choice.is_here
 
 
-def test_epochs_are_read_from_the_log_and_a_repeated_one_counts_once():
+def test_epochs_are_read_from_the_log_and_a_repeated_one_counts_once(tmp_path):
     first, second, again = *epochs(2), epochs(3)[1]
     lines = [{"event": "note", "text": "…"}, *({"event": "epoch", **vars(e)} for e in (first, second, again))]
-    assert read_epochs("\n".join(map(json.dumps, lines)) + "\n") == [first, again]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    assert read_epochs(tmp_path) == [first, again]
 
 
 def test_names_that_are_no_unicode_can_be_written():

@@ -1,96 +1,89 @@
-"""A float network in integers: its images, the ladder, and the record of the file that comes out."""
+"""A float network in int8: its images, the ladder, and the draft of the file that comes out."""
 
 import time
-from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pocketvision.compress.gate import MAX_DROP, Verdict
-from pocketvision.compress.ladder import Climbed, Images, Ladder, engine_logits
+from pocketvision.compress.ladder import Climbed, Ladder, engine_outputs
 from pocketvision.compress.ranges import METHODS, Method
-from pocketvision.data.loader import Pixels
-from pocketvision.events import Event
-from pocketvision.export.evaluate import Evaluation, score
+from pocketvision.events import Work
+from pocketvision.jobs.finish.file import Draft, network_with
+from pocketvision.jobs.finish.parts import PreparedImages, assess_parts
+from pocketvision.jobs.finish.record import remake_record
 from pocketvision.model.fake_quant import WEIGHT_LIMIT
 from pocketvision.model.graph import Conv, Graph, Linear
 from pocketvision.model.rewrite import Arrays
+from pocketvision.run.assess import Assessment
 from pocketvision.run.device import Device, this_device
 from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
 from pocketvision.run.record import Record, golden_images, make_goldens
 
-CALIBRATION_IMAGES = 512
 GOLDENS = 16
-SATURATES = 63  # the largest weight of which two products always fit into 16 bits, in which processors without VNNI add
+# The largest weight of which two products always fit into 16 bits, in which processors without VNNI add.
+SATURATES = 63
 
 
 @dataclass(frozen=True)
-class PreparedImages:
-    """Prepared images of each part, and their labels as the file numbers its classes.
+class Limits:
+    """How far the ladder may be climbed.
 
     Attributes:
-        train: all training images, which need not be decoded yet; None: there are none to fine-tune with.
-        calibration: some of them.
-        validation, test: those that judge.
-        validation_labels, test_labels: (N,).
-    """
-
-    train: Pixels | None
-    calibration: Images
-    validation: Pixels
-    test: Pixels
-    validation_labels: NDArray[np.int64]
-    test_labels: NDArray[np.int64]
-
-
-def spread_out(indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return evenly spaced training images for calibration."""
-    return indices[:: max(1, len(indices) // CALIBRATION_IMAGES)][:CALIBRATION_IMAGES]
-
-
-def climb(
-    graph: Graph,
-    arrays: Arrays,
-    images: PreparedImages,
-    max_drop: float = MAX_DROP,
-    highest: int = 4,
-    stop_by: float | None = None,
-    device: Device | None = None,
-    methods: tuple[Method, ...] = METHODS,
-) -> Generator[Event, None, Climbed]:
-    """Return the best network in integers that the ladder leads to, whether or not it passes the gate.
-
-    Weights have 7 bits where ranges alone make that good enough: such a file gives the same answers on every processor. With
-    8 bits some add otherwise, and for these no others are tried.
-
-    Args:
-        graph: in floats.
-        arrays: its parameters.
-        images: to calibrate, judge and fine-tune with.
         max_drop: points of top-1 that may be lost.
         highest: rung.
         stop_by: `time.monotonic()` after which no further rung is begun; None: no limit.
-        device: that the file is for; None: this machine.
         methods: to find ranges by.
     """
-    shared = (images.calibration, images.validation, images.validation_labels, max_drop)
+
+    max_drop: float = MAX_DROP
+    highest: int = 4
+    stop_by: float | None = None
+    methods: tuple[Method, ...] = METHODS
+
+
+def climb(
+    graph: Graph, arrays: Arrays, images: PreparedImages, limits: Limits | None = None, device: Device | None = None
+) -> Work[Climbed]:
+    """Return the best int8 network that the ladder leads to, whether or not it passes the gate.
+
+    Weights have 7 bits where ranges alone make that good enough: such a file gives the same answers on every processor. 8-bit
+    weights overflow on x86 without VNNI; there only 7 bits are tried.
+
+    Args:
+        graph: in fp32.
+        arrays: its parameters.
+        images: to find ranges, judge and fine-tune with.
+        limits: None: the usual ones.
+        device: that the file is for; None: this machine.
+    """
+    limits = limits or Limits()
     only_narrow = not (sums_hold(this_device()) and sums_hold(device or this_device()))  # it is judged here
-    rungs = highest if only_narrow else 1
-    narrow = Ladder(*shared, SATURATES, images.train, rungs, methods, stop_by)
-    found = yield from narrow.climb(graph, arrays)
-    is_late = stop_by is not None and time.monotonic() > stop_by
+
+    def ladder(weight_limit: int, highest: int) -> Ladder:
+        return Ladder(
+            images.ranges,
+            images.validation,
+            images.validation.labels,
+            max_drop=limits.max_drop,
+            weight_limit=weight_limit,
+            train=images.train,
+            highest=highest,
+            methods=limits.methods,
+            stop_by=limits.stop_by,
+        )
+
+    found = yield from ladder(SATURATES, limits.highest if only_narrow else 1).climb(graph, arrays)
+    is_late = limits.stop_by is not None and time.monotonic() > limits.stop_by
     if found.verdict.passes or only_narrow or is_late:
         return found
-    wide = yield from Ladder(*shared, WEIGHT_LIMIT, images.train, highest, methods, stop_by).climb(graph, arrays)
+    wide = yield from ladder(WEIGHT_LIMIT, limits.highest).climb(graph, arrays)
     wide.trace = found.trace + wide.trace
     return wide
 
 
 def words_of_failure(climbed: Climbed) -> str:
-    """Return why no network in integers is good enough."""
+    """Return why no int8 network is good enough."""
     return (
         f"the best, of {len(climbed.trace)} that were tried up to {climbed.trace[-1].what}, was of rung {climbed.rung}: "
         f"{'; '.join(climbed.verdict.problems)}"
@@ -109,47 +102,24 @@ def sums_hold(device: Device) -> bool:
     return not flags & {"avx2", "sse4_1"} or bool(flags & {"avx512_vnni", "avx_vnni"})
 
 
-def score_integers(
-    climbed: Climbed, images: PreparedImages
-) -> Generator[Event, None, tuple[float, float, dict[str, Evaluation], NDArray[np.float32]]]:
-    """Return temperature and threshold by the validation images, the scores by part, and the logits of the last part."""
-    temperature = fit_temperature(climbed.logits, images.validation_labels)
-    threshold = unknown_threshold(softmax(climbed.logits / temperature), images.validation_labels)
-    logits = climbed.logits
-    scores = {"validation": score(logits, images.validation_labels, "validation", temperature, threshold)}
-    if len(images.test):
-        logits = yield from engine_logits(climbed.model, images.test)
-        scores["test"] = score(logits, images.test_labels, "test", temperature, threshold)
-    return temperature, threshold, scores, logits
-
-
-def judge_integers(
-    record: Record, climbed: Climbed, images: PreparedImages
-) -> Generator[Event, None, tuple[Record, Evaluation, NDArray[np.float32]]]:
-    """Score what the engine says of a network in integers; return the file's record, the score, and its logits.
-
-    Temperature, threshold, scores and goldens are its own. `record` is the float network's.
-    """
-    temperature, threshold, scores, logits = yield from score_integers(climbed, images)
-    step = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
-    golden = OnnxRuntime(climbed.model).run(golden_images(GOLDENS, record.resolution, record.channels))["logits"]
-    kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
-    changed = replace(
-        record,
-        model={
-            **record.model,
-            "precision": "int8",
-            "weight_bits": weight_bits(climbed),
-            "floats": list(climbed.floats),
-        },
-        metrics={**kept, **{part: evaluation.to_json() for part, evaluation in scores.items()}},
-        temperature=temperature,
-        unknown_threshold=threshold,
-        provenance={**record.provenance, "compressed": trace_json(climbed)},
-        goldens=make_goldens(golden, step),
-        digests={},
+def assess_int8(climbed: Climbed, images: PreparedImages) -> Work[dict[str, Assessment]]:
+    """Assess what the engine says of an int8 network's file, by part."""
+    return assess_parts(
+        lambda pixels: engine_outputs(climbed.model, pixels), images.validation, images.test, "judging int8"
     )
-    return changed, scores.get("test", scores["validation"]), logits
+
+
+def draft_int8(record: Record, climbed: Climbed, images: PreparedImages) -> Work[Draft]:
+    """Return the draft of an int8 network; calibration, scores and goldens are its own. `record` is the fp32 network's."""
+    found = yield from assess_int8(climbed, images)
+    scale = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
+    golden = OnnxRuntime(climbed.model).run(golden_images(GOLDENS, record.resolution, record.channels))["logits"]
+    scores = {part: one.evaluation for part, one in found.items()}
+    model = {"precision": "int8", "weight_bits": weight_bits(climbed), "floats": list(climbed.floats)}
+    changed = remake_record(
+        record, model, scores, found["validation"].calibration, trace_json(climbed), make_goldens(golden, scale)
+    )
+    return Draft(network_with(climbed.graph, climbed.arrays), changed, scores, found.get("test", found["validation"]))
 
 
 def trace_json(climbed: Climbed) -> dict[str, Any]:
@@ -162,6 +132,6 @@ def trace_json(climbed: Climbed) -> dict[str, Any]:
     }
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Verdict) -> Mapping[str, Any]:
     """Return a verdict as JSON values."""
     return {"drop": round(verdict.drop, 4), **asdict(verdict), "problems": list(verdict.problems)}

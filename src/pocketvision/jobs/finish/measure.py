@@ -1,7 +1,7 @@
 """What the finished network takes on this machine: measured again, on the file that is handed out."""
 
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +13,7 @@ from pocketvision.cost.count import count
 from pocketvision.cost.integers import counted_memory_mb
 from pocketvision.cost.probe import measure_footprint, measure_latencies
 from pocketvision.errors import BudgetMissed
-from pocketvision.events import Event, Measured, finish
+from pocketvision.events import Measured, Work, finish
 from pocketvision.model.graph import Graph
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
@@ -21,7 +21,23 @@ from pocketvision.run.predictor import Predictor
 from pocketvision.run.timing import Timing, time_interleaved
 
 SECONDS = 3.0
-CAREFUL_SECONDS = 20.0  # where the first measurement is over the limit
+# Where the first measurement is over the limit.
+CAREFUL_SECONDS = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """How a finished file is measured on this machine.
+
+    Attributes:
+        image: one image of the user's, as `Predictor.predict` takes it.
+        threads: of the engine.
+        limit_ms: the budget's latency; a first measurement above it is repeated with more care. None: there is no limit here.
+    """
+
+    image: Any
+    threads: int
+    limit_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,25 +83,19 @@ class Measurement:
         }
 
 
-def measure_file(model: bytes, image: Any, threads: int, limit_ms: float | None) -> Generator[Event, None, Measurement]:
-    """Measure a finished model.
-
-    Args:
-        model: the bytes of the file.
-        image: one image of the user's, as `Predictor.predict` takes it.
-        threads: of the engine.
-        limit_ms: the budget's latency; a first measurement above it is repeated with more care.
-    """
+def measure_file(model: bytes, how: Measuring) -> Work[Measurement]:
+    """Measure a finished model, given as the bytes of its file."""
+    threads, limit = how.threads, how.limit_ms
     with tempfile.TemporaryDirectory(prefix="pocketvision-measure-") as folder:
         path = Path(folder, "model.onnx")
         path.write_bytes(model)
         found = yield from measure_latencies({"model.onnx": path}, threads, SECONDS)
         latency = found["model.onnx"]
-        if limit_ms is not None and latency.median_ms + latency.noise_ms > limit_ms:
+        if limit is not None and latency.median_ms + latency.noise_ms > limit:
             found = yield from measure_latencies({"model.onnx": path}, threads, CAREFUL_SECONDS)
             latency = found["model.onnx"]
         footprint = measure_footprint(path, threads)
-    label = _time_label(Predictor.open(model, threads, engine=DEFAULT), image)
+    label = _time_label(Predictor.open(model, threads, engine=DEFAULT), how.image)
     return Measurement(latency, label, footprint.get("load_ms"), footprint.get("rss_mb"), threads)
 
 
@@ -98,7 +108,7 @@ def spent_of(
 ) -> Spent:
     """Return what the finished file takes of each limit; without a latency where the budget is for another device.
 
-    `graph` is the float network's, whatever the precision of the file; `floats` are layers of one in integers that are none.
+    `graph` is the fp32 network's, whatever the precision of the file; `floats`: layers of an int8 network that stay fp32.
     """
     memory_mb = counted_memory_mb(graph, precision, floats)
     spent = Spent(macs=count(graph).macs, memory_mb=memory_mb, size_mb=size_bytes / 1e6)
@@ -126,7 +136,7 @@ def check_budget(path: Path, budget: Budget, spent: Spent) -> None:
         )
 
 
-def results(measurement: Measurement, spent: Spent) -> Generator[Event, None, None]:
+def results(measurement: Measurement, spent: Spent) -> Iterator[Measured]:
     """Say what was measured."""
     yield Measured("latency in ms", measurement.latency.median_ms)
     yield Measured("noise in ms", measurement.latency.noise_ms)

@@ -7,18 +7,16 @@ from typing import Any
 from pocketvision.choose.candidates import SMALL
 from pocketvision.data.survey import Survey
 from pocketvision.errors import BadWeights
-from pocketvision.events import Event, Note
+from pocketvision.events import Note
 from pocketvision.jobs.options import FitOptions
-from pocketvision.jobs.plan.given import Job
-from pocketvision.jobs.plan.search import Found, search
 from pocketvision.model.published import Published, published_from
 from pocketvision.model.resolve import resolve
 from pocketvision.model.transfer import check_is_part
 from pocketvision.model.weights.load import Weights, load_weights
 from pocketvision.model.weights.locate import find_here
 
-AUTO_FAMILY = "mobilenet_v2"  # where neither a family nor weights are asked for
-LEAST_SHARE = 0.75  # of the width of weights; with less, drawn ones end better in minutes: docs/log.md
+# Where neither a family nor weights are asked for.
+AUTO_FAMILY = "mobilenet_v2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +24,17 @@ class Start:
     """What training starts from.
 
     Attributes:
-        weights: trained ones; None: drawn ones.
+        weights: trained ones; None: they are initialised.
         sentences: what was decided, and what it cost.
     """
 
     weights: Weights | None = None
     sentences: tuple[str, ...] = ()
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether training starts from trained weights."""
+        return self.weights is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, without the arrays."""
@@ -40,30 +43,7 @@ class Start:
         return {"weights": named, "sentences": list(self.sentences)}
 
 
-def decide(job: Job) -> Generator[Event, None, tuple[Start, Found]]:
-    """Return where training starts, and what the search for a network came to from there.
-
-    Weights that nobody asked for by name are given up where the budget leaves too little of their width.
-
-    Raises:
-        BadWeights, UnknownWeights: weights were asked for by name, and cannot be had or used.
-        NoFit: nothing fits the budget.
-        BadDeviceFile: the device file holds none of the candidates.
-    """
-    start = yield from choose_start(job.options, job.seen)
-    found = yield from search(job, start.weights)
-    if start.weights is None or str(job.options.weights) != "auto":
-        return start, found
-    width, trained = found.finalists[0].options.width, start.weights.graph.options
-    assert trained is not None
-    if width >= LEAST_SHARE * trained.width:
-        return start, found
-    sentence = (
-        f"Training starts from scratch: the budget leaves width {width:g} of {start.weights.name}, which keeps little of what "
-        f"that knows. --weights {start.weights.name} starts from it all the same."
-    )
-    yield Note(sentence)
-    return Start(sentences=(sentence,)), (yield from search(job))
+SCRATCH = Start()
 
 
 def choose_start(options: FitOptions, seen: Survey) -> Generator[Note, None, Start]:

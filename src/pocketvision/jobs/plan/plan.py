@@ -1,7 +1,6 @@
 """The plan: everything that is decided or measured before the first step."""
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,38 +9,55 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.cost.count import count
+from pocketvision.choose.candidates import Candidate
+from pocketvision.cost.count import describe
 from pocketvision.cost.integers import name_in
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.events import Note
-from pocketvision.jobs.plan.given import Job
-from pocketvision.jobs.plan.recipe import chosen_augmentation, chosen_recipe, rate_of
+from pocketvision.jobs.plan.given import Given
+from pocketvision.jobs.plan.recipe import chosen_augmentation, rate_of
 from pocketvision.jobs.plan.sizes import ElasticPlan, objective_of
 from pocketvision.jobs.plan.timetable import (
     CHECKED_EACH_EPOCH,
-    FINISH_SECONDS,
     FORWARD_SHARE,
+    INT8_SHARE,
     SLACK,
+    Timetable,
     finish_seconds,
     look_seconds,
     looks_back,
     timed_images,
+    whole_epochs,
 )
 from pocketvision.model.graph import Graph
 from pocketvision.model.kernels.library import kernels
 from pocketvision.model.resolve import resolve_again
-from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
+from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds
 
-FEW_TO_VALIDATE = 2000  # images: 15 % more of so many are worth learning from; more of them are enough as they are
-SHARE_ON_ALL = 0.25  # of the epochs
-INTEGERS_SHARE = 0.1  # of the time, that is kept for the ladder
+# Images: 15 % more of so many are worth learning from; more of them are enough as they are.
+FEW_TO_VALIDATE = 2000
+# Of the epochs, that learn from validation images, too.
+SHARE_ON_ALL = 0.25
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast networks train here.
+
+    Attributes:
+        precision: that they are trained in, "float32" or "bfloat16".
+        step_seconds: of one optimizer step in it; None: not measured.
+    """
+
+    precision: str
+    step_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +71,10 @@ class Plan:
         epochs, steps: passes, and optimizer steps in each.
         training_precision: "float32" or "bfloat16".
         augmentation: for images of this size.
-        weights: one a class, or None.
+        weights: one a class, (classes,) float32, or None.
         preprocessing: from an image to the network's input; published weights bring their own.
-        stop_by: `time.monotonic()` at which training should be over, or None.
+        timetable: with what is reserved for all that comes after the training.
         step_seconds: of one optimizer step, where that was measured.
-        finish_seconds: kept for what comes after training.
         epochs_on_all, steps_on_all: more epochs, after validation has decided, on its images, too; and steps in each.
         classifier_decay: of the classifier that training starts from, where one was fitted.
         elastic: how all smaller sizes are trained with it; None: they are not.
@@ -75,9 +90,8 @@ class Plan:
     augmentation: Augmentation
     weights: NDArray[np.float32] | None
     preprocessing: Preprocessing
-    stop_by: float | None
-    step_seconds: float | None
-    finish_seconds: float
+    timetable: Timetable
+    step_seconds: float | None = None
     epochs_on_all: int = 0
     steps_on_all: int = 0
     classifier_decay: float | None = None
@@ -121,14 +135,14 @@ class Plan:
         """Return all decisions as JSON values."""
         return {
             "network": self.name,
-            "model": model_json(self.graph),
+            "model": describe(self.graph),
             "reason": self.reason,
             "recipe": asdict(self.recipe),
             "epochs": self.epochs,
             "steps_per_epoch": self.steps,
             "training_precision": self.training_precision,
             "step_seconds": self.step_seconds,
-            "finish_seconds": self.finish_seconds,
+            "reserved_seconds": dict(self.timetable.reserved),
             "epochs_on_all": self.epochs_on_all,
             "steps_on_all": self.steps_on_all,
             "classifier_decay": self.classifier_decay,
@@ -138,172 +152,168 @@ class Plan:
             "kernels": kernels() is not None,
             "augmentation": asdict(self.augmentation),
             "preprocessing": self.preprocessing.to_json(),
-            "class_weights": None if self.weights is None else [round(float(w), 6) for w in self.weights],
+            "class_weights": None if self.weights is None else [float(weight) for weight in self.weights],
         }
 
-
-def model_json(graph: Graph) -> dict[str, Any]:
-    """Return the network's name, options and costs as JSON values."""
-    assert graph.options is not None
-    cost = count(graph)
-    return {"name": graph.name, **graph.options._asdict(), "params": cost.params, "macs": cost.macs}
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], timetable: Timetable) -> "Plan":
+        """Return the plan that `to_json` wrote, as it was decided then, for the time that is left now."""
+        weights = content["class_weights"]
+        return cls(
+            graph=resolve_again(content["model"]),
+            reason=content["reason"],
+            recipe=Recipe.from_json(content["recipe"]),
+            epochs=content["epochs"],
+            steps=content["steps_per_epoch"],
+            training_precision=content["training_precision"],
+            augmentation=Augmentation(**content["augmentation"]),
+            weights=None if weights is None else np.array(weights, np.float32),
+            preprocessing=Preprocessing.from_json(content["preprocessing"]),
+            timetable=timetable.reserve(**content["reserved_seconds"]),
+            step_seconds=content["step_seconds"],
+            epochs_on_all=content["epochs_on_all"],
+            steps_on_all=content["steps_on_all"],
+            classifier_decay=content["classifier_decay"],
+            elastic=ElasticPlan.from_json(content["elastic"]),
+            precision=content["precision"],
+        )
 
 
 def make_plan(
-    job: Job,
-    graph: Graph,
+    given: Given,
+    candidate: Candidate,
+    pace: Pace,
     reason: str,
-    training_precision: str,
-    step_seconds: float | None = None,
-    reserved: float = 0.0,
-    preprocessing: Preprocessing | None = None,
     elastic: ElasticPlan | None = None,
-    precision: str = "fp32",
+    trial_share: float = 0.0,
 ) -> Plan:
     """Return the plan for one network: whole epochs into the time that is left.
 
     Args:
-        job: images, options, and the time there is.
-        graph: the network.
-        reason: why this one.
-        training_precision: "float32" or "bfloat16".
-        step_seconds: of one optimizer step in that precision; None is measured where it is needed.
-        reserved: share of the time left that goes to other work.
-        preprocessing: of the weights that training starts from; None: from scratch, which takes the whole image.
-        elastic: sizes that are trained with it, their seconds still unknown; None: none are.
-        precision: of the file.
+        given: images, options, start, and the time there is.
+        candidate: the network, and the precision of its file.
+        pace: of its training; a step is measured where its time is needed and not known.
+        reason: why this network.
+        elastic: sizes that are trained with it; None: none are.
+        trial_share: of the time, that goes to trials before the training.
     """
-    assert graph.options is not None
-    options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
-    recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
-    recipe = recipe if options.lr is not None else rate_of(graph, recipe)
-    steps = steps_per_epoch(len(labels), recipe.batch_size)
-    share = share_on_all(job, recipe, preprocessing is not None and elastic is None, precision)
-    steps_on_all = steps_of_all(parts, recipe)
-    epochs, stop_by, finish = options.epochs, None, FINISH_SECONDS
-    if deadline is not None:
-        step_seconds = step_seconds or measure_step_seconds(
-            graph,
-            recipe,
-            job.device,
-            timed_images(graph, recipe),
-            training_precision,
-            objective=objective_of(graph, elastic),
-        )
-        alone = step_seconds / (elastic.relative_cost(graph) if elastic else 1)
-        elastic, finish = _after_training(
-            job, graph, recipe, training_precision, alone, preprocessing is not None, elastic
-        )
-        if precision == "int8":
-            finish += INTEGERS_SHARE * max(0.0, deadline - time.monotonic())
-        stop_by = deadline - finish
-        check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(parts.validation))
-        lengthened = 1 + share * (steps_on_all / steps - 1)
-        epoch_seconds = (SLACK * steps * step_seconds + check) * lengthened
-        epochs = max(1, int((1 - reserved) * (stop_by - time.monotonic()) / epoch_seconds))
-        if recipe.most_epochs is not None:
-            epochs = min(epochs, recipe.most_epochs)
-    assert epochs is not None
-    epochs, epochs_on_all = shared_out(epochs, share)
-    return Plan(
+    graph, options = candidate.graph, given.options
+    recipe = given.recipe if options.lr is not None else rate_of(graph, given.recipe)
+    may_learn_all = given.start.has_weights and elastic is None
+    plan = Plan(
         graph=graph,
         reason=reason,
         recipe=recipe,
-        epochs=epochs,
-        steps=steps,
-        training_precision=training_precision,
-        augmentation=chosen_augmentation(recipe, graph, epochs + epochs_on_all),
-        weights=class_weights(labels, graph.options.classes, options.class_weights),
-        preprocessing=preprocessing or FROM_SCRATCH,
-        stop_by=stop_by,
-        step_seconds=step_seconds,
-        finish_seconds=finish,
-        epochs_on_all=epochs_on_all,
-        steps_on_all=steps_on_all if epochs_on_all else 0,
+        epochs=options.epochs or 1,
+        steps=steps_per_epoch(len(given.labels), recipe.batch_size),
+        training_precision=pace.precision,
+        augmentation=recipe.augmentation,
+        weights=class_weights(given.labels, candidate.options.classes, options.class_weights),
+        preprocessing=given.preprocessing,
+        timetable=given.timetable,
+        step_seconds=pace.step_seconds,
         elastic=elastic,
-        precision=precision,
+        precision=candidate.precision,
     )
+    share = share_on_all(given, plan) if may_learn_all else 0.0
+    if given.timetable.is_limited:
+        plan = _in_time(given, plan, share, trial_share)
+    plan = share_out(plan, share, given.parts)
+    augmentation = chosen_augmentation(recipe, graph, plan.epochs + plan.epochs_on_all)
+    return replace(plan, augmentation=augmentation)
 
 
-def _after_training(
-    job: Job,
-    graph: Graph,
-    recipe: Recipe,
-    training_precision: str,
-    alone: float,
-    has_weights: bool,
-    elastic: ElasticPlan | None,
-) -> tuple[ElasticPlan | None, float]:
-    """Return the elastic plan with its seconds, and all that is kept for what comes after training, in seconds.
-
-    `alone`: seconds of one optimizer step of the network without sub-networks.
-    """
-    assert job.deadline is not None
-    look = look_seconds(graph, recipe, job.device, training_precision, alone)
-    finish = finish_seconds(job.parts, look, looks=1 + looks_back(recipe, has_weights or elastic is not None))
-    if elastic is None:
-        return None, finish
-    elastic = elastic.keep_seconds(job, graph, look, job.deadline - finish - time.monotonic())
-    return elastic, finish + elastic.front_seconds + elastic.tune_seconds
+def _in_time(given: Given, plan: Plan, share: float, trial_share: float) -> Plan:
+    """Return the plan with its step measured, time reserved for all that comes later, and as many epochs as then fit."""
+    graph, recipe, elastic = plan.graph, plan.recipe, plan.elastic
+    step_seconds = plan.step_seconds or measure_step_seconds(
+        graph,
+        recipe,
+        given.device,
+        timed_images(graph, recipe),
+        plan.training_precision,
+        objective=objective_of(graph, elastic),
+    )
+    alone = step_seconds / (elastic.relative_cost(graph) if elastic else 1)
+    look = look_seconds(graph, recipe, given.device, plan.training_precision, alone)
+    looks = 1 + looks_back(recipe, given.start.has_weights or elastic is not None)
+    times = plan.timetable.reserve(finish=finish_seconds(given.parts, look, looks))
+    if elastic is not None:
+        times = times.reserve(sizes=elastic.judging_seconds(given, graph, look))
+        times = times.reserve(pick=elastic.tune_share * max(0.0, times.left("main")))
+    if plan.precision == "int8":
+        times = times.reserve(int8=INT8_SHARE * max(0.0, given.timetable.left("finish")))
+    check = FORWARD_SHARE * alone / recipe.batch_size * min(CHECKED_EACH_EPOCH, len(given.parts.validation))
+    epoch_seconds = (SLACK * plan.steps * step_seconds + check) * _lengthened(plan, share, given.parts)
+    epochs = whole_epochs((1 - trial_share) * times.left("main"), epoch_seconds, recipe.most_epochs)
+    return replace(plan, timetable=times, step_seconds=step_seconds, epochs=epochs)
 
 
 def plan_of_pick(
-    job: Job,
-    plan: Plan,
-    graph: Graph,
-    precision: str,
-    objective: Objective,
-    made: Mapping[str, Any],
-    has_weights: bool,
+    given: Given, plan: Plan, candidate: Candidate, objective: Objective, made: Mapping[str, Any], has_weights: bool
 ) -> Plan:
     """Return how a cut of an elastic network is trained further: at the rate of the elastic plan, to the end of the time.
 
     Args:
-        job: images, options, and the time there is.
+        given: images, options, and the time there is.
         plan: of the elastic training.
-        graph: the cut.
-        precision: of its file.
+        candidate: the cut, and the precision of its file.
         objective: what it learns.
-        made: what `pick_json` made of the plan, where the run goes on; else empty, and the pace is measured.
+        made: what `pick_json` made of the plan, where the run is resumed; else empty, and the pace is measured.
         has_weights: whether the elastic training started from trained weights.
     """
     assert plan.elastic is not None
-    recipe = replace(plan.recipe, lr=plan.elastic.tune_rate * plan.recipe.lr)
-    tune_share = plan.elastic.tune_share
-    share = share_on_all(job, recipe, has_weights, precision)
-    steps_on_all = steps_of_all(job.parts, recipe)
-    epochs, step_seconds = max(1, round(plan.epochs * tune_share / (1 - tune_share))), None
-    stop_by = plan.stop_by
-    if stop_by is not None:
-        stop_by += plan.elastic.front_seconds + plan.elastic.tune_seconds
-        if precision == "int8":
-            stop_by -= INTEGERS_SHARE * max(0.0, stop_by - time.monotonic())
-    if stop_by is not None and not made:
-        timed, side = timed_images(plan.graph, recipe), plan.graph.image.height
-        step_seconds = measure_step_seconds(
-            graph, recipe, job.device, timed, plan.training_precision, objective=objective, resolution=side
-        )
-        epoch_steps = plan.steps + share * (steps_on_all - plan.steps)
-        epochs = max(1, int((stop_by - time.monotonic()) / (SLACK * epoch_steps * step_seconds)))
-    epochs, epochs_on_all = shared_out(min(epochs, recipe.most_epochs or epochs), share)
+    graph, elastic = candidate.graph, plan.elastic
     pick = replace(
         plan,
         graph=graph,
-        recipe=recipe,
-        epochs=epochs,
-        stop_by=stop_by,
-        step_seconds=step_seconds,
-        epochs_on_all=epochs_on_all,
-        steps_on_all=steps_on_all if epochs_on_all else 0,
+        recipe=replace(plan.recipe, lr=elastic.tune_rate * plan.recipe.lr),
+        epochs=max(1, round(plan.epochs * elastic.tune_share / (1 - elastic.tune_share))),
+        step_seconds=None,
         elastic=None,
-        precision=precision,
+        precision=candidate.precision,
     )
-    return replace(pick, **made)
+    times, share = pick.timetable, share_on_all(given, pick) if has_weights else 0.0
+    if times.is_limited and pick.precision == "int8":
+        times = times.reserve(int8=INT8_SHARE * max(0.0, times.left("int8")))
+        pick = replace(pick, timetable=times)
+    if made:
+        return _with_reserved_end(replace(pick, **made))
+    if times.is_limited:
+        step_seconds = measure_step_seconds(
+            graph,
+            pick.recipe,
+            given.device,
+            timed_images(plan.graph, pick.recipe),
+            plan.training_precision,
+            objective=objective,
+            resolution=plan.graph.image.height,
+        )
+        epoch_seconds = SLACK * pick.steps * step_seconds * _lengthened(pick, share, given.parts)
+        pick = replace(pick, step_seconds=step_seconds, epochs=whole_epochs(times.left("all"), epoch_seconds))
+    pick = replace(pick, epochs=min(pick.epochs, pick.recipe.most_epochs or pick.epochs))
+    return share_out(pick, share, given.parts)
 
 
 def pick_json(pick: Plan) -> dict[str, Any]:
     """Return, as JSON values, what was decided of a pick's training when it began."""
     return {name: getattr(pick, name) for name in ("epochs", "epochs_on_all", "steps_on_all", "step_seconds")}
+
+
+def share_out(plan: Plan, share: float, parts: Split) -> Plan:
+    """Return the plan with the last of its epochs on all images, and time reserved for these."""
+    epochs, epochs_on_all = shared_out(plan.epochs, share)
+    steps_on_all = steps_of_all(parts, plan.recipe) if epochs_on_all else 0
+    return _with_reserved_end(replace(plan, epochs=epochs, epochs_on_all=epochs_on_all, steps_on_all=steps_on_all))
+
+
+def _with_reserved_end(plan: Plan) -> Plan:
+    return replace(plan, timetable=plan.timetable.reserve(all=plan.seconds_on_all))
+
+
+def _lengthened(plan: Plan, share: float, parts: Split) -> float:
+    """Return how many times as long an epoch is in the mean, as those on all images have more steps."""
+    return 1 + share * (steps_of_all(parts, plan.recipe) / plan.steps - 1)
 
 
 def shared_out(epochs: int, share: float) -> tuple[int, int]:
@@ -321,68 +331,31 @@ def steps_of_all(parts: Split, recipe: Recipe) -> int:
     return steps_per_epoch(len(parts.train) + len(parts.validation), recipe.batch_size)
 
 
-def share_on_all(job: Job, recipe: Recipe, has_weights: bool, precision: str) -> float:
-    """Return the share of the epochs that learn from validation images, too.
+def share_on_all(given: Given, plan: Plan) -> float:
+    """Return the share of the epochs of a fine-tuning that learn from validation images, too.
 
-    None do where these are to judge integers or halves afterwards.
-
-    They do in the end of fine-tuning, where few of them were taken from train, and others judge. Statistics must stand still:
-    those of a mean of weights would be others.
+    0 where validation must judge int8 or fp16 later, or where batch-norm statistics move: those of a mean of weights would be
+    others. Otherwise a quarter, where few validation images were split off from train, and a test part judges what comes out.
     """
-    parts = job.parts
-    may_learn = has_weights and precision == "fp32"
+    parts = given.parts
     is_few = not parts.is_given and len(parts.test) > 0 and len(parts.validation) <= FEW_TO_VALIDATE
-    return SHARE_ON_ALL if may_learn and recipe.batch_norm_momentum is None and is_few else 0.0
+    stands_still = plan.recipe.batch_norm_momentum is None
+    return SHARE_ON_ALL if plan.precision == "fp32" and stands_still and is_few else 0.0
 
 
-def read_plan(content: Mapping[str, Any], job: Job) -> Plan:
-    """Return the plan that `Plan.to_json` wrote, for the time that is left.
-
-    Args:
-        content: of plan.json.
-        job: with the same images and options as then.
-    """
-    graph = resolve_again(content["model"])
-    elastic = ElasticPlan.from_json(content.get("elastic"))
-    recipe = chosen_recipe(job.options, len(job.labels), content["start"]["weights"] is not None, elastic is not None)
-    return Plan(
-        graph=graph,
-        reason=content["reason"],
-        recipe=replace(recipe, lr=content["recipe"]["lr"], batch_size=content["recipe"]["batch_size"]),
-        epochs=content["epochs"],
-        steps=content["steps_per_epoch"],
-        training_precision=content.get("training_precision") or content["precision"],  # as older releases had it
-        augmentation=Augmentation(**content["augmentation"]),
-        weights=class_weights(job.labels, content["model"]["classes"], job.options.class_weights),
-        preprocessing=Preprocessing.from_json(content["preprocessing"]),
-        stop_by=None if job.deadline is None else job.deadline - content["finish_seconds"],
-        step_seconds=content["step_seconds"],
-        finish_seconds=content["finish_seconds"],
-        epochs_on_all=content.get("epochs_on_all", 0),  # runs begun by an older release have none
-        steps_on_all=content.get("steps_on_all", 0),
-        classifier_decay=content.get("classifier_decay"),
-        elastic=elastic,
-        precision=content["precision"] if "training_precision" in content else "fp32",
-    )
-
-
-def decide_training_precision(
-    job: Job, graph: Graph, step_seconds: float | None, has_weights: bool = False, elastic: ElasticPlan | None = None
-) -> tuple[str, float | None]:
+def decide_pace(given: Given, graph: Graph, step_seconds: float | None, elastic: ElasticPlan | None = None) -> Pace:
     """Return the precision to train in, and the seconds of one step in it where they are known.
 
     Args:
-        job: images, options, and where training runs.
+        given: images, options, and where training runs.
         graph: the network that it is measured on.
         step_seconds: of one step in float32, where that was measured.
-        has_weights: whether training starts from trained weights.
         elastic: sizes that are trained with it.
     """
-    asked = job.options.training_precision
+    asked = given.options.training_precision
     if asked != "auto":
-        return asked, step_seconds if asked == "float32" else None
-    recipe = chosen_recipe(job.options, len(job.labels), has_weights, elastic is not None)
-    timed = timed_images(graph, recipe)
+        return Pace(asked, step_seconds if asked == "float32" else None)
+    timed = timed_images(graph, given.recipe)
     objective = objective_of(graph, elastic)
-    step_seconds = step_seconds or measure_step_seconds(graph, recipe, job.device, timed, objective=objective)
-    return choose_precision(graph, recipe, job.device, timed, step_seconds, objective)
+    step_seconds = step_seconds or measure_step_seconds(graph, given.recipe, given.device, timed, objective=objective)
+    return Pace(*choose_precision(graph, given.recipe, given.device, timed, step_seconds, objective))

@@ -8,10 +8,14 @@ from pocketvision.jobs.options import FitOptions
 from pocketvision.model.graph import Graph
 from pocketvision.train.recipe import Recipe, find_recipe
 
-SMALLEST_BATCH = 16  # images: batch norm needs some
-STEPS_WANTED = 20  # in an epoch; with few images a smaller batch takes more steps
+# Images: batch norm needs some.
+SMALLEST_BATCH = 16
+# In an epoch; with few images a smaller batch takes more steps.
+STEPS_WANTED = 20
+# With fewer epochs there is no time to learn shifted images: docs/log.md.
 SHIFT_FROM_EPOCHS = 10
-RATE_WITHOUT_NORM = 0.2  # of the recipe's
+# Of the recipe's rate, for a network without batch norm.
+RATE_WITHOUT_NORM = 0.2
 
 
 def chosen_recipe(options: FitOptions, images: int, has_weights: bool = False, is_elastic: bool = False) -> Recipe:

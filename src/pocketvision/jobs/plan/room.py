@@ -1,43 +1,49 @@
 """Disk and memory that a job needs: looked at before it begins."""
 
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
+from pathlib import Path
 
 from pocketvision.cost.count import count
 from pocketvision.data.loader import free_memory_bytes
 from pocketvision.errors import DiskFailed
 from pocketvision.events import Note
 from pocketvision.jobs.plan.plan import Plan
-from pocketvision.jobs.runs.folder import RunFolder
-from pocketvision.jobs.training.trials import Entry
 from pocketvision.model.graph import Graph
 
-COPIES_ON_DISK = 10  # of the weights: three checkpoints of network, averages and momentum, one under way; the file
-COPIES_LATER = (
-    13  # more for each training that follows: such checkpoints again, with two moments; the start, or the cuts
-)
-LOG_BYTES = 1_000_000  # log, plan and curves
-KEPT_ACTIVATIONS = 2.5  # times the forward pass's outputs: inputs and outputs of each op, kept for the gradients
-KEPT_WEIGHTS = 6  # weights, gradients, momentum, averaged weights, the last good state
+# Of the weights: three checkpoints of network, averages and momentum, one under way; and the file.
+COPIES_ON_DISK = 10
+# More for each stage that follows: such checkpoints again, with two moments; the start, or the cuts.
+COPIES_LATER = 13
+# For log, plan and curves.
+LOG_BYTES = 1_000_000
+# Times the forward pass's outputs: inputs and outputs of each op, kept for the gradients.
+KEPT_ACTIVATIONS = 2.5
+# Weights, gradients, momentum, averaged weights, the last good state.
+KEPT_WEIGHTS = 6
 
 
-def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, None, None]:
+def check_room(run: Path, plans: Sequence[Plan]) -> Iterator[Note]:
     """Say where memory may be short.
+
+    Args:
+        run: the run folder, which need not exist.
+        plans: of the networks of which one will be trained.
 
     Raises:
         DiskFailed: the disk has no room for checkpoints and the file.
     """
-    needed = max(disk_bytes(entry.plan.graph, later_trainings(entry.plan)) for entry in entries)
-    home = next(folder for folder in (run.path.absolute(), *run.path.absolute().parents) if folder.exists())
+    needed = max(disk_bytes(plan.graph, later_stages(plan)) for plan in plans)
+    home = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.exists())
     free = shutil.disk_usage(home).free
     if free < needed:
         raise DiskFailed(
-            f"{str(run.path)!r} needs about {needed / 1e6:.0f} MB of disk for checkpoints and the file; {free / 1e6:.0f} MB "
+            f"{str(run)!r} needs about {needed / 1e6:.0f} MB of disk for checkpoints and the file; {free / 1e6:.0f} MB "
             "are free there.",
             "-o on another disk, or free space",
         )
-    steps = max(training_bytes(entry.plan.graph, entry.plan.recipe.batch_size) for entry in entries)
+    steps = max(training_bytes(plan.graph, plan.recipe.batch_size) for plan in plans)
     memory = free_memory_bytes()
     if memory < steps:
         yield Note(
@@ -46,14 +52,14 @@ def check_space(run: RunFolder, entries: Sequence[Entry]) -> Generator[Note, Non
         )
 
 
-def later_trainings(plan: Plan) -> int:
-    """Return how many trainings may follow, with checkpoints of their own: of a pick, and on all images."""
+def later_stages(plan: Plan) -> int:
+    """Return how many stages may follow the main one, with checkpoints of their own: of a pick, and on all images."""
     is_elastic = plan.elastic is not None
     return is_elastic + (plan.epochs_on_all > 0 or (is_elastic and plan.recipe.batch_norm_momentum is None))
 
 
 def disk_bytes(graph: Graph, later: int = 0) -> int:
-    """Return what the run folder takes at most; `later`: trainings that follow the first."""
+    """Return what the run folder takes at most; `later`: stages that follow the first."""
     return (COPIES_ON_DISK + later * COPIES_LATER) * 4 * count(graph).params + LOG_BYTES
 
 

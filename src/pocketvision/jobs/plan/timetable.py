@@ -1,6 +1,10 @@
-"""How long things take, and what is kept of a job's time for what comes after training."""
+"""All arithmetic of time: what a job's minutes go to, what is reserved, and what is left for a stage."""
 
+import math
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,18 +19,75 @@ from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.recipe import Recipe
 
-CHECKED_EACH_EPOCH = 2000  # validation images; all of them at the end
-PROBE_SECONDS = 20.0  # for timing candidates, or all cuts, on the device: at most
-PROBE_SHARE = 0.05  # of the time there is, for that: at most
-FINISH_SECONDS = 10.0  # goldens, parity, measuring, writing and verifying the file
-SLACK = 1.03  # a step among others takes a little longer than a step measured alone
-FORWARD_SHARE = 0.4  # of a training step's time, for images that are only looked at
-FULL_PRECISION = 2.0  # times as long as in bfloat16, about: networks are judged in float32
-LOOKS_BACK = 5  # at the validation images after fine-tuning: see jobs/training/interpolate.py
-LOOKS_AT_ENDS = 2  # where batch-norm statistics moved
-TIMED_MACS = 2_000_000_000  # forward multiply-adds in a timed step
-DECODED_FOR_TIMING = 32  # images
-TIMED_LOOKS = 64  # images
+# What a job does, in order: the main training, judging all sizes of an elastic network, training the pick further, the epochs
+# on all images, the ladder to int8, and then goldens, parity, measuring, writing and verifying the file.
+ORDER = ("main", "sizes", "pick", "all", "int8", "finish")
+
+# Validation images after each epoch; all of them at the end.
+CHECKED_EACH_EPOCH = 2000
+# For timing candidates, or all sizes, on the device: seconds, and share of the time there is; at most.
+PROBE_SECONDS = 20.0
+PROBE_SHARE = 0.05
+# For goldens, parity, measuring, writing and verifying the file.
+FINISH_SECONDS = 10.0
+# Of the time, for the ladder to int8.
+INT8_SHARE = 0.1
+# A step among others takes a little longer than a step measured alone.
+SLACK = 1.03
+# Of a training step's time, for images that are only looked at.
+FORWARD_SHARE = 0.4
+# Networks are judged in float32, which takes about so many times as long as bfloat16.
+FULL_PRECISION = 2.0
+# Looks at the validation images after fine-tuning, see jobs/training/interpolate.py; fewer where batch-norm statistics moved.
+LOOKS_BACK = 5
+LOOKS_AT_ENDS = 2
+# Forward multiply-adds in a timed step.
+TIMED_MACS = 2_000_000_000
+# Images that are decoded, and looked at, to see how long one takes.
+DECODED_FOR_TIMING = 32
+TIMED_LOOKS = 64
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """When each part of a job should be over.
+
+    Attributes:
+        deadline: `time.monotonic()` by which the file should be there; None: no limit.
+        reserved: seconds that are kept for parts of the job, by their names in `ORDER`.
+    """
+
+    deadline: float | None = None
+    reserved: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def of(cls, began: float, minutes: float | None) -> "Timetable":
+        """Return the timetable of a job that began at a `time.monotonic()`; None minutes are no limit."""
+        return cls(None if minutes is None else began + 60 * minutes)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a deadline."""
+        return self.deadline is not None
+
+    def reserve(self, **seconds: float) -> "Timetable":
+        """Return it with other seconds kept for some parts."""
+        return replace(self, reserved={**self.reserved, **seconds})
+
+    def stop(self, part: str) -> float | None:
+        """Return the `time.monotonic()` by which a part should be over, so that all later ones have theirs; None: no limit.
+
+        >>> Timetable(100.0, {"pick": 20.0, "finish": 10.0}).stop("main")
+        70.0
+        """
+        if self.deadline is None:
+            return None
+        return self.deadline - sum(self.reserved.get(later, 0.0) for later in ORDER[ORDER.index(part) + 1 :])
+
+    def left(self, part: str) -> float:
+        """Return the seconds until a part should be over, below 0 where it is late; infinity where there is no limit."""
+        stop = self.stop(part)
+        return math.inf if stop is None else stop - time.monotonic()
 
 
 def probe_seconds(minutes: float | None) -> float:
@@ -35,7 +96,7 @@ def probe_seconds(minutes: float | None) -> float:
 
 
 def timed_images(graph: Graph, recipe: Recipe) -> int:
-    """Return how many images a timed step has: fewer of a large network, so that measuring stays short."""
+    """Return how many images a timed step has: fewer for a large network, so that measuring stays short."""
     return max(8, min(recipe.batch_size, TIMED_MACS // count(graph).macs))
 
 
@@ -83,3 +144,13 @@ def decode_seconds(dataset: Dataset, graph: Graph) -> float:
     began = time.perf_counter()
     load_images([dataset.image(int(i)) for i in some], graph.image.height, graph.image.channels, FROM_SCRATCH)
     return (time.perf_counter() - began) / len(some) * len(dataset) / max(1, torch.get_num_threads())
+
+
+def whole_epochs(seconds: float, epoch_seconds: float, most: int | None = None) -> int:
+    """Return how many epochs fit into the time, at least one; `most`: None is any number.
+
+    >>> whole_epochs(100.0, 30.0), whole_epochs(10.0, 30.0), whole_epochs(100.0, 30.0, most=2)
+    (3, 1, 2)
+    """
+    fitting = max(1, int(seconds / epoch_seconds))
+    return fitting if most is None else min(fitting, most)

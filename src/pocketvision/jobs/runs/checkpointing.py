@@ -1,4 +1,4 @@
-"""The trainings of a run are saved now and then, when they are done, and when the user stops them."""
+"""Checkpoints of a run's stages: now and then, when a stage is done, and when the user stops it."""
 
 import hashlib
 import os
@@ -6,23 +6,23 @@ import shutil
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from pocketvision.events import Event, Note
+from pocketvision.events import Event, Note, Work
 from pocketvision.jobs.runs.folder import RunFolder
 from pocketvision.jobs.runs.interrupts import Interrupts
 from pocketvision.model.rewrite import Arrays
 from pocketvision.train.checkpoint import Snapshot, load_checkpoint, newest_step
 from pocketvision.train.loop import Trainer
 
-CHECKPOINT_SECONDS = 60.0  # between two
+# Between two checkpoints.
+CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Saved:
-    """Trains, and saves.
+class Checkpointing:
+    """Saves the state of trainings in a run folder.
 
     Attributes:
         run: where checkpoints are kept.
@@ -35,70 +35,66 @@ class Saved:
     began: float
 
     def train(
-        self, job: Iterator[Event], trainer: Trainer, checkpoint: Path, origin: str = ""
+        self, events: Iterator[Event], trainer: Trainer, stage: str, origin: str = ""
     ) -> Generator[Event, None, None]:
-        """Train to the end.
+        """Run a training; save it every 60 s, at the end, and when the user stops it.
 
         Args:
-            job: the training's events.
+            events: of the training.
             trainer: whose state is saved.
-            checkpoint: the folder for it.
-            origin: digest of the weights that it goes on from, where these are in another checkpoint.
+            stage: names the folder for it.
+            origin: digest of the weights that it starts from, where these are in another stage's checkpoint.
+
+        Raises:
+            KeyboardInterrupt: the user asked to stop; the state was saved.
         """
         saved = time.monotonic()
         with self.interrupts.held():
-            for event in job:
+            for event in events:
                 yield event
                 if self.interrupts.requested:
-                    self.save(trainer, checkpoint, origin)
+                    self.save(trainer, stage, origin)
                     raise KeyboardInterrupt
                 if time.monotonic() - saved >= checkpoint_seconds():
-                    self.save(trainer, checkpoint, origin)
+                    self.save(trainer, stage, origin)
                     saved = time.monotonic()
-            self.save(trainer, checkpoint, origin)
+            self.save(trainer, stage, origin)
 
-    def save(self, trainer: Trainer, checkpoint: Path, origin: str = "") -> None:
-        """Save a training's state, unless it holds what is no number; arguments as of `train`."""
+    def save(self, trainer: Trainer, stage: str, origin: str = "") -> None:
+        """Save a training's state, unless it holds NaN or infinity; arguments as of `train`."""
         snapshot = trainer.snapshot()
         if snapshot.is_finite:
-            self.run.save(checkpoint, trainer.done, snapshot, time.monotonic() - self.began, origin)
+            numbers = {**snapshot.numbers, "steps": trainer.steps, "origin": origin}
+            self.run.save(stage, Snapshot(snapshot.tensors, numbers), time.monotonic() - self.began)
             trainer.good = snapshot
 
+    def take_up(self, stage: str, origin: str = "") -> Work[Snapshot | None]:
+        """Return where a stage was saved last; None: nowhere, or it started from other weights than these.
 
-def take_up(checkpoint: Path, origin: str) -> Generator[Event, None, Snapshot | None]:
-    """Return where a later training was saved last; None: nowhere, or it went on from other weights than these."""
-    snapshot = load_checkpoint(checkpoint)
-    yield from clear_damaged(checkpoint, snapshot)
-    if snapshot is not None and snapshot.numbers["origin"] != origin:
-        yield Note(f"What {checkpoint} holds went on from other weights; these epochs begin anew.")
-        shutil.rmtree(checkpoint)  # its larger steps would pass for newer ones
-        return None
-    return snapshot
+        Damaged checkpoints of later steps, which would pass for newer ones than those to come, are said and removed.
+        """
+        folder = self.run.stage(stage)
+        snapshot, newest = load_checkpoint(folder), newest_step(folder)
+        if newest is not None and snapshot is None:
+            yield Note(f"No checkpoint in {folder} is whole; this training begins anew.")
+            shutil.rmtree(folder)
+        elif newest is not None and snapshot is not None and snapshot.numbers["done"] != newest:
+            yield Note(
+                f"The newest checkpoint in {folder}, of step {newest}, is damaged; the one before it is taken up."
+            )
+        if snapshot is not None and snapshot.numbers["origin"] != origin:
+            yield Note(f"What {folder} holds started from other weights; this training begins anew.")
+            shutil.rmtree(folder)
+            return None
+        return snapshot
 
 
 def digest(arrays: Arrays) -> str:
-    """Return the SHA-256 of weights: what a later training went on from."""
+    """Return the SHA-256 of weights: what a later stage started from."""
     found = hashlib.sha256()
     for name in sorted(arrays):
         found.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
     return found.hexdigest()
-
-
-def clear_damaged(checkpoint: Path, snapshot: Snapshot | None) -> Iterator[Note]:
-    """Say where what was loaded is not the newest that was saved; where nothing could be, remove it.
-
-    Damaged checkpoints of later steps would pass for newer ones than those to come.
-    """
-    newest = newest_step(checkpoint)
-    if newest is None or (snapshot is not None and snapshot.numbers["done"] == newest):
-        return
-    if snapshot is None:
-        yield Note(f"No checkpoint in {checkpoint} is whole; this training begins anew.")
-        shutil.rmtree(checkpoint)
-    else:
-        yield Note(
-            f"The newest checkpoint in {checkpoint}, of step {newest}, is damaged; the one before it is taken up."
-        )
 
 
 def checkpoint_seconds() -> float:

@@ -1,4 +1,4 @@
-"""The run folder: what a job writes, where it goes on, and what it refuses to overwrite."""
+"""The run folder: what a job writes, where it is resumed, and what it refuses to overwrite."""
 
 import fcntl
 import json
@@ -17,21 +17,25 @@ from pocketvision.data.manifest import NAME as MANIFEST
 from pocketvision.data.manifest import Manifest
 from pocketvision.errors import BadData, BadOption, RunFolderInUse
 from pocketvision.events import Epoch, Event, Measured, Note
-from pocketvision.files import read_json_lines, write_atomically
+from pocketvision.files import write_atomically
+from pocketvision.jobs.runs.log import LOG
 from pocketvision.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 
-PLAN, LOG, REPORT, START, PICK = "plan.json", "log.jsonl", "report.html", "start.safetensors", "pick.json"
+PLAN, REPORT, START, PICK = "plan.json", "report.html", "start.safetensors", "pick.json"
+# The trainings of a run, in order, with what they are called.
+STAGES = {"main": "the training", "pick": "the pick's training", "all": "the epochs on all images"}
+MAIN = "main"
 Arrays = Mapping[str, NDArray[Any]]
 CURVES = ("loss", "validation_loss", "validation_top1", "lr", "images_per_second")
 
 
 class RunFolder:
-    """model.onnx, plan.json, pick.json, start.safetensors, log.jsonl, checkpoint/ and more of them, elastic/, tensorboard/.
+    """model.onnx, plan.json, pick.json, start.safetensors, log.jsonl, a checkpoint folder a stage, elastic/, tensorboard/.
 
     Nothing is touched before the plan is made.
 
     Args:
-        path: must not exist yet, be empty, or hold a run, which is then gone on with.
+        path: must not exist yet, be empty, or hold a run, which is then resumed.
         restart: a run that is there is moved aside instead.
 
     Raises:
@@ -43,7 +47,7 @@ class RunFolder:
         self.path = Path(path)
         is_run = bool(self.path.name) and (self.path / PLAN).exists()
         self._is_moved = is_run and restart
-        self.is_begun = is_run and not restart
+        self._is_begun = is_run and not restart
         if not is_run and _is_in_use(self.path):
             rule = f"; --restart moves only older runs, which have a {PLAN}" if restart else ""
             raise RunFolderInUse(
@@ -65,41 +69,28 @@ class RunFolder:
         """Where the finished file goes."""
         return self.path / "model.onnx"
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where work is saved."""
-        return self.path / "checkpoint"
+    def stage(self, name: str) -> Path:
+        """Return the folder for the checkpoints of a stage."""
+        return self.path / ("checkpoint" if name == MAIN else f"checkpoint_of_{name}")
 
     @property
-    def checkpoint_of_all(self) -> Path:
-        """Where work is saved that goes on from there, with validation images."""
-        return self.path / "checkpoint_of_all"
+    def state(self) -> str:
+        """How far the run is: "new" (no plan yet), "begun", "written" (the file is there) or "finished" (its report, too)."""
+        if not (self.is_open or self._is_begun):
+            return "new"
+        if not self.model.exists():
+            return "begun"
+        return "finished" if (self.path / REPORT).exists() else "written"
 
     @property
-    def checkpoint_of_pick(self) -> Path:
-        """Where work is saved that trains the pick of an elastic network further."""
-        return self.path / "checkpoint_of_pick"
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether file and report are there."""
-        return self.model.exists() and (self.path / REPORT).exists()
+    def is_open(self) -> bool:
+        """Whether this job has written, or resumed, in the folder."""
+        return self._board is not None
 
     @property
     def is_written(self) -> bool:
         """Whether this job has written the file, so that it ends as usual."""
-        return self.was_opened and self.model.exists()
-
-    @property
-    def was_opened(self) -> bool:
-        """Whether this job has written, or gone on, in the folder."""
-        return self._board is not None
-
-    def minutes(self) -> float:
-        """Return what a finished run took, by its log; 0 where that is not known."""
-        log = self.path / LOG
-        events = read_json_lines(log.read_text(encoding="utf-8")) if log.exists() else []
-        return next((float(e["value"]) for e in events if e["event"] == "measured" and e["name"] == "minutes"), 0.0)
+        return self.is_open and self.model.exists()
 
     def read_plan(self) -> dict[str, Any]:
         """Return what `begin` wrote.
@@ -126,14 +117,14 @@ class RunFolder:
             return {}
 
     def damaged(self, why: str) -> BadData:
-        """Return the error for a plan.json that cannot be gone on with."""
+        """Return the error for a plan.json that cannot be used."""
         return BadData(
             f"{str(self.path / PLAN)!r} is damaged: {why}.", "the same command with --restart, to start over"
         )
 
     def refuse(self, why: str) -> RunFolderInUse:
-        """Return the error for a run that is there and cannot be gone on with."""
-        done = "a finished run" if self.is_finished else "a run"
+        """Return the error for a run that is there and cannot be resumed."""
+        done = "a finished run" if self.state == "finished" else "a run"
         return RunFolderInUse(
             f"{str(self.path)!r} holds {done} {why}.",
             f"-o {free_name(self.path)}, or --restart to move the old one aside",
@@ -143,7 +134,7 @@ class RunFolder:
         """Write manifest.json and plan.json: every image, every decision that was measured, and every option.
 
         From now on the log is written too. An older run is moved aside first. `start` are the weights that training starts
-        from, where they are not drawn: so that the run goes on without the file that they came from.
+        from, where they are not initialised: the run is resumed without the file that they came from.
         """
         if self._is_moved:
             self._take_lock()  # another job may be at work there
@@ -177,37 +168,48 @@ class RunFolder:
                 "the same command with --restart, to start over",
             ) from error
 
-    def resume(self) -> Snapshot | None:
-        """Return the newest checkpoint of the training that is whole; the log becomes as long as it was then.
+    def resume(self) -> None:
+        """Open a run that was begun: its log becomes as long as it was at the newest checkpoint of the main stage that is whole.
+
+        `seconds` becomes what the run had taken when it was last saved.
 
         Raises:
             RunFolderInUse: another process works in it.
         """
         self._take_lock()
-        snapshot = load_checkpoint(self.checkpoint)
-        self.lines = 0 if snapshot is None else snapshot.numbers["log_lines"]
+        saved = self.saved()
+        main: Mapping[str, Any] = saved[0][1] if saved else {"log_lines": 0, "closed": 0}
+        self.lines = main["log_lines"]
         log = self.path / LOG
         kept = log.read_bytes().split(b"\n")[: self.lines] if log.exists() else []
         write_atomically(log, b"".join(line + b"\n" for line in kept if line))
-        self._open(epoch=0 if snapshot is None else snapshot.numbers["closed"])
-        later = [load_checkpoint(folder) for folder in (self.checkpoint_of_all, self.checkpoint_of_pick)]
-        is_done = snapshot is not None and snapshot.numbers["done"] >= snapshot.numbers["total"]
-        saved = [snapshot, *later] if is_done else [snapshot]
-        self.seconds = max((each.numbers["seconds"] for each in saved if each is not None), default=0.0)
-        return snapshot
+        self._open(epoch=main["closed"])
+        self.seconds = max((numbers["seconds"] for _, numbers in saved), default=0.0)
 
-    def save(self, folder: Path, step: int, snapshot: Snapshot, seconds: float, origin: str = "") -> None:
-        """Write a checkpoint.
+    def saved(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return how far each stage was saved: its name and its newest whole checkpoint's numbers, in order.
+
+        A stage counts where those before it are done, as it started from their end.
+        """
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for name in STAGES:
+            snapshot = load_checkpoint(self.stage(name))
+            if snapshot is not None:
+                found.append((name, snapshot.numbers))
+            if not found or found[-1][1]["done"] < found[-1][1]["total"]:
+                break
+        return found
+
+    def save(self, stage: str, snapshot: Snapshot, seconds: float) -> None:
+        """Write a checkpoint of a stage.
 
         Args:
-            folder: `checkpoint`, `checkpoint_of_all` or `checkpoint_of_pick`.
-            step: of the training.
-            snapshot: its state.
+            stage: its name.
+            snapshot: of its training.
             seconds: that the run has taken so far.
-            origin: digest of the weights that it goes on from, where these are in another checkpoint.
         """
-        numbers = {**snapshot.numbers, "seconds": seconds, "log_lines": self.lines, "origin": origin}
-        save_checkpoint(folder, step, Snapshot(snapshot.tensors, numbers))
+        numbers = {**snapshot.numbers, "seconds": seconds, "log_lines": self.lines}
+        save_checkpoint(self.stage(stage), snapshot.numbers["done"], Snapshot(snapshot.tensors, numbers))
 
     def log(self, event: Event) -> None:
         """Append epochs, notes and figures to log.jsonl, and the curves to TensorBoard."""

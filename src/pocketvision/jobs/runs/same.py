@@ -1,24 +1,16 @@
-"""When a run may be gone on with, and what is said when it stops."""
-
-from typing import Any
+"""When a run may be resumed, and what is said when it stops."""
 
 from pocketvision.data.manifest import Manifest, differences, read_manifest
 from pocketvision.errors import DiskFailed, Interrupted
 from pocketvision.jobs.options import FitOptions
-from pocketvision.jobs.runs.folder import RunFolder
-from pocketvision.train.checkpoint import load_checkpoint
+from pocketvision.jobs.runs.folder import STAGES, RunFolder
 
+# Of plan.json, which a run is resumed with.
 NEEDED = (
-    "options",
-    "start",
-    "model",
-    "recipe",
-    "epochs",
-    "steps_per_epoch",
-    "augmentation",
-    "preprocessing",
-)  # of plan.json
-NEWER = {"elastic": False}  # options that runs begun by an older release may lack, with what they did
+    *("options", "start", "target", "threads", "kernels", "model", "reason", "recipe", "epochs", "steps_per_epoch"),
+    *("augmentation", "preprocessing", "training_precision", "step_seconds", "reserved_seconds", "epochs_on_all"),
+    *("steps_on_all", "classifier_decay", "elastic", "precision", "class_weights"),
+)
 
 
 def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> None:
@@ -26,8 +18,7 @@ def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> Non
     plan, asked = run.read_plan(), options.to_json()
     if missing := [name for name in NEEDED if name not in plan]:
         raise run.damaged(f"it has no {missing[0]!r}")
-    before = as_now(plan["options"])
-    was = NEWER | {name: value for name, value in before.items() if value is not None or name not in NEWER}
+    was = plan["options"]
     differing = [f"{name} {was.get(name)}, not {asked[name]}" for name in asked if was.get(name) != asked[name]]
     if differing:
         raise run.refuse(f"with other options: {'; '.join(differing)}")
@@ -36,62 +27,37 @@ def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> Non
         raise run.refuse(f"with other images; since then: {'; '.join(changes)}")
 
 
-def as_now(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a run that was perhaps begun when `precision` was the training's, and every file was in floats.
-
-    >>> as_now({"seed": 0, "precision": "float32"})
-    {'seed': 0, 'precision': 'auto', 'training_precision': 'float32'}
-    """
-    if "training_precision" in options:
-        return options
-    return {**options, "training_precision": options.get("precision", "auto"), "precision": "auto"}
-
-
 def interrupted(run: RunFolder) -> Interrupted:
     """Return the error that says how far the run got."""
-    if not (run.was_opened or run.is_begun):
+    if run.state == "new":
         return Interrupted("stopped before training began; nothing was trained.", "the same command again")
-    return Interrupted(f"stopped {_reached(run)}.", "the same command, which goes on from there")
+    return Interrupted(f"stopped {reached(run)}.", "the same command, which resumes there")
 
 
 def disk_failed(run: RunFolder, error: OSError) -> DiskFailed:
-    """Return the error for a disk that is full or refuses: what is safe, and how to go on."""
+    """Return the error for a disk that is full or refuses: what is safe, and how to resume."""
     where = f" at {error.filename!r}" if error.filename else ""
-    what = _reached(run) if run.was_opened or run.is_begun else "before anything was written"
+    what = "before anything was written" if run.state == "new" else reached(run)
     return DiskFailed(
         f"the system says {error.strerror or error}{where}; stopped {what}.",
-        "free space or permission there, then the same command, which goes on from there",
+        "free space or permission there, then the same command, which resumes there",
     )
 
 
-def _reached(run: RunFolder) -> str:
-    """Say what the last checkpoint holds."""
-    snapshot = load_checkpoint(run.checkpoint)
-    if snapshot is None:
+def reached(run: RunFolder) -> str:
+    """Say how far the stages of a run are that were saved."""
+    saved = run.saved()
+    if not saved:
         return "before the first checkpoint"
-    numbers, content = snapshot.numbers, run.read_plan()
-    steps = content["steps_per_epoch"]
-    pick = load_checkpoint(run.checkpoint_of_pick)
-    if pick is not None and pick.numbers["done"] < pick.numbers["total"]:
+    name, at = saved[-1]
+    if at["done"] < at["total"]:
+        epochs, step = -(-at["total"] // at["steps"]), at["done"] - at["closed"] * at["steps"]
         return (
-            f"in the pick's training, after step {pick.numbers['done']} of {pick.numbers['total']}; "
-            f"saved in {run.checkpoint_of_pick}"
+            f"in epoch {at['closed'] + 1} of {epochs} of {STAGES[name]}, after step {step} of {at['steps']}; "
+            f"saved in {run.stage(name)}"
         )
-    trained = run.checkpoint if pick is None else run.checkpoint_of_pick
-    on_all = (run.read_pick() or content).get("epochs_on_all", 0)
-    last = load_checkpoint(run.checkpoint_of_all)
-    if last is not None and last.numbers["done"] < last.numbers["total"]:
-        return (
-            f"in the epochs on all images, after step {last.numbers['done']} of {last.numbers['total']}; "
-            f"saved in {run.checkpoint_of_all}"
-        )
-    if numbers["done"] >= numbers["total"] and on_all and last is None:
-        return f"after training, before the epochs on all images; the weights are in {trained}"
-    if numbers["done"] >= numbers["total"]:
-        where = trained if last is None else run.checkpoint_of_all
-        return f"after training, before the file was written; the weights are in {where}"
-    epochs = -(-numbers["total"] // steps)
-    return (
-        f"in epoch {numbers['closed'] + 1} of {epochs}, after step {numbers['done'] - numbers['closed'] * steps} of {steps}; "
-        f"saved in {run.checkpoint}"
-    )
+    plan = run.read_pick() or run.read_plan()
+    comes = STAGES["all"] if plan.get("epochs_on_all") and name != "all" else "the file was written"
+    if run.read_plan().get("elastic") and name == "main":
+        comes = STAGES["pick"]
+    return f"after {STAGES[name]}, before {comes}; the weights are in {run.stage(name)}"

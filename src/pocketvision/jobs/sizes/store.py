@@ -25,15 +25,15 @@ from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut, next_better, pareto, pick
 from pocketvision.choose.search import screen
 from pocketvision.cost.budget import Budget
+from pocketvision.cost.count import describe
 from pocketvision.cost.device_file import Latency
 from pocketvision.errors import BadData, BadOption
-from pocketvision.export.evaluate import Evaluation
 from pocketvision.files import write_atomically
-from pocketvision.jobs.plan.plan import model_json
-from pocketvision.jobs.plan.search import NOT_MEASURED
+from pocketvision.jobs.plan.latencies import NOT_MEASURED
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve_again
 from pocketvision.model.rewrite import Arrays, cut, leading_indices
+from pocketvision.run.assess import Calibration, Evaluation
 
 FOLDER, WEIGHTS, STATISTICS, CUTS = "elastic", "weights.safetensors", "statistics.safetensors", "cuts.json"
 VERSION = 1
@@ -45,13 +45,12 @@ class Judged:
 
     Attributes:
         cut: graph, costs, and which validation images it gets right.
-        temperature, threshold: see `pocketvision.run.metrics`.
+        calibration: by the validation images.
         scores: by part.
     """
 
     cut: Cut
-    temperature: float
-    threshold: float
+    calibration: Calibration
     scores: Mapping[str, Evaluation]
 
     @property
@@ -89,7 +88,7 @@ class Cuts:
 
     def eligible(self) -> list[Cut]:
         """Return the cuts that the run may pick from: in the precision that was asked for, or in any."""
-        asked = self.record["provenance"]["options"].get("precision", "auto")
+        asked = self.record["provenance"]["options"]["precision"]
         every = [judged.cut for judged in self.judged]
         return [cut for cut in every if cut.candidate.precision == asked] or every
 
@@ -111,7 +110,7 @@ def write_cuts(run: Path, cuts: Cuts) -> None:
     document = {
         "version": VERSION,
         "sha256": digests,
-        "network": model_json(cuts.graph),
+        "network": describe(cuts.graph),
         "device": cuts.device,
         "record": dict(cuts.record),
         "cuts": [_judged_json(judged) for judged in cuts.judged],
@@ -203,20 +202,20 @@ def _judged_json(judged: Judged) -> dict[str, Any]:
     latency = judged.cut.candidate.latency
     right = judged.cut.right
     return {
-        "model": model_json(judged.graph),
+        "model": describe(judged.graph),
         "precision": judged.cut.candidate.precision,
         "latency": None if latency is None else [latency.median_ms, latency.noise_ms, latency.is_predicted],
         "images": len(right),
         "right": base64.b64encode(np.packbits(right).tobytes()).decode(),
-        "temperature": judged.temperature,
-        "unknown_threshold": judged.threshold,
+        "temperature": judged.calibration.temperature,
+        "unknown_threshold": judged.calibration.unknown_threshold,
         "scores": {part: score.to_json() for part, score in judged.scores.items()},
     }
 
 
 def _read_judged(content: Mapping[str, Any], labels: Sequence[str]) -> Judged:
     graph = resolve_again(content["model"])
-    candidate = describe_candidate(graph, labels, graph.image.height, content.get("precision", "fp32"))
+    candidate = describe_candidate(graph, labels, graph.image.height, content["precision"])
     if content["latency"] is None:
         candidate = candidate.drop(NOT_MEASURED)
     else:
@@ -225,4 +224,4 @@ def _read_judged(content: Mapping[str, Any], labels: Sequence[str]) -> Judged:
     bits = np.frombuffer(base64.b64decode(content["right"]), np.uint8)
     right = np.unpackbits(bits, count=content["images"]).astype(bool)
     scores = {part: Evaluation(**score) for part, score in content["scores"].items()}
-    return Judged(Cut(candidate, right), content["temperature"], content["unknown_threshold"], scores)
+    return Judged(Cut(candidate, right), Calibration(content["temperature"], content["unknown_threshold"]), scores)

@@ -7,89 +7,79 @@ What is kept is the mean of the weights before and after: nothing is left to sto
 training is often better than both (Izmailov et al. 2018, arXiv:1803.05407; measured: docs/log.md).
 """
 
-import time
-from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from pocketvision.errors import NonFiniteLoss
-from pocketvision.events import Event, Note
+from pocketvision.events import Note, Work
 from pocketvision.jobs.plan.plan import Plan
-from pocketvision.jobs.runs.checkpointing import Saved, digest, take_up
-from pocketvision.jobs.training.head import fit_head_again
-from pocketvision.jobs.training.interpolate import between
-from pocketvision.jobs.training.trials import Entry, look_at_nothing, retold
+from pocketvision.jobs.runs.checkpointing import Checkpointing, digest
+from pocketvision.jobs.training.classifier import fit_classifier_again
+from pocketvision.jobs.training.stages import Stage, run_stage
+from pocketvision.jobs.training.training import Training
 from pocketvision.model.network import Network
-from pocketvision.train.loop import Trainer
+from pocketvision.model.rewrite import mean_of
 
-SHARE_OF_ALL = 0.5  # of the way from before to after
+# Of the way from before to after.
+SHARE_OF_ALL = 0.5
 
 
-def go_on_with_all(
-    entry: Entry, network: Network, share: float, saved: Saved
-) -> Generator[Event, None, tuple[Network, str]]:
-    """Learn from the validation images, too, what helped on them: all layers, or the classifier alone where `share` is 0.
+def learn_all(
+    training: Training, network: Network, share: float, checkpointing: Checkpointing
+) -> Work[tuple[Network, str]]:
+    """Train a little longer on train and validation images: all layers, or the classifier alone where `share` is 0.
 
-    Return the network, and what was done; where there is no time or the loss is no number, nothing was, and it is as before. So
-    it is with a cut that validation liked best as it was: images to fit its classifier on would have to be decoded again, at
-    its resolution.
+    Return the network, and what was done; empty: nothing, and the network is unchanged, as no time is left, the loss diverges, or
+    the pick of an elastic run was best as it was cut.
     """
-    if share == 0 and entry.held_back is not None:
+    if share == 0 and training.held_back is not None:
         yield Note("Nothing is learnt from the validation images, either.")
         return network, ""
-    images = f"its {len(entry.validation):,} images, too"
+    images = f"its {len(training.validation):,} images, too"
     if share == 0:
         yield Note(f"Validation has decided: the classifier is fitted again, with {images}. The test part judges it.")
-        network.load_arrays((yield from fit_head_again(entry.plan, network.arrays(), entry.all_images)))
+        network.load_arrays((yield from fit_classifier_again(training.plan, network.arrays(), training.all_images)))
         return network, "the classifier again"
     origin = digest(network.arrays())
-    snapshot = yield from take_up(saved.run.checkpoint_of_all, origin)
-    epochs = epochs_in_time(entry.plan) if snapshot is None else entry.plan.epochs_on_all
+    snapshot = yield from checkpointing.take_up("all", origin)
+    epochs = epochs_in_time(training.plan) if snapshot is None else training.plan.epochs_on_all
     if epochs == 0:
         yield Note("There is no time left to learn from the validation images, too.")
         return network, ""
-    last = entry_of_all(entry, network, epochs)
-    trainer = last.make_trainer()
-    if snapshot is not None:
-        trainer.restore(snapshot)
-    more = _epochs(trainer.epochs)
-    yield Note(f"Validation has decided: {more} more, with {images}. The test part judges what comes out.")
-    if snapshot is not None:
-        yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
+    said = f"{epochs} epoch{'s' * (epochs != 1)}"
+    yield Note(f"Validation has decided: {said} more, with {images}. The test part judges what comes out.")
     try:
-        yield from saved.train(learn_all(last, trainer), trainer, saved.run.checkpoint_of_all, origin)
+        trainer = yield from run_stage(
+            Stage("all", training_on_all(training, network, epochs), origin), snapshot, checkpointing
+        )
     except NonFiniteLoss as error:
         yield Note(f"The network stays as it was before that: {error.problem}")
         return network, ""
-    network.load_arrays(between(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
-    return network, _epochs(trainer.epochs)
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch{'s' * (number != 1)}"
+    network.load_arrays(mean_of(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
+    return network, f"{trainer.epochs} epoch{'s' * (trainer.epochs != 1)}"
 
 
 def epochs_in_time(plan: Plan) -> int:
     """Return how many of the planned epochs on all images still have time, of whole ones; all where time is no limit."""
-    if plan.stop_by is None or not plan.seconds_on_all:
+    if not plan.timetable.is_limited or not plan.seconds_on_all:
         return plan.epochs_on_all
     each = plan.seconds_on_all / plan.epochs_on_all
-    return max(0, min(plan.epochs_on_all, round((plan.stop_by - time.monotonic()) / each)))
+    return max(0, min(plan.epochs_on_all, round(plan.timetable.left("all") / each)))
 
 
-def entry_of_all(entry: Entry, network: Network, epochs: int) -> Entry:
-    """Return what goes on from a network with all images, for so many epochs."""
+def training_on_all(training: Training, network: Network, epochs: int) -> Training:
+    """Return the training that continues from a network with all images, for so many epochs."""
     plan = replace(
-        entry.plan,
-        recipe=replace(entry.plan.recipe, most_epochs=epochs),
+        training.plan,
+        recipe=replace(training.plan.recipe, most_epochs=epochs),
         epochs=epochs,
-        steps=entry.plan.steps_on_all,
+        steps=training.plan.steps_on_all,
         epochs_on_all=0,
     )
-    other_draws = entry.seed ^ 1
-    return replace(entry, plan=plan, train=entry.all_images, start=network.arrays(), seed=other_draws)
-
-
-def learn_all(entry: Entry, trainer: Trainer) -> Iterator[Event]:
-    """Train to the end of the plan. No image is left to validate with, so only the training's loss is said."""
-    events = trainer.run(entry.batches, look_at_nothing)
-    return retold(events, "learning from validation images, too", "on all images")
+    return replace(
+        training,
+        plan=plan,
+        train=training.all_images,
+        start=network.arrays(),
+        seed=training.seed ^ 1,  # other images in a batch, other augmentation
+        part="all",
+    )

@@ -1,6 +1,6 @@
-"""Networks ready to train: the finalists of a search, or the one network of a run that goes on."""
+"""Trainings made ready: the finalists of a search, or the one network of a run that is resumed."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,123 +9,108 @@ import torch
 from numpy.typing import NDArray
 
 from pocketvision.data.loader import Pixels
-from pocketvision.events import Event, Note
-from pocketvision.jobs.plan.given import Job
+from pocketvision.events import Note, Work
+from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.initial_weights import Start
-from pocketvision.jobs.plan.plan import decide_training_precision, make_plan, read_plan
+from pocketvision.jobs.plan.plan import Plan, decide_pace, make_plan
 from pocketvision.jobs.plan.recipe import may_flip
 from pocketvision.jobs.plan.search import Found
 from pocketvision.jobs.plan.sizes import objective_of
-from pocketvision.jobs.training.head import can_fit, fit_head
-from pocketvision.jobs.training.trials import TRIAL_SHARE, Entry
+from pocketvision.jobs.training.classifier import can_fit, fit_classifier
+from pocketvision.jobs.training.training import Training
+from pocketvision.jobs.training.trials import TRIAL_SHARE
 from pocketvision.model.graph import Graph
 from pocketvision.model.kernels.library import find_kernels, kernels
 from pocketvision.model.rewrite import Arrays, sort_by_importance
 from pocketvision.model.transfer import transfer
 from pocketvision.model.weights.load import Weights
-from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
+from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.statistics import recalibrate
 
 
-def enter(job: Job, found: Found, weights: Weights | None) -> Generator[Event, None, list[Entry]]:
+def prepare(given: Given, found: Found) -> Work[list[Training]]:
     """Return the finalists ready to train, each with images at its resolution, and its plan."""
-    flip, reason = may_flip(job.dataset.classes, job.options.flip)
+    flip, reason = may_flip(given.dataset.classes, given.options.flip)
     yield Note(f"Training images are {'' if flip else 'not '}mirrored: {reason}.")
-    if job.device.type == "cpu" and (reason := find_kernels()[1]):
+    if given.device.type == "cpu" and (reason := find_kernels()[1]):
         yield Note(f"Training does without C kernels, which make it up to twice as fast: {reason}.")
-    first = found.finalists[0]
-    preprocessing = None if weights is None else weights.preprocessing
-    known_seconds = found.step_seconds.get(first.graph.name)
-    training_precision, seconds = decide_training_precision(
-        job, first.graph, known_seconds, weights is not None, found.elastic
-    )
-    reserved = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
-    known = {**(found.step_seconds if training_precision == "float32" else {}), first.graph.name: seconds}
+    first = found.finalists[0].graph
+    pace = decide_pace(given, first, found.step_seconds.get(first.name), found.elastic)
+    known = {**(found.step_seconds if pace.precision == "float32" else {}), first.name: pace.step_seconds}
+    trial_share = TRIAL_SHARE * len(found.finalists) if len(found.finalists) > 1 else 0.0
     images: dict[int, tuple[Pixels, Pixels]] = {}
+    for graph in (candidate.graph for candidate in found.finalists):
+        if graph.image.height not in images:
+            images[graph.image.height] = yield from _decode_both(given, graph, given.preprocessing)
+    trainings = []
     for candidate in found.finalists:
-        if candidate.graph.image.height not in images:
-            images[candidate.graph.image.height] = yield from _decode_both(
-                job, candidate.graph, preprocessing or FROM_SCRATCH
-            )
-    entries = []
-    for candidate in found.finalists:
-        step_seconds = known.get(candidate.graph.name)
-        plan = make_plan(
-            job,
-            candidate.graph,
-            found.reason,
-            training_precision,
-            step_seconds,
-            reserved,
-            preprocessing,
-            found.elastic,
-            candidate.precision,
-        )
+        own = replace(pace, step_seconds=known.get(candidate.graph.name))
+        plan = make_plan(given, candidate, own, found.reason, found.elastic, trial_share)
         plan = replace(plan, augmentation=replace(plan.augmentation, flip=flip))
-        objective = objective_of(plan.graph, plan.elastic, job.options.seed)
-        entries.append(Entry(plan, *images[plan.graph.image.height], job.options.seed, job.device, objective=objective))
-    return entries
+        objective = objective_of(plan.graph, plan.elastic, given.options.seed)
+        both = images[plan.graph.image.height]
+        trainings.append(Training(plan, *both, given.options.seed, given.device, objective=objective))
+    return trainings
 
 
-def enter_again(job: Job, content: Mapping[str, Any], start: Arrays | None) -> Generator[Event, None, Entry]:
-    """Return the network of a run that was begun, ready to train, by the decisions in its plan.json.
+def prepare_again(given: Given, content: Mapping[str, Any], start: Arrays | None) -> Work[Training]:
+    """Return the training of a run that was begun, by the decisions in its plan.json.
 
-    `start` are the weights that training started from; None: drawn ones.
+    `start` are the weights that training started from; None: they were initialised.
     """
     if content["threads"] != torch.get_num_threads():
         yield Note(
             f"The run was begun with {content['threads']} threads, now there are {torch.get_num_threads()}: the weights will "
             "differ in the last digits from those of a run that was never stopped."
         )
-    if job.device.type == "cpu" and content.get("kernels", False) != (kernels() is not None):
+    if given.device.type == "cpu" and content["kernels"] != (kernels() is not None):
         yield Note(
-            f"The run was begun {'with' if content.get('kernels') else 'without'} C kernels, and goes on "
+            f"The run was begun {'with' if content['kernels'] else 'without'} C kernels, and is resumed "
             f"{'with' if kernels() else 'without'}: the weights will differ in the last digits from those of a run that was "
             "never stopped."
         )
-    plan = read_plan(content, job)
-    images = yield from _decode_both(job, plan.graph, plan.preprocessing)
-    objective = objective_of(plan.graph, plan.elastic, job.options.seed)
-    return Entry(plan, *images, job.options.seed, job.device, start, objective)
+    plan = Plan.from_json(content, given.timetable)
+    images = yield from _decode_both(given, plan.graph, plan.preprocessing)
+    objective = objective_of(plan.graph, plan.elastic, given.options.seed)
+    return Training(plan, *images, given.options.seed, given.device, start, objective)
 
 
-def begin_with(
-    entry: Entry, weights: Weights, sentences: tuple[str, ...]
-) -> Generator[Event, None, tuple[Entry, Start]]:
-    """Return an entry that starts from trained weights, its classifier fitted on their features; and what was done."""
-    graph = entry.plan.graph
-    arrays, changed = transfer(weights.arrays, weights.graph, graph, entry.seed)
+def begin_with(training: Training, weights: Weights, sentences: tuple[str, ...]) -> Work[tuple[Training, Start]]:
+    """Return a training that starts from trained weights, its classifier fitted on their features; and what was done."""
+    graph = training.plan.graph
+    arrays, changed = transfer(weights.arrays, weights.graph, graph, training.seed)
     for sentence in changed:
         yield Note(sentence)
-    if (
-        graph.options is not None
-        and weights.graph.options is not None
-        and graph.options.width < weights.graph.options.width
-    ):
-        arrays = yield from recalibrate(graph, arrays, entry.train)
-    if entry.plan.elastic is not None:
+    if _width(graph) < _width(weights.graph):
+        arrays = yield from recalibrate(graph, arrays, training.train)
+    if training.plan.elastic is not None:
         arrays = sort_by_importance(graph, arrays)  # so that leading channels, which all cuts have, are the best
     if not can_fit(graph):
         yield Note(
-            "Its classifier is no linear layer with a bias on the features: it is drawn anew, and trained with the rest."
+            "Its classifier is no linear layer with a bias on the features: it is initialised, and trained with the rest."
         )
-        return replace(entry, start=arrays), Start(weights, (*sentences, *changed))
-    head = yield from fit_head(entry.plan, arrays, entry.train, entry.validation)
-    said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {head.validation_top1:.4f}."
-    plan = replace(entry.plan, classifier_decay=head.decay)
-    return replace(entry, plan=plan, start=head.arrays), Start(weights, (*sentences, *changed, said))
+        return replace(training, start=arrays), Start(weights, (*sentences, *changed))
+    fitted = yield from fit_classifier(training.plan, arrays, training.train, training.validation)
+    said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {fitted.validation_top1:.4f}."
+    plan = replace(training.plan, classifier_decay=fitted.decay)
+    return replace(training, plan=plan, start=fitted.arrays), Start(weights, (*sentences, *changed, said))
 
 
-def _decode_both(job: Job, graph: Graph, preprocessing: Preprocessing) -> Generator[Event, None, tuple[Pixels, Pixels]]:
-    train = yield from decode(job, job.parts.train, graph, preprocessing, "training")
-    validation = yield from decode(job, job.parts.validation, graph, preprocessing, "validation")
+def _width(graph: Graph) -> float:
+    assert graph.options is not None
+    return graph.options.width
+
+
+def _decode_both(given: Given, graph: Graph, preprocessing: Preprocessing) -> Work[tuple[Pixels, Pixels]]:
+    train = yield from decode(given, given.parts.train, graph, preprocessing, "training")
+    validation = yield from decode(given, given.parts.validation, graph, preprocessing, "validation")
     return train, validation
 
 
 def decode(
-    job: Job, indices: NDArray[np.int64], graph: Graph, preprocessing: Preprocessing, part: str
-) -> Generator[Event, None, Pixels]:
+    given: Given, indices: NDArray[np.int64], graph: Graph, preprocessing: Preprocessing, part: str
+) -> Work[Pixels]:
     """Return a part's images at the network's resolution."""
-    pixels = Pixels(job.dataset, indices, graph.image.height, graph.image.channels, preprocessing)
-    yield from pixels.decode(f"decoding {part} images", round(1e9 * job.options.cache_gb))
+    pixels = Pixels(given.dataset, indices, graph.image.height, graph.image.channels, preprocessing)
+    yield from pixels.decode(f"decoding {part} images", round(1e9 * given.options.cache_gb))
     return pixels

@@ -5,8 +5,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from graphs import network, random_arrays, random_images, small
-from pocketvision.jobs.training.head import compute_features, fit_classifier
+from pocketvision.jobs.training.classifier import compute_features
 from pocketvision.model.onnx_writer import write_onnx
+from pocketvision.train.linear_probe import fit_linear
 
 
 def blobs(n=200, d=12, classes=3, seed=0):
@@ -18,10 +19,10 @@ def blobs(n=200, d=12, classes=3, seed=0):
 
 def test_it_is_the_logistic_regression_of_scikit_learn():
     features, labels = blobs()
-    weight, bias = fit_classifier(features, labels, 3, decay=1e-2, class_weights=None)
+    fitted = fit_linear(features, labels, 3, decay=1e-2, class_weights=None)
     x = (features - features.mean(0)) / (features.std(0) + 1e-3)
     theirs = LogisticRegression(C=1 / (2 * 1e-2 * len(labels)), max_iter=1000, tol=1e-8).fit(x, labels)
-    ours = features @ weight.T + bias
+    ours = fitted.logits(features)
     ours, expected = (
         logits - logits.mean(1, keepdims=True) for logits in (ours, x @ theirs.coef_.T + theirs.intercept_)
     )
@@ -32,16 +33,16 @@ def test_class_weights_move_it_towards_the_rare_class():
     features, labels = blobs(seed=1)
     labels[labels == 2] = 0
     rare = labels == 1
-    plain = fit_classifier(features, labels, 2, 0.3, None)
-    weighed = fit_classifier(features, labels, 2, 0.3, np.array([0.5, 5.0], np.float32))
-    chosen = [((features @ w.T + b).argmax(1) == 1).sum() for w, b in (plain, weighed)]
+    plain = fit_linear(features, labels, 2, 0.3, None)
+    weighed = fit_linear(features, labels, 2, 0.3, np.array([0.5, 5.0], np.float32))
+    chosen = [(fitted.logits(features).argmax(1) == 1).sum() for fitted in (plain, weighed)]
     assert chosen[1] > chosen[0] and rare.any()
 
 
 def test_a_class_without_images_is_never_the_answer():
     features, labels = blobs()
-    weight, bias = fit_classifier(features, labels, 5, 1e-2, None)
-    assert weight.shape == (5, 12) and (features @ weight.T + bias).argmax(1).max() < 3
+    fitted = fit_linear(features, labels, 5, 1e-2, None)
+    assert fitted.weight.shape == (5, 12) and fitted.logits(features).argmax(1).max() < 3
 
 
 def test_features_are_those_of_the_network_and_of_mirror_images():
