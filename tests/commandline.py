@@ -20,6 +20,8 @@ ELASTIC = {
     "batch_size": 8,
     "training_precision": "float32",
 }
+# options of a fit of twelve steps, alike wherever it runs: "auto" would measure which precision is faster
+TWO_EPOCHS = {"epochs": 2, "width": 0.25, "resolution": 32, "batch_size": 4, "training_precision": "float32"}
 SMALL = ("--width", "0.25", "--resolution", "32", "--epochs", "1")  # the quickest training
 ONLY_PLAN = ("--training-precision", "float32", "--plan", "--json")  # no step is timed: minutes of them in all
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -42,6 +44,11 @@ def pocketvision(*arguments: object, stdin: bytes = b"") -> Outcome:
     with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin))):
         code = run([str(argument) for argument in arguments])
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def words_of(options: dict[str, object]) -> list[object]:
+    """Return options of `fit` as the words of a command."""
+    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
 
 
 def start_program(*arguments: object, **options) -> subprocess.Popen:

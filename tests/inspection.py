@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from pocketvision.errors import PocketvisionError
 from pocketvision.export.verify import verify_file
+from pocketvision.run.predictor import load
 
 
 def faults(folder: Path) -> list[str]:
@@ -46,6 +47,12 @@ def newest_step(folder: Path) -> int | None:
 def leftovers(folder: Path) -> list[str]:
     """Return the names of unfinished files."""
     return sorted(path.name for path in folder.rglob("*") if is_part(path))
+
+
+def weights(folder: Path) -> str:
+    """Return the digest of the weights that a finished run wrote."""
+    digest: str = load(folder / "model.onnx").record.digests["initializers"]
+    return digest
 
 
 def is_part(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Two small trainings that many tests look at, one of them elastic."""
+"""Small trainings that many tests look at, one of them elastic."""
 
 import math
 from collections.abc import Generator
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from commandline import ELASTIC, SMALL, Outcome, pocketvision
+from commandline import ELASTIC, SMALL, TWO_EPOCHS, Outcome, pocketvision
 from jobs import told
 from photographs import CLASSES, write_photographs
+from pocketvision.jobs.call import fit
 from pocketvision.jobs.finish.result import Finished
 from pocketvision.run import timing
 
@@ -45,6 +46,14 @@ def run_folder(training: tuple[Outcome, Path]) -> Path:
 @pytest.fixture(scope="session")
 def model(run_folder: Path) -> Path:
     return run_folder / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing happened to."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    fit(photos, folder, **TWO_EPOCHS)
+    return folder
 
 
 @pytest.fixture(scope="session")
