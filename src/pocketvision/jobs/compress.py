@@ -13,7 +13,7 @@ from pocketvision.compress.gate import MAX_DROP
 from pocketvision.compress.ladder import Climbed
 from pocketvision.cost.probe import measure_latencies
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption, CompressionFailed

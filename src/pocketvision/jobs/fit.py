@@ -10,8 +10,8 @@ from pocketvision.cost.budget import Spent
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels
 from pocketvision.data.manifest import make_manifest
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
 from pocketvision.errors import BadData

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Pixels, to_tensor
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Progress, finish
 from pocketvision.model.network import Network
+from pocketvision.train.batches import to_tensor
 
 BATCH = 256
 

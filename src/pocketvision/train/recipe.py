@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pocketvision.data.augment import Augmentation
+from pocketvision.data.geometry import Augmentation
 from pocketvision.errors import BadOption, nearest
 
 

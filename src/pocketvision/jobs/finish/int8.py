@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pocketvision.compress.gate import MAX_DROP, Verdict
 from pocketvision.compress.ladder import Climbed, Images, Ladder, engine_logits
 from pocketvision.compress.ranges import METHODS, Method
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Event
 from pocketvision.export.evaluate import Evaluation, score
 from pocketvision.model.fake_quant import WEIGHT_LIMIT

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import pocketvision
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.split import Split
 from pocketvision.export.evaluate import Evaluation, score
 from pocketvision.jobs.options import FitOptions

@@ -18,7 +18,7 @@ from pocketvision.choose.search import (
 )
 from pocketvision.cost.device_file import DeviceFile, Latency, Precision, read_device_file
 from pocketvision.cost.probe import probe_each
-from pocketvision.data.loader import steps_per_epoch
+from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import ElasticOptions
 from pocketvision.errors import BadDeviceFile

@@ -11,7 +11,7 @@ from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
 from pocketvision.cost.device_file import read_device_file
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import BadData, NoFit, NonFiniteLoss
 from pocketvision.events import Event, Note, Progress, finish

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pocketvision.data.loader import Images, Pixels
+from pocketvision.data.pixels import Images, Pixels
 from pocketvision.events import Event, Note, Progress
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.model.graph import CLASSIFIER, Graph, Linear

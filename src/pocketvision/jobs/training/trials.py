@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Images, Pixels, Together, training_batches
+from pocketvision.data.pixels import Images, Pixels, Together
 from pocketvision.events import Epoch, Event, Note, Progress, Step
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.jobs.plan.timetable import CHECKED_EACH_EPOCH
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1
+from pocketvision.train.batches import training_batches
 from pocketvision.train.evaluate import compute_logits, watch_logits
 from pocketvision.train.loop import Objective, Trainer
 from pocketvision.train.loss import as_tensor

@@ -1,4 +1,4 @@
-"""From a data set's images to the batches that a network is trained on."""
+"""The prepared images of a part of a data set: decoded once where memory or the disk allows it."""
 
 import os
 import re
@@ -6,11 +6,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pocketvision.data.augment import Augmentation, augment, draws, order
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.pixel_cache import PixelFile
 from pocketvision.events import Event, Note, Progress
@@ -19,7 +16,6 @@ from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 
 CACHE_SHARE = 0.4  # of the free memory that decoded images may take
-READ_AHEAD = 3  # batches
 CHUNK = 256  # images between two progress events
 
 
@@ -128,25 +124,6 @@ def free_memory_bytes() -> int:
     return int(found[1]) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def training_batches(
-    pixels: Images, batch_size: int, augmentation: Augmentation, seed: int, epoch: int, first: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield one epoch: (images (N, C, R, R) uint8 channels last, labels (N,) int64), the incomplete last batch left out.
-
-    `first` is the step to begin with, for an epoch that was begun before. Order and augmentation depend on (seed, epoch,
-    index) alone. Batches are made ready ahead, in threads.
-    """
-    sequence, draw = order(seed, epoch, len(pixels)), draws(seed, epoch, len(pixels))
-
-    def batch(start: int) -> tuple[Tensor, Tensor]:
-        rows = sequence[start : start + batch_size]
-        images = augment(pixels[rows], draw[rows], augmentation)
-        return to_tensor(images), torch.from_numpy(pixels.labels[rows])
-
-    starts = range(first * batch_size, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size)
-    yield from ahead(batch, starts, READ_AHEAD, READ_AHEAD)
-
-
 def steps_per_epoch(count: int, batch_size: int) -> int:
     """Return how many full batches `count` images give, at least one.
 
@@ -154,8 +131,3 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     (7, 1)
     """
     return max(1, count // batch_size)
-
-
-def to_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Return images (N, R, R, C) as a tensor (N, C, R, R) over the same memory: channels last."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
