@@ -16,6 +16,7 @@ def fit(
     out: str | Path,
     on_event: Callable[[Event], None] = lambda event: None,
     restart: bool = False,
+    recheck: bool = False,
     **options: Any,
 ) -> Finished:
     """Train a network on images and write one verified file.
@@ -25,12 +26,13 @@ def fit(
         out: the run folder; must not exist yet, or be empty.
         on_event: is called with everything that happens, see `pocketvision.events`.
         restart: move an older run out of the way, once the new one is planned.
+        recheck: decode every image for the check, also those that a run in the folder has seen.
         options: see `FitOptions`.
 
     Raises:
         PocketvisionError: see `pocketvision.errors`.
     """
-    with closing(run_fit(data, out, FitOptions(**options), restart)) as events:
+    with closing(run_fit(data, out, FitOptions(**options), restart, recheck)) as events:
         try:
             while True:
                 on_event(next(events))

@@ -1,7 +1,7 @@
 """The main job from top to bottom: images in, one verified file out."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from pocketvision.cost.budget import Spent
 from pocketvision.cost.device_file import read_device_file
 from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.manifest import make_manifest
+from pocketvision.data.looks import Look
+from pocketvision.data.manifest import make_manifest, read_manifest
 from pocketvision.data.pixels import Pixels
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
@@ -52,7 +53,7 @@ PARITY_IMAGES = 256
 
 
 def fit(
-    data: str | Path, out: str | Path, options: FitOptions, restart: bool = False
+    data: str | Path, out: str | Path, options: FitOptions, restart: bool = False, recheck: bool = False
 ) -> Generator[Event, None, Finished]:
     """Train a network on images and write one verified file.
 
@@ -61,6 +62,7 @@ def fit(
         out: the run folder; must not exist yet, or be empty.
         options: what is asked for.
         restart: move an older run out of the way, once the new one is planned.
+        recheck: decode every image for the check, also those that a run in the folder has seen.
 
     Yields:
         Events: what is being done, and what it gave.
@@ -80,7 +82,7 @@ def fit(
     """
     run = RunFolder(out, restart)
     with watch_interrupts() as interrupts:
-        job = _fit(data, run, options, interrupts)
+        job = _fit(data, run, options, interrupts, recheck)
         try:
             while True:
                 interrupts.may_raise = True
@@ -104,12 +106,13 @@ def fit(
 
 
 def _fit(
-    data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts
+    data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts, recheck: bool
 ) -> Generator[Event, None, Finished]:
     """The job itself."""
     began = time.monotonic()
     keep_memory()
-    dataset, parts, seen, checked = yield from read(data)
+    known = read_manifest(run.path).looks() if run.is_begun and not recheck else None
+    dataset, parts, seen, checked = yield from read(data, known)
     manifest = make_manifest(checked, parts)
     job = Job(dataset, parts, seen, options, find_device(options.accelerator), _deadline(began, options))
     if run.is_begun:
@@ -262,13 +265,15 @@ def _plan_json(job: Job, found: Found, outcome: Outcome, start: Start) -> dict[s
     }
 
 
-def read(data: str | Path) -> Generator[Event, None, tuple[Dataset, Split, Survey, Checked]]:
-    """Read the data, check every image, leave out what cannot be used, and part the rest.
+def read(
+    data: str | Path, known: Mapping[str, Look] | None = None
+) -> Generator[Event, None, tuple[Dataset, Split, Survey, Checked]]:
+    """Read the data, check every image that is not `known`, leave out what cannot be used, and part the rest.
 
     Raises:
         InputError: it cannot be used.
     """
-    checked = yield from check(data)
+    checked = yield from check(data, known=known)
     dataset = checked.dataset
     parts, seen = split(dataset), survey(checked.facts)
     if not len(parts.validation):
