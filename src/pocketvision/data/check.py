@@ -32,7 +32,7 @@ class Checked:
         source: the data set as it was read.
         readable: indices of its images that can be decoded.
         facts: what was seen of these, in the same order.
-        findings: by kind.
+        findings: sorted by kind, then by key.
     """
 
     source: Dataset
@@ -59,7 +59,7 @@ class Checked:
         return self._usable
 
     def divided(self, parts: Split) -> "Checked":
-        """Return it with what a split shows: duplicates and look-alikes that now lie in different parts."""
+        """Return the check with its duplicates and near-duplicates judged by the parts of a split."""
         dataset = self.dataset
         part_of: dict[int, Part] = {}
         for part, indices in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):

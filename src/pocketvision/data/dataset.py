@@ -128,7 +128,7 @@ class Dataset:
         return self._hashes[index]
 
     def know_hashes(self, hashes: Mapping[int, str]) -> None:
-        """Take content hashes that are known already, so that no image is read for them: {index: SHA-256}."""
+        """Store content hashes that are known already, {index: SHA-256 in hex}, so that these images are not read for them."""
         self._hashes.update(hashes)
 
     @cached_property

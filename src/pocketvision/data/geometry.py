@@ -15,17 +15,18 @@ class Augmentation:
         shift: move by up to this share of the side, in whole pixels; the border is repeated.
         scale: smallest share of the area that a random crop keeps; 1 = no crop. The paper limits small crops for small
             networks (MobileNets, arXiv:1704.04861, section 3.2).
-        erase: chance that a rectangle of up to a third of each side is set to grey (Zhong et al. 2017, arXiv:1708.04896).
     """
 
     flip: bool = False
     shift: float = 0.0
     scale: float = 1.0
-    erase: float = 0.0
 
 
 def draws(seed: int, epoch: int, count: int) -> NDArray[np.float64]:
-    """Return (count, 8) numbers in [0, 1): the row of an image depends on (seed, epoch, its index) alone."""
+    """Return (count, 8) numbers in [0, 1): the row of an image depends on (seed, epoch, its index) alone.
+
+    Columns 0 and 1 shift, 2 mirrors, 3 to 5 crop; two are spare, as with another number of columns all rows would change.
+    """
     return np.random.default_rng([seed, epoch, 1]).random((count, 8))
 
 

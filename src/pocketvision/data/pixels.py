@@ -1,4 +1,4 @@
-"""The prepared images of a part of a data set: decoded once where memory or the disk allows it."""
+"""The images of a part of a data set, prepared for a network: decoded once if they fit into memory or on the disk."""
 
 import os
 import re
@@ -20,7 +20,7 @@ CHUNK = 256  # images between two progress events
 
 
 class Pixels:
-    """The prepared images of one part: decoded once where memory or the disk allows it, else each time they are asked for.
+    """The prepared images of one part: decoded once if they fit into memory or on the disk, otherwise at each access.
 
     Args:
         dataset: where the images come from.
@@ -51,9 +51,9 @@ class Pixels:
         return load_images(sources, resolution, channels, self._preprocessing)
 
     def decode(self, work: str, cache_bytes: int = 0) -> Generator[Event]:
-        """Decode all images now, in threads, if they fit into memory or the cache folder; yield how far it got.
+        """Decode all images in threads, if they fit into memory or the cache folder; yield the progress.
 
-        `cache_bytes` is how large the cache folder may become.
+        `cache_bytes` limits the size of the cache folder.
         """
         if len(self) * int(np.prod(self.shape)) <= CACHE_SHARE * free_memory_bytes():
             cache, start = np.empty((len(self), *self.shape), np.uint8), 0
@@ -66,7 +66,7 @@ class Pixels:
             yield from self._decode_to_disk(work, cache_bytes)
 
     def _decode_to_disk(self, work: str, cache_bytes: int) -> Generator[Event]:
-        """Decode all images into a file of the cache folder, where they are not there yet."""
+        """Decode all images into a file of the cache folder, unless it is there already."""
         file = PixelFile(self.dataset, self.indices, self.shape, self._preprocessing)
         self._cache = file.read()
         if self._cache is not None:
@@ -85,7 +85,7 @@ class Pixels:
         self._cache = file.read()
 
     def _decode_all(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield all images, some at a time, in order."""
+        """Yield all images in order, up to 256 at a time."""
         chunks = [slice(start, start + CHUNK) for start in range(0, len(self), CHUNK)]
         cores = os.cpu_count() or 1
         return ahead(self._decode, chunks, cores, 2 * cores)
@@ -119,7 +119,7 @@ Images = Pixels | Together
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that programs can have now, in bytes: what files fill, such as the images just read, counts too."""
+    """Return the memory that is available to programs, in bytes, including what the system's file cache would give back."""
     found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     return int(found[1]) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 

@@ -12,7 +12,7 @@ Bytes = NDArray[np.uint8]
 
 
 def augment(images: Bytes, draw: NDArray[np.float64], augmentation: Augmentation) -> Bytes:
-    """Return changed copies of the images.
+    """Return augmented copies of the images: (N, R, R, C) uint8.
 
     Args:
         images: (N, R, R, C) uint8.
@@ -21,10 +21,7 @@ def augment(images: Bytes, draw: NDArray[np.float64], augmentation: Augmentation
     """
     if augmentation.scale < 1:
         images = _cropped(images, draw[:, 3:6], augmentation.scale)
-    images = _moved(images, draw[:, :3], augmentation)
-    if augmentation.erase:
-        _erase(images, draw[:, :2:-1], augmentation.erase)  # backwards: the chance shares no number with the crop
-    return images
+    return _moved(images, draw[:, :3], augmentation)
 
 
 def _moved(images: Bytes, draw: NDArray[np.float64], augmentation: Augmentation) -> Bytes:
@@ -51,12 +48,3 @@ def _cropped(images: Bytes, draw: NDArray[np.float64], scale: float) -> Bytes:
         whole = transforms.resize(piece, [side, side], InterpolationMode.BILINEAR, antialias=True)
         out[i] = whole.permute(1, 2, 0).numpy()
     return out
-
-
-def _erase(images: Bytes, draw: NDArray[np.float64], chance: float) -> None:
-    """Set a rectangle to mid-grey, in place."""
-    side = images.shape[1]
-    sizes = np.ceil(draw[:, 1:3] * side / 3).astype(int)
-    for i in np.flatnonzero(draw[:, 0] < chance):
-        top, left = (int(draw[i, 3 + axis] * (side - sizes[i, axis] + 1)) for axis in (0, 1))
-        images[i, top : top + sizes[i, 0], left : left + sizes[i, 1]] = 128

@@ -20,8 +20,8 @@ def training_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield one epoch: (images (N, C, R, R) uint8 channels last, labels (N,) int64), the incomplete last batch left out.
 
-    `first` is the step to begin with, for an epoch that was begun before. Order and augmentation depend on (seed, epoch,
-    index) alone. Batches are made ready ahead, in threads.
+    `first` is the first step, in an epoch that is resumed. Order and augmentation depend on (seed, epoch, index) alone.
+    Batches are prepared ahead, in threads.
     """
     sequence, draw = order(seed, epoch, len(pixels)), draws(seed, epoch, len(pixels))
 

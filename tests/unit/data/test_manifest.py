@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from photographs import crop, jpeg
 from pocketvision.data import looks
@@ -96,17 +97,36 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
-def test_the_second_check_decodes_nothing_and_finds_the_same(photos: Path, tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were decoded."""
+    names: list[str] = []
+    monkeypatch.setattr(looks, "examine_image", lambda path, most: names.append(path.name) or examine_image(path, most))
+    return names
+
+
+def test_the_second_check_decodes_nothing_and_finds_the_same(photos: Path, tmp_path: Path, decoded) -> None:
     first = finished(check(photos))
     make_manifest(first, split(first.dataset)).write(tmp_path)
-    decoded = []
-    monkeypatch.setattr(
-        looks, "examine_image", lambda path, most: decoded.append(path.name) or examine_image(path, most)
-    )
+    decoded.clear()
     again = finished(check(photos, known=read_manifest(tmp_path).looks()))
     assert decoded == ["bad.jpg"]  # what failed is looked at each time: it may be readable by now
     assert again.findings == first.findings and len(first.findings) > 2
     assert make_manifest(again, split(again.dataset)) == make_manifest(first, split(first.dataset))
+
+
+@pytest.mark.slow
+def test_five_thousand_images_are_decoded_once(tmp_path: Path, decoded) -> None:
+    for number in range(5000):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = np.random.default_rng(number).integers(0, 256, (3, 3, 3), np.uint8)
+        path.write_bytes(jpeg(Image.fromarray(cells).resize((24, 24)))[1])
+    first = finished(check(tmp_path / "photos"))
+    make_manifest(first, split(first.dataset)).write(tmp_path)
+    assert len(decoded) == 5000
+    again = finished(check(tmp_path / "photos", known=read_manifest(tmp_path).looks()))
+    assert len(decoded) == 5000 and again.facts.looks == first.facts.looks
 
 
 def test_a_changed_image_is_noticed(photos: Path) -> None:

@@ -8,7 +8,7 @@ from pocketvision.train.augment import augment
 SIDE = 12
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, SIDE, SIDE, 3), np.uint8)
 DRAW = draws(seed=1, epoch=2, count=len(IMAGES))
-ALL = Augmentation(flip=True, shift=0.2, scale=0.5, erase=0.5)
+ALL = Augmentation(flip=True, shift=0.2, scale=0.5)
 
 
 @pytest.mark.parametrize("augmentation", [Augmentation(), ALL], ids=["nothing", "everything"])
@@ -65,21 +65,3 @@ def test_crops_keep_at_least_the_share_of_the_area_and_the_size():
     assert cropped.shape == ramp.shape
     heights = np.ptp(cropped[:, :, 0, 0].astype(int), axis=1) / 5 + 1  # rows that can be seen
     assert 24 <= heights.min() < 30 and 44 < heights.max() <= 48
-
-
-def test_a_grey_rectangle_of_up_to_a_third_of_each_side():
-    erased = augment(IMAGES, DRAW, Augmentation(erase=1.0))
-    for image, original in zip(erased, IMAGES, strict=True):
-        rows, columns = np.nonzero((image != original).any(axis=2))
-        area = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-        assert (image[area] == 128).all()
-        assert image[area].shape[0] <= 4 and image[area].shape[1] <= 4
-    assert np.array_equal(augment(IMAGES, DRAW, Augmentation(erase=1e-9)), IMAGES)
-
-
-@pytest.mark.parametrize("column", range(6))
-def test_the_chance_to_be_erased_goes_with_no_shift_flip_or_crop(column):
-    draw = draws(0, 0, 200)
-    draw[:, column] = 0.1
-    erased = augment(np.zeros((200, SIDE, SIDE, 1), np.uint8), draw, Augmentation(scale=0.5, erase=0.5))
-    assert 70 < (erased == 128).any(axis=(1, 2, 3)).sum() < 130

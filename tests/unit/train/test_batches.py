@@ -63,7 +63,7 @@ def test_batches_depend_on_seed_and_epoch_alone():
 def test_augmentation_goes_by_the_image_not_by_its_batch():
     data = noise(21)
     pixels = Pixels(data, np.arange(21), 16, 3, PREPROCESSING)
-    augmentation = Augmentation(flip=True, shift=0.2, scale=0.5, erase=0.5)
+    augmentation = Augmentation(flip=True, shift=0.2, scale=0.5)
     every = augment(pixels[:], draws(5, 6, 21), augmentation)
     for batch_size in (4, 7):
         batches = drawn(pixels, batch_size, 5, 6, augmentation)
