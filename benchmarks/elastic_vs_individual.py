@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from measure import RESULTS, SAME, Results, file_name, print_estimate, write
 
-from pocketvision.data.loader import Pixels, steps_per_epoch, training_batches
+from pocketvision.data.pixels import Pixels, steps_per_epoch
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.elastic.space import ElasticSpace
@@ -41,6 +41,7 @@ from pocketvision.model.network import Network, build
 from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import cut, leading_indices
 from pocketvision.run.preprocessing import Preprocessing
+from pocketvision.train.batches import training_batches
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Objective, Trainer
 from pocketvision.train.memory import keep_memory

@@ -30,7 +30,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 import pocketvision as pv
 from pocketvision.compress.ladder import Ladder
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.errors import CompressionFailed
 from pocketvision.events import finish

@@ -10,8 +10,10 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -48,6 +50,19 @@ def commit(root: Path = ROOT) -> str:
         for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", "src"))
     )
     return head + ("+" if changes else "")
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """Give a folder with the files of another commit, which is removed in the end."""
+    git = ["git", "-C", str(ROOT), "worktree"]
+    with tempfile.TemporaryDirectory() as name:
+        other = Path(name, "other")
+        subprocess.run([*git, "add", "--quiet", "--detach", other, commit], check=True)
+        try:
+            yield other
+        finally:
+            subprocess.run([*git, "remove", "--force", other], check=True)
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from elastic_vs_individual import IMAGES, Pictures, hits
 from measure import Results, paired, print_estimate, ratio, time_calls
 
 from pocketvision.cost.count import count
-from pocketvision.data.loader import steps_per_epoch, training_batches
+from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.jobs.plan.recipe import chosen_augmentation
 from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.dead_filters import count_dead_filters
@@ -31,6 +31,7 @@ from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 from pocketvision.run.engines import OnnxRuntime
 from pocketvision.run.record import golden_images
+from pocketvision.train.batches import training_batches
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.memory import keep_memory

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from measure import ROOT, Results, environment, print_estimate
+from measure import ROOT, Results, checked_out, environment, print_estimate
 from onnx import numpy_helper
 from PIL import Image
 from safetensors.numpy import load_file
@@ -168,22 +168,17 @@ def main() -> None:
     results = Results("same_weights", ("torch", "onnxruntime"), options.suffix)
     if results.is_finished:
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder, other = Path(name), Path(name, "other")
+    with tempfile.TemporaryDirectory() as name, checked_out(options.against) as other:
+        folder = Path(name)
         write_grey(folder / "grey")
         write_photographs(folder / "photos", PARTS)
         write_photographs(folder / "few", (("train", 24), ("test", 8)))
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", other, options.against], check=True)
-        try:
-            different = []
-            for job, commands in jobs(folder, weights).items():
-                before = results.cell(f"{options.against}: {job}", partial(run_job, other / "src", commands))
-                now = results.cell(f"now: {job}", partial(run_job, ROOT / "src", commands))
-                names = sorted({*before, *now})
-                different += [f"{job}: {name}" for name in names if before.get(name) != now.get(name)]
-        finally:
-            subprocess.run([*git, "remove", "--force", other], check=True)
+        different = []
+        for job, commands in jobs(folder, weights).items():
+            before = results.cell(f"{options.against}: {job}", partial(run_job, other / "src", commands))
+            now = results.cell(f"now: {job}", partial(run_job, ROOT / "src", commands))
+            names = sorted({*before, *now})
+            different += [f"{job}: {name}" for name in names if before.get(name) != now.get(name)]
     compared = sum(len(cell) for name, cell in results.content["cells"].items() if name.startswith("now"))
     results.finish({"against": options.against, "compared": compared, "different": different})
     if different:

@@ -36,11 +36,12 @@ from torchvision.datasets import ImageFolder
 
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.folders import read_folder
-from pocketvision.data.loader import Pixels, steps_per_epoch, to_tensor, training_batches
+from pocketvision.data.pixels import Pixels, steps_per_epoch
 from pocketvision.model.kernels import library
 from pocketvision.model.network import build
 from pocketvision.model.resolve import resolve
 from pocketvision.run.preprocessing import FROM_SCRATCH
+from pocketvision.train.batches import to_tensor, training_batches
 from pocketvision.train.loop import Trainer, set_training
 from pocketvision.train.recipe import find_recipe
 from pocketvision.train.speed import choose_precision, measure_step_seconds

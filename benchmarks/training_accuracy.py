@@ -20,12 +20,13 @@ import torch
 from elastic_vs_individual import Pictures, hits
 from measure import Results, paired, print_estimate
 
-from pocketvision.data.loader import steps_per_epoch, training_batches
+from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.jobs.plan.recipe import chosen_augmentation
 from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.kernels import library
 from pocketvision.model.network import build
 from pocketvision.model.resolve import resolve
+from pocketvision.train.batches import training_batches
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
 from pocketvision.train.memory import keep_memory

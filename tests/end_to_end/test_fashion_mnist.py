@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from commandline import pocketvision, start_program
-from pocketvision.data.loader import Pixels
 from pocketvision.data.named import NAMED
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.events import finish
 from pocketvision.jobs.compress import compress_file

@@ -10,7 +10,7 @@ from graphs import far_apart
 from pocketvision.compress import ladder as ladders
 from pocketvision.compress.ladder import Ladder
 from pocketvision.compress.tune import tune
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.events import finish

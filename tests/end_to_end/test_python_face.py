@@ -71,7 +71,7 @@ def test_the_plan_holds_every_decision(fitted):
     assert plan["training_precision"] in ("float32", "bfloat16")
     assert plan["recipe"]["batch_size"] == 8
     assert plan["recipe"]["lr"] == pytest.approx(RECIPES["modern"].lr * 8 / RECIPES["modern"].batch_size)
-    assert plan["augmentation"].keys() == {"flip", "shift", "scale", "erase"}
+    assert plan["augmentation"].keys() == {"flip", "shift", "scale"}
     assert plan["data"]["images"] == {"train": 24, "validation": 6, "test": 6}
     assert len(plan["data"]["fingerprint"]) == 64
 

@@ -61,6 +61,9 @@ def fit(
         float, Option(help="How large the folder of decoded images may become, in GB; 0: none.")
     ] = 10.0,
     restart: Annotated[bool, Option("--restart", help="Move an old run folder aside and start over.")] = False,
+    recheck: Annotated[
+        bool, Option("--recheck", help="Check images again that the run has seen and that have the same size and time.")
+    ] = False,
     json: Annotated[bool, Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
     """Train a network on your images that fits your budget; write RUN/model.onnx, proven to answer as the trained one does."""
@@ -102,7 +105,7 @@ def fit(
         planned = watch(preview(data, options))
         print_json(planned.to_json()) if json else _print_plan(planned)
         return
-    finished = watch(run_fit(data, out, options, restart))
+    finished = watch(run_fit(data, out, options, restart, recheck))
     print_json(finished.to_json()) if json else _print_result(finished)
 
 

@@ -12,7 +12,7 @@ from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.gate import MAX_DROP, Verdict, judge
 from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, observe, round_biases
 from pocketvision.compress.tune import tune
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.errors import NonFiniteLoss
 from pocketvision.events import Event, Note, Progress, Work
 from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Pixels, to_tensor
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Progress
 from pocketvision.model.fake_quant import without_fake_quant
 from pocketvision.model.graph import GATE_SLOPE, GATES, Activation, Conv, Dropout, FakeQuant, Graph, Linear, Op
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import Arrays
+from pocketvision.train.batches import to_tensor
 
 Method = Literal["largest", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("largest", "percentile", "mse")

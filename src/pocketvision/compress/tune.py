@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.augment import Augmentation
-from pocketvision.data.loader import Pixels, steps_per_epoch, training_batches
+from pocketvision.data.geometry import Augmentation
+from pocketvision.data.pixels import Pixels, steps_per_epoch
 from pocketvision.elastic.train import Distillation
 from pocketvision.events import Epoch, Event, Progress, Step
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
 from pocketvision.model.rewrite import Arrays
+from pocketvision.train.batches import training_batches
 from pocketvision.train.loop import Trainer
 from pocketvision.train.recipe import find_recipe
 

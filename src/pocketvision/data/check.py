@@ -1,6 +1,6 @@
 """The data check: what is wrong or odd in a data set, before anything is trained on it. Nothing is ever changed."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +10,7 @@ from pocketvision.data.dataset import Dataset, Part
 from pocketvision.data.duplicates import duplicate_findings
 from pocketvision.data.findings import Finding, in_order
 from pocketvision.data.idx import is_idx_folder
-from pocketvision.data.looks import Facts, Failure, look_at
+from pocketvision.data.looks import Facts, Failure, Look, look_at
 from pocketvision.data.read import read_dataset
 from pocketvision.data.rules import class_findings, colour_findings, file_findings, name_findings, size_findings
 from pocketvision.data.split import Split
@@ -32,7 +32,7 @@ class Checked:
         source: the data set as it was read.
         readable: indices of its images that can be decoded.
         facts: what was seen of these, in the same order.
-        findings: by kind.
+        findings: sorted by kind, then by key.
     """
 
     source: Dataset
@@ -59,7 +59,7 @@ class Checked:
         return self._usable
 
     def divided(self, parts: Split) -> "Checked":
-        """Return it with what a split shows: duplicates and look-alikes that now lie in different parts."""
+        """Return the check with its duplicates and near-duplicates judged by the parts of a split."""
         dataset = self.dataset
         part_of: dict[int, Part] = {}
         for part, indices in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
@@ -107,12 +107,15 @@ class Checked:
         }
 
 
-def check(source: str | Path, max_pixels: int = MAX_PIXELS) -> Generator[Event, None, Checked]:
+def check(
+    source: str | Path, max_pixels: int = MAX_PIXELS, known: Mapping[str, Look] | None = None
+) -> Generator[Event, None, Checked]:
     """Read a data set, decode every image once, and say what is wrong or odd.
 
     Args:
         source: as `read_dataset` takes it.
         max_pixels: larger images are left out.
+        known: what an earlier check saw, see `Manifest.looks`: only other, changed and new files are decoded.
 
     Yields:
         How far it got.
@@ -126,7 +129,7 @@ def check(source: str | Path, max_pixels: int = MAX_PIXELS) -> Generator[Event, 
     dataset = read_dataset(source)
     path = Path(source)
     around = look_around(path) if path.is_dir() and not is_idx_folder(path) else []
-    readable, facts, failures = yield from look_at(dataset, max_pixels)
+    readable, facts, failures = yield from look_at(dataset, max_pixels, known)
     found = [*around, *_failed(dataset, failures)]
     present = {dataset.samples[index].label for index in readable}
     for label, name in enumerate(dataset.classes):

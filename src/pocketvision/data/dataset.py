@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, Protocol
 
 import numpy as np
@@ -127,7 +128,7 @@ class Dataset:
         return self._hashes[index]
 
     def know_hashes(self, hashes: Mapping[int, str]) -> None:
-        """Take content hashes that are known already, so that no image is read for them: {index: SHA-256}."""
+        """Store content hashes that are known already, {index: SHA-256 in hex}, so that these images are not read for them."""
         self._hashes.update(hashes)
 
     @cached_property
@@ -136,6 +137,23 @@ class Dataset:
         labels = np.array([sample.label for sample in self.samples], np.int64)
         labels.flags.writeable = False
         return labels
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The key of each image as it may be written down: never an absolute path.
+
+        Absolute ones (a table may hold them) are without the folder that all of these lie in.
+
+        >>> samples = (Sample("a/1.jpg", 0), Sample("/home/ann/b/1.jpg", 0), Sample("/home/ann/b/c/2.jpg", 1))
+        >>> Dataset("pets", ("cat", "dog"), samples, np.zeros((3, 8, 8), np.uint8)).keys
+        ('a/1.jpg', '1.jpg', 'c/2.jpg')
+        """
+        keys = tuple(sample.key for sample in self.samples)
+        folders = [str(PurePath(key).parent) for key in keys if PurePath(key).is_absolute()]
+        if not folders:
+            return keys
+        home = os.path.commonpath(folders)
+        return tuple(PurePath(key).relative_to(home).as_posix() if PurePath(key).is_absolute() else key for key in keys)
 
     def counts(self, part: Part | None = None) -> dict[str, int]:
         """Count the images of each class, in the order of `classes`.

@@ -1,4 +1,4 @@
-"""Images that are there twice: the same bytes, or pictures that look alike."""
+"""Duplicate images: files with the same bytes, and pictures that look alike."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.findings import Finding
 from pocketvision.data.looks import Facts
+from pocketvision.data.union import connected
 
 MAX_BITS = 5  # of 64 that may differ between the hashes of pictures that look alike
 BANDS = tuple(np.array_split(np.arange(64), MAX_BITS + 1))  # 5 differing bits leave one of 6 bands untouched
@@ -22,7 +23,8 @@ _BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).s
 def duplicate_findings(dataset: Dataset, facts: Facts) -> list[Finding]:
     """Return a finding for each set of images with the same bytes, and for each set that looks alike.
 
-    A set that has images in several classes or parts gives one finding for either, and none within.
+    A set with images in several classes gives a finding that says so, and one in several parts, too; any other set is a plain
+    duplicate.
     """
     copies: dict[str, list[int]] = defaultdict(list)
     for index, sha256 in enumerate(facts.hashes):
@@ -32,8 +34,9 @@ def duplicate_findings(dataset: Dataset, facts: Facts) -> list[Finding]:
     for together in copies.values():
         if len(together) > 1:
             found += _findings(dataset, together, "duplicate", "has the same bytes as", "with the same bytes")
-    for alike in groups(near_pairs(facts.small[firsts])):
-        together = [copy for index in alike for copy in copies[facts.hashes[int(firsts[index])]]]
+    pairs: list[tuple[int, int]] = near_pairs(facts.small[firsts]).tolist()
+    for alike in connected(pairs):
+        together = [copy for index in sorted(alike) for copy in copies[facts.hashes[int(firsts[index])]]]
         found += _findings(dataset, together, "near-duplicate", "looks like", "that each look like another")
     return found
 
@@ -105,7 +108,7 @@ def near_pairs(small: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _pairs_in_band(bits: NDArray[np.bool_], band: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the pairs that agree in all bits of the band and differ in few of the others: (P, 2)."""
+    """Return the pairs (P, 2) int64 that agree in all bits of the band and differ in at most 5 of the others."""
     turned = np.roll(bits, -int(band[0]), axis=1)  # the band comes first, so that sorting brings its equals together
     words = np.packbits(turned, axis=1).view(">u8")[:, 0].astype(np.uint64)
     order = np.argsort(words, kind="stable")
@@ -141,25 +144,3 @@ def _correlations(small: NDArray[np.uint8], left: NDArray[np.int64], right: NDAr
         some = slice(start, start + CHUNK)
         found[some] = np.einsum("ij,ij->i", values[left[some]], values[right[some]])
     return found
-
-
-def groups(pairs: NDArray[np.int64]) -> list[list[int]]:
-    """Return what hangs together by pairs, each group ascending.
-
-    >>> groups(np.array([[0, 4], [2, 3], [4, 7]]))
-    [[0, 4, 7], [2, 3]]
-    """
-    above: dict[int, int] = {}
-
-    def top(node: int) -> int:
-        while (parent := above.setdefault(node, node)) != node:
-            above[node] = node = above[parent]  # halves the path for the next time
-        return node
-
-    for left, right in pairs.tolist():
-        first, second = sorted((top(left), top(right)))
-        above[second] = first
-    members: dict[int, list[int]] = defaultdict(list)
-    for node in sorted(above):
-        members[top(node)].append(node)
-    return list(members.values())

@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "turned by EXIF": ("note", "stored turned or mirrored; read upright"),
     "converted": ("note", "CMYK, 16 bits, transparency or several frames: what is made of it"),
     "hidden file": ("note", "a name that begins with a dot; it is not read"),
-    "unusual name": ("note", "emoji, control characters, bytes that are no UTF-8, or no composed Unicode form (NFC)"),
+    "unusual name": ("note", "emoji, control characters, bytes that are not UTF-8, or Unicode that is not composed (NFC)"),
     "very long name": ("note", "a name of more than 200 bytes; some file systems take 143, none more than 255"),
 }  # fmt: skip
 """Each kind of finding: how serious it is, and its meaning. In the order in which they are shown."""
@@ -56,7 +56,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """Whether something is left out, likely wrong, or only worth knowing."""
+        """How serious it is: left out, a warning (likely wrong), or a note."""
         return KINDS[self.kind][0]
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def printable(name: str) -> str:
-    r"""Return a file name that can be written as UTF-8: bytes that are none become \udcXX.
+    r"""Return a file name that can be written as UTF-8: bytes that are not valid UTF-8 become \udcXX.
 
     >>> printable("caf\udce9.jpg"), printable("café.jpg")
     ('caf\\udce9.jpg', 'café.jpg')

@@ -16,7 +16,7 @@ def read_folder(path: str | Path) -> Dataset:
 
     Classes are folders directly inside, or inside train/, val/ (also valid/, validation/) and test/. They are sorted by
     name over all parts together, so a part that lacks a class does not shift the others. Folders inside a class folder
-    belong to the class. Hidden files and folders are skipped; links are followed, but never round in a circle. Class folders
+    belong to the class. Hidden files and folders are skipped; links are followed, but not in circles. Class folders
     without any image, and images outside of class folders, are left out; `pocketvision.data.check` names them.
 
     Args:

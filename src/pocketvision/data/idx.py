@@ -28,21 +28,6 @@ FILES = tuple(f"{prefix}-{kind}" for prefix in PREFIXES for kind in KINDS)
 """The four files of a set, in MNIST's own spelling, not compressed."""
 
 
-def read_idx(path: str | Path) -> NDArray[Any]:
-    """Read one IDX file, compressed by gzip or not; its first bytes tell, not its name.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The array in the dtype and shape that the header states, in the byte order of this machine.
-
-    Raises:
-        BadData: it cannot be read, is no IDX file, damaged, cut short, or longer than its header says.
-    """
-    return _parse(Path(path), _read_bytes(Path(path)))
-
-
 def is_idx_folder(path: Path) -> bool:
     """Tell whether a folder holds any of the four IDX files of a set."""
     return any(file.is_file() for name in FILES for file in _spellings(path, name))
@@ -95,18 +80,30 @@ def _spellings(root: Path, name: str) -> Iterator[Path]:
 
 
 def _read_member(root: Path, name: str, sha256: str | None) -> NDArray[Any]:
-    """Read one of `FILES`, and compare its content with the SHA-256 it must have."""
+    """Read one of `FILES`, in any of its spellings."""
     path = next((path for path in _spellings(root, name) if path.is_file()), None)
     if path is None:
         raise UnknownData(
             f"no file '{name}' in {root}, compressed or not; a set has {', '.join(FILES)}.", "add the file"
         )
+    return _read_file(path, sha256)
+
+
+def _read_file(path: Path, sha256: str | None = None) -> NDArray[Any]:
+    """Return the array of one IDX file, compressed by gzip or not; its first bytes tell, not its name.
+
+    It has the dtype and shape that the header states, in the byte order of this machine.
+
+    Raises:
+        BadData: it cannot be read, is not an IDX file, is damaged, is shorter or longer than its header says, or has another
+            SHA-256.
+    """
     content = _read_bytes(path)
     found = hashlib.sha256(content).hexdigest()
     if sha256 not in (None, found):
         raise BadData(
             f"{path} has the SHA-256 {found} when not compressed; {sha256} is right.",
-            f"remove {root} and fetch the data set again",
+            f"remove {path.parent} and fetch the data set again",
         )
     return _parse(path, content)
 
@@ -126,7 +123,7 @@ def _parse(path: Path, content: bytes) -> NDArray[Any]:
     """Return the array in the content of an IDX file."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in DTYPES:
         raise BadData(
-            f"{path} is no IDX file: it starts with {content[:4].hex(' ') or 'nothing'}; "
+            f"{path} is not an IDX file: it starts with {content[:4].hex(' ') or 'nothing'}; "
             f"00 00, then {', '.join(f'{code:02x}' for code in DTYPES)}, then the number of dimensions is right.",
             "another file",
         )

@@ -1,8 +1,7 @@
 """One look at each image of a data set: one decode says whether it can be read, its size, its colours and its likeness."""
 
 import os
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +12,45 @@ from PIL import Image
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadData, BadImage
 from pocketvision.events import Progress
+from pocketvision.run.ahead import ahead
 from pocketvision.run.examine import Examined, examine_image
 from pocketvision.run.images import MAX_PIXELS
 
 WORK = "checking images"
 SMALL_SHAPE = (16, 18)  # rows and columns of the small pictures: twice those of the difference hash
 CHUNK = 16  # files for one task of a thread
-ARRAY_CHUNK = 4096  # images of an array between two progress events
+ARRAY_CHUNK = 4096  # images of an array between two progress events, where they are small
+ARRAY_VALUES = 2**22  # of an array, converted to float32 at once
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's "L"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of one image file: a few figures and a small picture; the decoded image is not kept.
+
+    Args:
+        sha256: of the file, as `Dataset.content_hash` gives it.
+        size_bytes: of the file.
+        mtime_ns: when it was last modified, in nanoseconds since 1970; as long as size and time stay, it is not looked at again.
+        width: of the upright image, in pixels.
+        height: of the upright image, in pixels.
+        grey: it shows no colour.
+        small: 16 x 18 bytes, row by row: the upright image in grey, each value the mean of a tile.
+        form: format by content, such as "JPEG".
+        turned: its EXIF says that it is not stored upright.
+        conversion: what was made of the stored pixels, in words; mostly empty.
+    """
+
+    sha256: str
+    size_bytes: int
+    mtime_ns: int
+    width: int
+    height: int
+    grey: bool
+    small: bytes
+    form: str
+    turned: bool
+    conversion: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +61,10 @@ class Facts:
         hashes: SHA-256 of the content, as `Dataset.content_hash` gives it.
         size_bytes: (N,) int64, of the file or array.
         widths: (N,) int64, of the upright image, in pixels.
-        heights: (N,) int64.
+        heights: (N,) int64, of the upright image, in pixels.
         grey: (N,) bool, the image shows no colour.
         small: (N, 16, 18) uint8, the upright image in grey, each value the mean of a tile: what likeness is judged by.
-        forms: formats by content, such as "JPEG"; empty for arrays.
-        turned: (N,) bool, its EXIF says that it is not stored upright.
-        conversions: what was made of the stored pixels, in words; mostly empty.
+        looks: for files, what these columns were made of; empty for arrays.
     """
 
     hashes: tuple[str, ...]
@@ -45,9 +73,7 @@ class Facts:
     heights: NDArray[np.int64]
     grey: NDArray[np.bool_]
     small: NDArray[np.uint8]
-    forms: tuple[str, ...]
-    turned: NDArray[np.bool_]
-    conversions: tuple[str, ...]
+    looks: tuple[Look, ...]
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -68,20 +94,16 @@ class Failure:
     is_too_large: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """The facts of one image."""
-
-    sha256: str
-    size_bytes: int
-    seen: Examined
-    small: NDArray[np.uint8]
-
-
 def look_at(
-    dataset: Dataset, max_pixels: int = MAX_PIXELS
+    dataset: Dataset, max_pixels: int = MAX_PIXELS, known: Mapping[str, Look] | None = None
 ) -> Generator[Progress, None, tuple[list[int], Facts, list[Failure]]]:
-    """Look at all images, files in threads, and keep of each only figures and a picture of 16 x 18.
+    """Look at all images, files in threads: each core holds one decoded image at a time, and drops it after the look.
+
+    Args:
+        dataset: the images.
+        max_pixels: larger images are failures.
+        known: what was seen before, by the names in `Dataset.keys`. A file of the same size and modification time is not read
+            again.
 
     Yields:
         How far it got.
@@ -92,56 +114,70 @@ def look_at(
     if isinstance(dataset.images, np.ndarray):
         facts = yield from _look_at_arrays(dataset, dataset.images)
         return list(range(len(dataset))), facts, []
-    found: list[_Look | Failure] = []
-    threads = ThreadPoolExecutor(os.cpu_count())
-    try:
-        starts = range(0, len(dataset), CHUNK)
-        for some in threads.map(lambda start: _look_at_files(dataset, start, max_pixels), starts):
-            found += some
-            yield Progress(WORK, len(found), len(dataset))
-    finally:
-        threads.shutdown(cancel_futures=True)  # who stops early waits only for what has begun
-    readable = [index for index, look in enumerate(found) if isinstance(look, _Look)]
-    facts = _collect([look for look in found if isinstance(look, _Look)])
+    before, keys = known or {}, dataset.keys
+
+    def look_at_some(start: int) -> list[Look | Failure]:
+        indices = range(start, min(start + CHUNK, len(dataset)))
+        return [_look(dataset, index, max_pixels, before.get(keys[index])) for index in indices]
+
+    found: list[Look | Failure] = []
+    cores = os.cpu_count() or 1
+    for some in ahead(look_at_some, range(0, len(dataset), CHUNK), cores, 2 * cores):
+        found += some
+        yield Progress(WORK, len(found), len(dataset))
+    readable = [index for index, look in enumerate(found) if isinstance(look, Look)]
+    facts = _collect(tuple(look for look in found if isinstance(look, Look)))
     return readable, facts, [look for look in found if isinstance(look, Failure)]
 
 
-def _look_at_files(dataset: Dataset, start: int, max_pixels: int) -> list[_Look | Failure]:
-    """Look at the files of one chunk."""
-    return [_look(dataset, index, max_pixels) for index in range(start, min(start + CHUNK, len(dataset)))]
-
-
-def _look(dataset: Dataset, index: int, max_pixels: int) -> _Look | Failure:
-    """Read one file for its hash, and once more, from the system's cache, to decode it."""
+def _look(dataset: Dataset, index: int, max_pixels: int, known: Look | None) -> Look | Failure:
+    """Read one file for its hash, and once more, from the system's cache, to decode it; neither where it is known."""
     path = Path(str(dataset.image(index)))
     try:
+        state = path.stat()  # before it is read: a file that is written meanwhile is looked at again the next time
+        if known is not None and _is_same(known, state, max_pixels):
+            dataset.know_hashes({index: known.sha256})
+            return known
         sha256 = dataset.content_hash(index)
-        size_bytes = path.stat().st_size
         seen = examine_image(path, max_pixels)
     except (BadData, BadImage, OSError) as error:
         problem = error.problem if isinstance(error, BadData | BadImage) else str(error.strerror)
         reason = problem.removeprefix(str(path)).removeprefix(":").strip()
         return Failure(index, reason, is_too_large=f"at most {max_pixels:,} are decoded" in problem)
-    tiles = seen.image.resize(SMALL_SHAPE[::-1], Image.Resampling.BOX).convert("L")
-    return _Look(sha256, size_bytes, seen, np.asarray(tiles))
+    return Look(
+        sha256=sha256,
+        size_bytes=state.st_size,
+        mtime_ns=state.st_mtime_ns,
+        width=seen.width,
+        height=seen.height,
+        grey=seen.grey,
+        small=seen.image.resize(SMALL_SHAPE[::-1], Image.Resampling.BOX).convert("L").tobytes(),
+        form=seen.form,
+        turned=seen.turned,
+        conversion=_conversion(seen),
+    )
 
 
-def _collect(looks: list[_Look]) -> Facts:
+def _is_same(known: Look, state: os.stat_result, max_pixels: int) -> bool:
+    """Tell whether a file is the one that was looked at before, and small enough this time, too."""
+    is_unchanged = (known.size_bytes, known.mtime_ns) == (state.st_size, state.st_mtime_ns)
+    return is_unchanged and known.width * known.height <= max_pixels
+
+
+def _collect(looks: tuple[Look, ...]) -> Facts:
     """Return the facts of many files as columns."""
     return Facts(
         hashes=tuple(look.sha256 for look in looks),
         size_bytes=np.array([look.size_bytes for look in looks], np.int64),
-        widths=np.array([look.seen.width for look in looks], np.int64),
-        heights=np.array([look.seen.height for look in looks], np.int64),
-        grey=np.array([look.seen.grey for look in looks], np.bool_),
-        small=np.array([look.small for look in looks], np.uint8).reshape(-1, *SMALL_SHAPE),
-        forms=tuple(look.seen.form for look in looks),
-        turned=np.array([look.seen.turned for look in looks], np.bool_),
-        conversions=tuple(_conversions(look.seen) for look in looks),
+        widths=np.array([look.width for look in looks], np.int64),
+        heights=np.array([look.height for look in looks], np.int64),
+        grey=np.array([look.grey for look in looks], np.bool_),
+        small=np.frombuffer(b"".join(look.small for look in looks), np.uint8).reshape(-1, *SMALL_SHAPE),
+        looks=looks,
     )
 
 
-def _conversions(seen: Examined) -> str:
+def _conversion(seen: Examined) -> str:
     """Say what was made of the stored pixels, where it is more than decoding."""
     made = []
     if seen.mode == "CMYK":
@@ -156,14 +192,15 @@ def _conversions(seen: Examined) -> str:
 
 
 def _look_at_arrays(dataset: Dataset, images: NDArray[np.uint8]) -> Generator[Progress, None, Facts]:
-    """Look at the images of one array (N, H, W) or (N, H, W, 3), thousands at a time."""
+    """Look at the images of one array (N, H, W) or (N, H, W, 3), some at a time."""
     count, height, width = images.shape[:3]
     small = np.empty((count, *SMALL_SHAPE), np.uint8)
     grey = np.ones(count, np.bool_)
     hashes: list[str] = []
     rows, columns = (_tile_weights(side, tiles) for side, tiles in zip((height, width), SMALL_SHAPE, strict=True))
-    for start in range(0, count, ARRAY_CHUNK):
-        some = images[start : start + ARRAY_CHUNK]
+    chunk = max(1, min(ARRAY_CHUNK, ARRAY_VALUES // images[0].size))
+    for start in range(0, count, chunk):
+        some = images[start : start + chunk]
         stop = start + len(some)
         values = some.astype(np.float32)
         if some.ndim == 4:
@@ -179,9 +216,7 @@ def _look_at_arrays(dataset: Dataset, images: NDArray[np.uint8]) -> Generator[Pr
         heights=np.full(count, height, np.int64),
         grey=grey,
         small=small,
-        forms=("",) * count,
-        turned=np.zeros(count, np.bool_),
-        conversions=("",) * count,
+        looks=(),
     )
 
 

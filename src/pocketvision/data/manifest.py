@@ -1,19 +1,32 @@
-"""The manifest: which images a job used, frozen, so that a changed data set is noticed."""
+"""The manifest: which images a job used, frozen, so that a changed data set is noticed and an unchanged one not decoded again."""
 
 import hashlib
 import json
-import os
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePath
+from base64 import b64decode, b64encode
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pocketvision.data.check import Checked
+from pocketvision.data.looks import SMALL_SHAPE, Look
 from pocketvision.data.split import Split
 from pocketvision.errors import BadData
 from pocketvision.files import write_atomically
 
 NAME = "manifest.json"
-VERSION = 1
+VERSION = 2
+OWN = ("key", "sha256", "size_bytes", "label", "group", "part")  # of a row in manifest.json
+SEEN = (
+    "mtime_ns",
+    "width",
+    "height",
+    "grey",
+    "form",
+    "turned",
+    "conversion",
+)  # and of its look, with the small picture
 
 
 @dataclass(frozen=True)
@@ -21,12 +34,13 @@ class Row:
     """One image.
 
     Args:
-        key: names the image inside its data set; never an absolute path.
+        key: names the image inside its data set, as `Dataset.keys`; never an absolute path.
         sha256: of its content, as `Dataset.content_hash` gives it.
         size_bytes: of the file or array.
         label: its class by name.
         group: images of one group are never parted; None where there are no groups.
         part: train, validation or test, as the job used it.
+        look: what was seen of a file; None for arrays, which are quickly looked at again.
     """
 
     key: str
@@ -35,6 +49,14 @@ class Row:
     label: str
     group: str | None
     part: str
+    look: Look | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, all on one level."""
+        own = {name: getattr(self, name) for name in OWN}
+        if self.look is None:
+            return own
+        return own | {name: getattr(self.look, name) for name in SEEN} | {"small": b64encode(self.look.small).decode()}
 
 
 @dataclass(frozen=True)
@@ -54,13 +76,17 @@ class Manifest:
         rows = sorted([row.sha256, row.label, row.group or "", row.part] for row in self.rows)
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
+    def looks(self) -> dict[str, Look]:
+        """Return what was seen of the files, by key: what `check` need not look at again."""
+        return {row.key: row.look for row in self.rows if row.look is not None}
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
             "version": VERSION,
             "name": self.name,
             "fingerprint": self.fingerprint(),
-            "images": [asdict(row) for row in self.rows],
+            "images": [row.to_json() for row in self.rows],
         }
 
     def write(self, folder: Path) -> Path:
@@ -84,40 +110,27 @@ def make_manifest(checked: Checked, parts: Split) -> Manifest:
     Raises:
         BadData: nothing usable is left of the data set.
     """
-    dataset = checked.dataset
+    dataset, facts = checked.dataset, checked.facts
     part_of = {
         int(index): part
         for part, indices in (("train", parts.train), ("validation", parts.validation), ("test", parts.test))
         for index in indices
     }
-    keys = _relative([sample.key for sample in dataset.samples])
     return Manifest(
         dataset.name,
         tuple(
             Row(
-                key=keys[index],
-                sha256=checked.facts.hashes[index],
-                size_bytes=int(checked.facts.size_bytes[index]),
+                key=checked.source.keys[place],
+                sha256=facts.hashes[index],
+                size_bytes=int(facts.size_bytes[index]),
                 label=dataset.classes[sample.label],
                 group=sample.group,
                 part=part_of[index],
+                look=facts.looks[index] if facts.looks else None,
             )
-            for index, sample in enumerate(dataset.samples)
+            for index, (place, sample) in enumerate(zip(checked.readable, dataset.samples, strict=True))
         ),
     )
-
-
-def _relative(keys: list[str]) -> list[str]:
-    """Return the keys, absolute ones (a table may hold them) without the folder that all of these lie in.
-
-    >>> _relative(["a/1.jpg", "/home/ann/b/1.jpg", "/home/ann/b/c/2.jpg"])
-    ['a/1.jpg', '1.jpg', 'c/2.jpg']
-    """
-    folders = [str(PurePath(key).parent) for key in keys if PurePath(key).is_absolute()]
-    if not folders:
-        return keys
-    home = os.path.commonpath(folders)
-    return [PurePath(key).relative_to(home).as_posix() if PurePath(key).is_absolute() else key for key in keys]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -132,7 +145,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != VERSION:
             raise BadData(f"{path} has version {content['version']}; this program reads {VERSION}.", attempt)
-        manifest = Manifest(content["name"], tuple(Row(**image) for image in content["images"]))
+        manifest = Manifest(content["name"], tuple(map(_row, content["images"])))
         fingerprint = content["fingerprint"]
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}; a run folder has one.", attempt) from error
@@ -141,6 +154,18 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.fingerprint() != fingerprint:
         raise BadData(f"{path} was changed: its images do not give its fingerprint.", attempt)
     return manifest
+
+
+def _row(content: dict[str, Any]) -> Row:
+    """Return the row that `Row.to_json` gave; raise TypeError, KeyError or ValueError where it cannot be one."""
+    own = {name: content[name] for name in OWN}
+    if content.keys() == own.keys():
+        return Row(**own)
+    small = b64decode(content["small"], validate=True)
+    if len(small) != SMALL_SHAPE[0] * SMALL_SHAPE[1]:
+        raise ValueError(f"the small picture of {own['key']} has {len(small)} values")
+    seen = {name: content[name] for name in SEEN}
+    return Row(**own, look=Look(own["sha256"], own["size_bytes"], small=small, **seen))
 
 
 def differences(old: Manifest, new: Manifest) -> list[str]:
@@ -152,13 +177,10 @@ def differences(old: Manifest, new: Manifest) -> list[str]:
     """
     before, after = ({row.key: row for row in manifest.rows} for manifest in (old, new))
     kept = [key for key in before if key in after]
-    gone, come = [key for key in before if key not in after], [key for key in after if key not in before]
-    names = {(before[key].sha256, before[key].label): key for key in gone}
-    renamed = [key for key in come if (after[key].sha256, after[key].label) in names]
-    were = {names[after[key].sha256, after[key].label] for key in renamed}
+    removed, added, renamed = _moves(before, after)
     found = [
-        ("added", [key for key in come if key not in set(renamed)]),
-        ("removed", [key for key in gone if key not in were]),
+        ("added", added),
+        ("removed", removed),
         ("renamed", renamed),
         ("changed in content", [key for key in kept if before[key].sha256 != after[key].sha256]),
         ("relabelled", [key for key in kept if before[key].label != after[key].label]),
@@ -169,6 +191,25 @@ def differences(old: Manifest, new: Manifest) -> list[str]:
     if not said and list(before) != list(after):
         said.append("the images come in another order")
     return said
+
+
+def _moves(before: Mapping[str, Row], after: Mapping[str, Row]) -> tuple[list[str], list[str], list[str]]:
+    """Return the keys that were removed, added and renamed: a new key for the content and label of one that is gone."""
+    gone: dict[tuple[str, str], deque[str]] = defaultdict(deque)
+    for key, row in before.items():
+        if key not in after:
+            gone[row.sha256, row.label].append(key)
+    added, renamed = [], []
+    for key, row in after.items():
+        if key in before:
+            continue
+        if olds := gone.get((row.sha256, row.label)):
+            olds.popleft()
+            renamed.append(key)
+        else:
+            added.append(key)
+    left = {key for olds in gone.values() for key in olds}
+    return [key for key in before if key in left], added, renamed
 
 
 def _said(keys: list[str], what: str) -> str:

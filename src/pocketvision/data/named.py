@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Named:
-    """What is known of a data set in IDX files, and where it can be had.
+    """What is known of a data set in IDX files, and where it can be fetched.
 
     Args:
         classes: names of the classes, in the order of the labels.
@@ -69,8 +69,8 @@ def read_named(name: str) -> Dataset:
         name: one of `NAMED`.
 
     Raises:
-        UnknownData: no data set has that name, or it is neither here nor to be had; says what was tried.
-        BadData: a file found here is not the one it should be.
+        UnknownData: no data set has that name, or it is not on this machine and cannot be fetched; says what was tried.
+        BadData: a file on this machine has another SHA-256.
     """
     if name not in NAMED:
         known = sorted(NAMED)

@@ -1,7 +1,7 @@
-"""Prepared images on disk, for more of them than memory holds: found again by what they were made from.
+"""Prepared images on disk, for when they do not fit into memory; found again by a digest of what they were made from.
 
 A file is named by the digest of its images' contents, their size and their preprocessing, so that it serves every run on the same
-images and can never serve others. The least recently used are deleted where room is needed.
+images and no other. The least recently used are deleted where room is needed.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ STALE_SECONDS = 3600  # since the last byte of a half-written file, after which 
 
 
 class PixelFile:
-    """The place of some prepared images.
+    """A file of prepared images.
 
     Args:
         dataset: where the images come from.
@@ -50,11 +50,11 @@ class PixelFile:
 
     @property
     def size_bytes(self) -> int:
-        """How large it is when it is whole."""
+        """Size of the complete file, in bytes."""
         return int(np.prod(self.shape))
 
     def read(self) -> NDArray[np.uint8] | None:
-        """Return the images (N, R, R, C), read from the disk as they are asked for; None: they are not there."""
+        """Return the images (N, R, R, C) uint8, mapped from the disk; None if the file is missing or incomplete."""
         try:
             if self.path.stat().st_size != self.size_bytes:
                 return None
@@ -66,7 +66,7 @@ class PixelFile:
         return images
 
     def make_room(self, limit_bytes: int) -> bool:
-        """Delete what was used longest ago until this fits under the limit; say whether there is room then, on the disk, too."""
+        """Delete the least recently used files until this one fits; return whether the limit and the disk have room for it."""
         folder = self.path.parent
         folder.mkdir(parents=True, exist_ok=True)
         if self.size_bytes > limit_bytes:
@@ -83,7 +83,7 @@ class PixelFile:
         return _free(folder) >= self.size_bytes + LEFT_FREE
 
     def write(self, parts: Iterable[NDArray[np.uint8]]) -> Iterator[int]:
-        """Write the images, which come in parts; yield how many are written. A file that is not whole never carries the name.
+        """Write the images part by part and yield how many are written. An incomplete file never has the final name.
 
         Raises:
             OSError: the disk is full, or refuses.
@@ -104,7 +104,7 @@ class PixelFile:
 
 
 def _used(path: Path) -> tuple[float, int, Path] | None:
-    """Return when a file was used last, its bytes, and where it is; None: another run has just deleted it."""
+    """Return the time of a file's last use, its size in bytes and its path; None if another run has just deleted it."""
     try:
         found = path.stat()
     except OSError:
@@ -113,7 +113,7 @@ def _used(path: Path) -> tuple[float, int, Path] | None:
 
 
 def _delete_leftovers(folder: Path) -> None:
-    """Delete what runs that were killed have left half-written: what nobody has written to for an hour."""
+    """Delete incomplete files of killed runs: those that nobody has written to for an hour."""
     for part in folder.glob(f".*{SUFFIX}.*.part"):
         found = _used(part)
         if found is not None and time.time() - found[0] > STALE_SECONDS:

@@ -84,19 +84,15 @@ def _oddity(name: str) -> str:
 
 
 def file_findings(dataset: Dataset, facts: Facts) -> Iterator[Finding]:
-    """Yield the images that are not quite what they seem: by suffix, orientation or depth. Arrays are."""
-    for sample, form, turned, conversion in zip(
-        dataset.samples, facts.forms, facts.turned, facts.conversions, strict=True
-    ):
-        if not form:
-            continue
+    """Yield the files whose content differs from what their name or header suggests; arrays have none of that."""
+    for sample, look in zip(dataset.samples, facts.looks, strict=bool(facts.looks)):
         suffix = PurePath(sample.key).suffix.lower()
-        if FORMS.get(suffix, form) != form:
-            yield Finding("wrong extension", sample.key, f"is {form} by its content, not {FORMS[suffix]}.")
-        if turned:
+        if FORMS.get(suffix, look.form) != look.form:
+            yield Finding("wrong extension", sample.key, f"is {look.form} by its content, not {FORMS[suffix]}.")
+        if look.turned:
             yield Finding("turned by EXIF", sample.key, "is stored turned or mirrored, and read upright.")
-        if conversion:
-            yield Finding("converted", sample.key, f"{conversion}.")
+        if look.conversion:
+            yield Finding("converted", sample.key, f"{look.conversion}.")
 
 
 def size_findings(dataset: Dataset, facts: Facts) -> Iterator[Finding]:

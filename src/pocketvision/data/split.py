@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.data.dataset import Dataset, Part
-from pocketvision.errors import BadData, BadOption
+from pocketvision.data.union import connected
+from pocketvision.errors import BadData
 
+VALIDATION, TEST = 0.15, 0.15  # shares of each class
 HOW = "within each class, in the order of content hashes, with groups and exact duplicates kept together"
 
 log = logging.getLogger(__name__)
@@ -37,10 +39,10 @@ class Split:
 
 @dataclass(frozen=True)
 class _Unit:
-    """Images that must not be parted.
+    """Images that must stay in one part.
 
     Args:
-        key: the smallest content hash among them; it gives the order, and no two units share one.
+        key: the smallest content hash among them; it determines the order and is unique.
         indices: into the data set.
         counts: {label: images}.
     """
@@ -50,7 +52,7 @@ class _Unit:
     counts: Counter[int]
 
 
-def split(dataset: Dataset, validation: float = 0.15, test: float = 0.15) -> Split:
+def split(dataset: Dataset) -> Split:
     """Divide a data set into train, validation and test.
 
     Parts that the data set itself assigns are kept: where only validation is missing, it is taken from train; where only
@@ -60,11 +62,8 @@ def split(dataset: Dataset, validation: float = 0.15, test: float = 0.15) -> Spl
 
     Args:
         dataset: images with labels, and with parts or groups where it has them.
-        validation: share of each class, between 0 and 1.
-        test: share of each class, 0 or more.
 
     Raises:
-        BadOption: the shares leave nothing to train on.
         BadData: fewer than two classes have training images.
 
     >>> from pocketvision.data.dataset import Sample
@@ -74,12 +73,6 @@ def split(dataset: Dataset, validation: float = 0.15, test: float = 0.15) -> Spl
     >>> len(parts.train), len(parts.validation), len(parts.test)
     (28, 6, 6)
     """
-    if not (0 < validation < 1 and 0 <= test < 1 and validation + test < 1):
-        raise BadOption(
-            f"validation {validation} and test {test} cannot be shares of one data set; "
-            "validation above 0, test from 0 and a sum below 1 are right.",
-            "validation=0.15, test=0.15",
-        )
     given: dict[Part | None, list[int]] = defaultdict(list)
     for index, sample in enumerate(dataset.samples):
         given[sample.part].append(index)
@@ -87,12 +80,12 @@ def split(dataset: Dataset, validation: float = 0.15, test: float = 0.15) -> Spl
     if given["validation"]:
         parts, made = (given["train"], given["validation"], given["test"]), "Parts as the data set gives them"
     elif given["test"]:
-        train, chosen, _ = _divide(dataset, given["train"], validation, 0.0)
+        train, chosen, _ = _divide(dataset, given["train"], VALIDATION, 0.0)
         parts = (train, chosen, given["test"])
-        made = f"Train and test as the data set gives them; {validation:.0%} of train became validation {HOW}"
+        made = f"Train and test as the data set gives them; {VALIDATION:.0%} of train became validation {HOW}"
     else:
-        parts = _divide(dataset, given[None] + given["train"], validation, test)
-        made = f"{1 - validation - test:.0%} train, {validation:.0%} validation, {test:.0%} test {HOW}"
+        parts = _divide(dataset, given[None] + given["train"], VALIDATION, TEST)
+        made = f"{1 - VALIDATION - TEST:.0%} train, {VALIDATION:.0%} validation, {TEST:.0%} test {HOW}"
     _require_training(dataset, parts[0])
     _warn(dataset, *parts)
     train_indices, validation_indices, test_indices = (np.array(sorted(part), np.int64) for part in parts)
@@ -194,27 +187,19 @@ def _fill_gaps(of_class: dict[int, list[_Unit]], part_of: dict[str, Part]) -> No
 
 
 def _units(dataset: Dataset, indices: Sequence[int]) -> list[_Unit]:
-    """Join images of one group or one content, and return what hangs together, in the order of the smallest hash."""
-    above: dict[tuple[str, str], tuple[str, str]] = {}  # union-find over hashes and groups
-
-    def top(node: tuple[str, str]) -> tuple[str, str]:
-        while (parent := above.setdefault(node, node)) != node:
-            above[node] = node = above[parent]  # halves the path for the next time
-        return node
-
+    """Join images that share a group or their content, and return the joined units in the order of their smallest hash."""
+    edges: list[tuple[int | str, int | str]] = []  # images are numbers, hashes and groups texts
     for index in indices:
-        node = top(("hash", dataset.content_hash(index)))
+        edges.append((index, f"hash {dataset.content_hash(index)}"))
         if group := dataset.samples[index].group:
-            above[node] = top(("group", group))
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index in indices:
-        members[top(("hash", dataset.content_hash(index)))].append(index)
+            edges.append((index, f"group {group}"))
+    members = ([node for node in nodes if isinstance(node, int)] for nodes in connected(edges))
     units = (
         _Unit(
             key=min(dataset.content_hash(index) for index in together),
             indices=tuple(together),
             counts=Counter(dataset.samples[index].label for index in together),
         )
-        for together in members.values()
+        for together in members
     )
     return sorted(units, key=lambda unit: unit.key)

@@ -38,6 +38,7 @@ def fit(
     out: str | Path,
     on_event: Callable[[Event], None] = lambda event: None,
     restart: bool = False,
+    recheck: bool = False,
     **options: Any,
 ) -> Run:
     """Train a network on images and write one verified file.
@@ -47,12 +48,13 @@ def fit(
         out: the run folder; must not exist yet, be empty, or hold this very run, which is then resumed.
         on_event: is called with everything that happens, see `pocketvision.events`.
         restart: move an older run out of the way, once the new one is planned.
+        recheck: decode every image for the check, also those that a run in the folder has seen.
         options: see `FitOptions`.
 
     Raises:
         PocketvisionError: see `pocketvision.errors`.
     """
-    with closing(main.fit(data, out, FitOptions(**options), restart)) as events:
+    with closing(main.fit(data, out, FitOptions(**options), restart, recheck)) as events:
         try:
             while True:
                 on_event(next(events))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.cost.budget import Budget
-from pocketvision.data.loader import Pixels
-from pocketvision.data.manifest import make_manifest
+from pocketvision.data.manifest import make_manifest, read_manifest
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Measured, Note, Work
 from pocketvision.jobs.finish.file import PARITY_IMAGES, Draft, FinishedFile, write_file
 from pocketvision.jobs.finish.int8 import Limits
@@ -53,7 +53,9 @@ from pocketvision.train.evaluate import outputs
 from pocketvision.train.memory import keep_memory
 
 
-def fit(data: str | Path, out: str | Path, options: FitOptions, restart: bool = False) -> Work[Finished]:
+def fit(
+    data: str | Path, out: str | Path, options: FitOptions, restart: bool = False, recheck: bool = False
+) -> Work[Finished]:
     """Train a network on images and write one verified file.
 
     Args:
@@ -61,6 +63,7 @@ def fit(data: str | Path, out: str | Path, options: FitOptions, restart: bool = 
         out: the run folder; must not exist yet, be empty, or hold this very run, which is then resumed.
         options: what is asked for.
         restart: move an older run out of the way, once the new one is planned.
+        recheck: decode every image for the check, also those that a run in the folder has seen.
 
     Yields:
         Events: what is being done, and what it gave.
@@ -80,7 +83,7 @@ def fit(data: str | Path, out: str | Path, options: FitOptions, restart: bool = 
     """
     run = RunFolder(out, restart)
     with watch_interrupts() as interrupts:
-        job = _fit(data, run, options, interrupts)
+        job = _fit(data, run, options, interrupts, recheck)
         try:
             while True:
                 interrupts.may_raise = True
@@ -103,11 +106,14 @@ def fit(data: str | Path, out: str | Path, options: FitOptions, restart: bool = 
             run.close()
 
 
-def _fit(data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts) -> Work[Finished]:
+def _fit(
+    data: str | Path, run: RunFolder, options: FitOptions, interrupts: Interrupts, recheck: bool
+) -> Work[Finished]:
     """The job itself: read, decide, train stage by stage, assess, finish, report."""
     began = time.monotonic()
     keep_memory()
-    read = yield from read_images(data)
+    known = None if recheck or run.state == "new" else read_manifest(run.path).looks()
+    read = yield from read_images(data, known)
     given = read.given(options, Timetable.of(began, options.minutes))
     manifest = make_manifest(read.checked, read.parts)
     if run.state != "new":

@@ -21,6 +21,7 @@ from pocketvision.run.images import (
 
 EXAMINED_SIDE = 256  # a JPEG is decoded at a fraction of its size, with sides of at least this
 _LARGE = 2**25  # pixels; larger images are examined one at a time, whatever the number of threads
+_BAND = 2**18  # pixels that are compared at once
 _one_large = threading.Lock()
 
 
@@ -99,5 +100,10 @@ def _is_animated(image: Image.Image) -> bool:
 
 
 def _channels_are_equal(image: Image.Image) -> bool:
-    red, green, blue = (np.asarray(channel) for channel in image.split())
-    return bool(np.array_equal(red, green) and np.array_equal(red, blue))
+    """Tell whether red, green and blue are the same everywhere; most images with colour show it in the first band."""
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+        if not (band == band[..., :1]).all():
+            return False
+    return True

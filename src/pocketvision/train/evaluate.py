@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import to_tensor
 from pocketvision.model.network import Network
 from pocketvision.run.assess import Images, in_batches
+from pocketvision.train.batches import to_tensor
 
 BATCH = 256
 

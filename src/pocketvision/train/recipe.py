@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pocketvision.data.augment import Augmentation
+from pocketvision.data.geometry import Augmentation
 from pocketvision.errors import BadOption, nearest
 
 

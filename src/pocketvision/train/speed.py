@@ -6,10 +6,10 @@ import time
 import numpy as np
 import torch
 
-from pocketvision.data.loader import to_tensor
 from pocketvision.errors import BadOption
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
+from pocketvision.train.batches import to_tensor
 from pocketvision.train.loop import Objective, Trainer, set_training
 from pocketvision.train.recipe import Recipe
 

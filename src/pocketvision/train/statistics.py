@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Images, to_tensor
+from pocketvision.data.pixels import Images
 from pocketvision.events import Progress
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
 from pocketvision.model.rewrite import Arrays
+from pocketvision.train.batches import to_tensor
 
 PIXELS = 4096 * 32 * 32  # that statistics are taken from: the larger the images, the fewer of them
 FEWEST = 512  # images

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from photographs import crop
-from pocketvision.data.duplicates import REACH, difference_hashes, groups, near_pairs
+from pocketvision.data.duplicates import REACH, difference_hashes, near_pairs
+from pocketvision.data.union import connected
 
 RNG = np.random.default_rng(0)
 
@@ -75,4 +76,4 @@ def test_a_crowd_hangs_together_without_all_pairs() -> None:
     crowd = np.stack([small(crop("cat", 0))] * 500)
     pairs = near_pairs(crowd)
     assert len(pairs) <= 500 * REACH
-    assert groups(pairs) == [list(range(500))]
+    assert sorted(map(sorted, connected(pairs.tolist()))) == [list(range(500))]

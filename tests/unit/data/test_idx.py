@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pocketvision.data.idx import FILES, is_idx_folder, read_idx, read_idx_folder
+from pocketvision.data.idx import FILES, _read_file, is_idx_folder, read_idx_folder
 from pocketvision.errors import BadData, InputError, UnknownData
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
@@ -47,7 +47,7 @@ def test_every_dtype(tmp_path: Path, kind: str) -> None:
     (tmp_path / "plain").write_bytes(idx(array))
     (tmp_path / "packed").write_bytes(gzip.compress(idx(array)))
     for name in ("plain", "packed"):
-        found = read_idx(tmp_path / name)
+        found = _read_file(tmp_path / name)
         assert found.dtype == array.dtype
         assert found.dtype.isnative
         np.testing.assert_array_equal(found, array)
@@ -56,11 +56,11 @@ def test_every_dtype(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no IDX file: it starts with nothing; "),
-        (b"\x89PNG123", "is no IDX file: it starts with 89 50 4e 47; "),
+        (b"", "is not an IDX file: it starts with nothing; "),
+        (b"\x89PNG123", "is not an IDX file: it starts with 89 50 4e 47; "),
         (
             b"\0\0\x07\x01",
-            "is no IDX file: it starts with 00 00 07 01; 00 00, then 08, 09, 0b, 0c, 0d, 0e, then the number of "
+            "is not an IDX file: it starts with 00 00 07 01; 00 00, then 08, 09, 0b, 0c, 0d, 0e, then the number of "
             "dimensions is right. Try: another file",
         ),
         (b"\0\0\x08\x03\0\0\0\1", "is cut short: 8 bytes; its header alone needs 16. Try: fetch it again"),
@@ -83,13 +83,13 @@ def test_every_dtype(tmp_path: Path, kind: str) -> None:
 def test_damage(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(BadData, match=f"^{re.escape(f'{tmp_path}/file {message}')}"):
-        read_idx(tmp_path / "file")
+        _read_file(tmp_path / "file")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     message = f"{tmp_path}/x cannot be read: No such file or directory; an IDX file is right. Try: another path"
     with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
-        read_idx(tmp_path / "x")
+        _read_file(tmp_path / "x")
 
 
 @pytest.mark.parametrize("form", ["{}", "{}.gz", ".{}", ".{}.gz"])

@@ -2,19 +2,33 @@
 
 import json
 import re
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from photographs import crop, jpeg
+from pocketvision.data import looks
 from pocketvision.data.check import check
+from pocketvision.data.looks import Look
 from pocketvision.data.manifest import NAME, Manifest, Row, differences, make_manifest, read_manifest
 from pocketvision.data.split import split
 from pocketvision.errors import BadData
+from pocketvision.run.examine import examine_image
 
-ROWS = tuple(Row(f"cat/{number}.jpg", f"{number:064}", 100 + number, "cat", None, "train") for number in range(4))
+SMALL = b64encode(bytes(288)).decode()
+
+
+def row(number: int, key: str = "") -> Row:
+    sha256, size_bytes = f"{number:064}", 100 + number
+    look = Look(sha256, size_bytes, 17**15 + number, 40, 30, False, bytes(288), "JPEG", False, "")
+    return Row(key or f"cat/{number}.jpg", sha256, size_bytes, "cat", None, "train", look)
+
+
+ROWS = tuple(map(row, range(4)))
 OLD = Manifest("photos", ROWS)
 
 
@@ -32,22 +46,31 @@ def with_row(number: int, **changes) -> Manifest:
     return Manifest("photos", tuple(rows))
 
 
-def test_made_from_a_checked_folder(tmp_path: Path) -> None:
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twelve photographs, two of them the same, and one that is broken."""
+    root = tmp_path / "photos"
     for name in ("cat", "coffee"):
-        (tmp_path / name).mkdir()
+        (root / name).mkdir(parents=True)
         for number in range(6):
-            (tmp_path / name / f"{number}.jpg").write_bytes(jpeg(crop(name, number))[1])
-    (tmp_path / "cat/bad.jpg").write_bytes(b"")
-    checked = finished(check(tmp_path))
+            (root / name / f"{number}.jpg").write_bytes(jpeg(crop(name, number % 5))[1])
+    (root / "cat/bad.jpg").write_bytes(b"")
+    return root
+
+
+def test_made_from_a_checked_folder(photos: Path) -> None:
+    checked = finished(check(photos))
     parts = split(checked.dataset)
     manifest = make_manifest(checked, parts)
     assert [row.key for row in manifest.rows] == [f"{name}/{n}.jpg" for name in ("cat", "coffee") for n in range(6)]
     for index, row in enumerate(manifest.rows):
         assert row.sha256 == checked.dataset.content_hash(index)
-        assert row.size_bytes == (tmp_path / row.key).stat().st_size
+        assert row.size_bytes == (photos / row.key).stat().st_size
         assert row.label == row.key.partition("/")[0]
         assert index in getattr(parts, row.part)
-    assert str(tmp_path) not in json.dumps(manifest.to_json())
+        assert row.look == checked.facts.looks[index]
+    assert list(manifest.looks()) == [row.key for row in manifest.rows]
+    assert str(photos) not in json.dumps(manifest.to_json())
 
 
 def test_a_table_of_absolute_paths_leaves_no_trace_of_them(tmp_path: Path) -> None:
@@ -72,6 +95,47 @@ def test_round_trip(tmp_path: Path) -> None:
     assert json.loads((tmp_path / NAME).read_text()) == manifest.to_json()
     assert len((tmp_path / NAME).read_text().splitlines()) == len(ROWS) + 7  # one image a line
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were decoded."""
+    names: list[str] = []
+    monkeypatch.setattr(looks, "examine_image", lambda path, most: names.append(path.name) or examine_image(path, most))
+    return names
+
+
+def test_the_second_check_decodes_nothing_and_finds_the_same(photos: Path, tmp_path: Path, decoded) -> None:
+    first = finished(check(photos))
+    make_manifest(first, split(first.dataset)).write(tmp_path)
+    decoded.clear()
+    again = finished(check(photos, known=read_manifest(tmp_path).looks()))
+    assert decoded == ["bad.jpg"]  # what failed is looked at each time: it may be readable by now
+    assert again.findings == first.findings and len(first.findings) > 2
+    assert make_manifest(again, split(again.dataset)) == make_manifest(first, split(first.dataset))
+
+
+@pytest.mark.slow
+def test_five_thousand_images_are_decoded_once(tmp_path: Path, decoded) -> None:
+    for number in range(5000):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = np.random.default_rng(number).integers(0, 256, (3, 3, 3), np.uint8)
+        path.write_bytes(jpeg(Image.fromarray(cells).resize((24, 24)))[1])
+    first = finished(check(tmp_path / "photos"))
+    make_manifest(first, split(first.dataset)).write(tmp_path)
+    assert len(decoded) == 5000
+    again = finished(check(tmp_path / "photos", known=read_manifest(tmp_path).looks()))
+    assert len(decoded) == 5000 and again.facts.looks == first.facts.looks
+
+
+def test_a_changed_image_is_noticed(photos: Path) -> None:
+    first = finished(check(photos))
+    before = make_manifest(first, split(first.dataset))
+    (photos / "cat/3.jpg").write_bytes(jpeg(crop("cat", 33))[1])
+    again = finished(check(photos, known=before.looks()))
+    after = make_manifest(again, split(again.dataset))
+    assert differences(before, after)[0] == "1 image changed in content: 'cat/3.jpg'"
 
 
 def test_a_manifest_without_images(tmp_path: Path) -> None:
@@ -109,6 +173,32 @@ def test_differences(new: Manifest, said: list[str]) -> None:
     assert differences(OLD, new) == said
 
 
+class Counted(str):
+    """A text that counts how often it is looked up."""
+
+    lookups = 0
+
+    def __hash__(self) -> int:
+        Counted.lookups += 1
+        return super().__hash__()
+
+    __eq__ = str.__eq__
+
+
+@pytest.mark.parametrize("count", [100, 1000])
+def test_the_work_for_renamed_images_grows_as_their_number(count: int) -> None:
+    old, new = (Manifest("photos", tuple(row(n, Counted(f"{where}/{n}")) for n in range(count))) for where in "ab")
+    Counted.lookups = 0
+    assert differences(old, new) == [f"{count:,} images renamed, the first 'b/0'"]
+    assert Counted.lookups <= 20 * count
+
+
+def test_copies_are_renamed_one_by_one() -> None:
+    old = Manifest("photos", (row(1, "a"), row(1, "b"), row(1, "c"), row(2)))
+    new = Manifest("photos", (row(1, "d"), row(1, "e"), row(2)))
+    assert differences(old, new) == ["1 image removed: 'c'", "2 images renamed, the first 'd'"]
+
+
 def test_no_manifest(tmp_path: Path) -> None:
     refused(tmp_path, f"{tmp_path / NAME} cannot be read: No such file or directory; a run folder has one.")
 
@@ -117,10 +207,16 @@ def test_no_manifest(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda text: text[:-40], "is damaged: JSONDecodeError: "),
-        (lambda text: text.replace('"size_bytes"', '"size"'), "is damaged: TypeError: "),
+        (lambda text: text.replace('"size_bytes"', '"size"'), "is damaged: KeyError: 'size_bytes'."),
+        (
+            lambda text: text.replace(SMALL, SMALL[4:]),
+            "is damaged: ValueError: the small picture of cat/0.jpg has 285 ",
+        ),
+        (lambda text: text.replace(SMALL, "?"), "is damaged: Error: "),
+        (lambda text: text.replace('"form"', '"from"'), "is damaged: KeyError: 'form'."),
         (lambda text: text.replace('"images"', '"pictures"'), "is damaged: KeyError: 'images'."),
         (lambda text: "[]", "is damaged: TypeError: "),
-        (lambda text: text.replace('"version": 1', '"version": 2'), "has version 2; this program reads 1."),
+        (lambda text: text.replace('"version": 2', '"version": 1'), "has version 1; this program reads 2."),
         (lambda text: text.replace('"cat"', '"dog"'), "was changed: its images do not give its fingerprint."),
         (lambda text: b"\xff\xfe", "is damaged: UnicodeDecodeError: "),
     ],
@@ -147,4 +243,4 @@ def test_arrays_have_sizes_too() -> None:
     dataset = Dataset("noise", ("a", "b"), tuple(Sample(f"train/{n}", n % 2) for n in range(8)), images)
     readable, facts, _ = finished(look_at(dataset))
     manifest = make_manifest(Checked(dataset, tuple(readable), facts, (), dataset), split(dataset))
-    assert {row.size_bytes for row in manifest.rows} == {20}
+    assert {row.size_bytes for row in manifest.rows} == {20} and manifest.looks() == {}

@@ -4,12 +4,14 @@ import shutil
 import numpy as np
 import pytest
 
-from pocketvision.data import loader, pixel_cache
-from pocketvision.data.augment import Augmentation
+from pocketvision.data import pixel_cache
+from pocketvision.data import pixels as module
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.data.loader import Pixels, training_batches
+from pocketvision.data.geometry import Augmentation
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Note, Progress
 from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
+from pocketvision.train.batches import training_batches
 
 GB = 10**9
 
@@ -23,7 +25,7 @@ def dataset(seed=0, n=300):
 def folder(tmp_path, monkeypatch):
     """No memory for images; a cache folder of the test's own."""
     monkeypatch.setenv("POCKETVISION_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(loader, "free_memory_bytes", lambda: 0)
+    monkeypatch.setattr(module, "free_memory_bytes", lambda: 0)
     return tmp_path / "cache" / "pixels"
 
 
@@ -31,13 +33,13 @@ def folder(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """How many images were decoded, call by call."""
     counts = []
-    real = loader.load_images
+    real = module.load_images
 
     def load(sources, *arguments):
         counts.append(len(sources))
         return real(sources, *arguments)
 
-    monkeypatch.setattr(loader, "load_images", load)
+    monkeypatch.setattr(module, "load_images", load)
     return counts
 
 

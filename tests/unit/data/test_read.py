@@ -31,7 +31,7 @@ def test_a_table(photos: Path, name: str, separator: str) -> None:
 
 def test_a_folder_of_idx_files(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"junk")
-    with pytest.raises(BadData, match="train-images-idx3-ubyte is no IDX file"):
+    with pytest.raises(BadData, match="train-images-idx3-ubyte is not an IDX file"):
         read_dataset(tmp_path)
 
 

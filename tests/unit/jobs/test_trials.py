@@ -9,7 +9,7 @@ import torch
 from jobs import watched
 from pocketvision.choose.candidates import describe_candidate
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.split import Split
 from pocketvision.events import Note, Progress
 from pocketvision.jobs.options import FitOptions

@@ -633,6 +633,15 @@ def test_a_broken_second_frame_leaves_the_first():
     assert not examine_image(cut).animated
 
 
+@pytest.mark.parametrize("place", [(0, 0), (3, 5), (6, 8)])
+def test_one_pixel_of_colour_is_found_in_any_band(place, monkeypatch):
+    monkeypatch.setattr(examine, "_BAND", 14)  # two rows
+    image = Image.new("RGB", (7, 9), (5, 5, 5))
+    assert examine_image(image).grey
+    image.putpixel(place, (5, 6, 5))
+    assert not examine_image(image).grey
+
+
 def test_large_images_are_examined_one_at_a_time(monkeypatch):
     monkeypatch.setattr(examine, "_LARGE", 100)
     held = []

@@ -5,7 +5,7 @@ import torch
 
 from graphs import network, random_images, small
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train import evaluate
 from pocketvision.train.evaluate import compute_logits

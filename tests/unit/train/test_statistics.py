@@ -5,8 +5,8 @@ import torch
 
 from graphs import network, random_arrays, small
 from jobs import watched
-from pocketvision.data.loader import to_tensor
 from pocketvision.train import statistics
+from pocketvision.train.batches import to_tensor
 from pocketvision.train.statistics import images_needed, recalibrate
 
 GRAPH = small("mobilenet_v1")

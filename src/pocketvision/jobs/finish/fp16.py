@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pocketvision.compress.gate import judge
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Note, Work
 from pocketvision.jobs.finish.file import Draft, keep_fp32, network_with
 from pocketvision.jobs.finish.int8 import verdict_json

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pocketvision.compress.ladder import Images
 from pocketvision.data.dataset import Dataset
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.data.split import split
 from pocketvision.errors import BadData
 from pocketvision.events import Work

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pocketvision.choose.candidates import Candidate
 from pocketvision.cost.count import describe
 from pocketvision.cost.integers import name_in
-from pocketvision.data.augment import Augmentation
-from pocketvision.data.loader import steps_per_epoch
+from pocketvision.data.geometry import Augmentation
+from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.data.split import Split
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.events import Note

@@ -1,10 +1,12 @@
 """The user's images, read and checked: what every job begins with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pocketvision.data.check import Checked, check
 from pocketvision.data.dataset import Dataset
+from pocketvision.data.looks import Look
 from pocketvision.data.split import Split, split
 from pocketvision.data.survey import Survey, survey
 from pocketvision.errors import BadData
@@ -47,13 +49,13 @@ class Read:
         return Given(self.dataset, self.parts, self.seen, options, device, latencies, timetable)
 
 
-def read_images(data: str | Path) -> Work[Read]:
-    """Read the data, check every image, leave out what cannot be used, and part the rest.
+def read_images(data: str | Path, known: Mapping[str, Look] | None = None) -> Work[Read]:
+    """Read the data, check every image that is not `known`, leave out what cannot be used, and part the rest.
 
     Raises:
         InputError: it cannot be used.
     """
-    checked = yield from check(data)
+    checked = yield from check(data, known=known)
     dataset = checked.dataset
     parts, seen = split(dataset), survey(checked.facts)
     if not len(parts.validation):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pocketvision.choose.candidates import SMALL
-from pocketvision.data.augment import Augmentation
+from pocketvision.data.geometry import Augmentation
 from pocketvision.jobs.options import FitOptions
 from pocketvision.model.graph import Graph
 from pocketvision.train.recipe import Recipe, find_recipe

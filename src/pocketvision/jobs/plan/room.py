@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 
 from pocketvision.cost.count import count
-from pocketvision.data.loader import free_memory_bytes
+from pocketvision.data.pixels import free_memory_bytes
 from pocketvision.errors import DiskFailed
 from pocketvision.events import Note
 from pocketvision.jobs.plan.plan import Plan

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pocketvision.choose.candidates import Candidate
 from pocketvision.choose.search import ENOUGH_EPOCHS, ENOUGH_WITH_WEIGHTS, drop_untrainable, finalists
-from pocketvision.data.loader import steps_per_epoch
+from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.events import Note, Progress, Work
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.sizes import ElasticPlan, objective_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.errors import BadData
 from pocketvision.events import Note, Progress, Work, finish
 from pocketvision.jobs.finish.file import network_with

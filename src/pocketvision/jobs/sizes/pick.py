@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pocketvision.choose.front import Cut, next_better, pick
 from pocketvision.cost.budget import written
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import NoFit, NonFiniteLoss
 from pocketvision.events import Note, Work

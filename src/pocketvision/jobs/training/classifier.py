@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Images, Pixels
+from pocketvision.data.pixels import Images, Pixels
 from pocketvision.events import Note, Progress, Work, finish
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.model.graph import CLASSIFIER, Graph, Linear

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Pixels
+from pocketvision.data.pixels import Pixels
 from pocketvision.events import Note, Work
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.initial_weights import Start

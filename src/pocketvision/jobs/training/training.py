@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pocketvision.data.loader import Images, Pixels, Together, training_batches
+from pocketvision.data.pixels import Images, Pixels, Together
 from pocketvision.events import Epoch, Event, Note, Progress, Step, Work, finish
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.jobs.plan.timetable import CHECKED_EACH_EPOCH
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.assess import AS_IS, Assessment, assess
+from pocketvision.train.batches import training_batches
 from pocketvision.train.evaluate import outputs
 from pocketvision.train.loop import Objective, Trainer
 from pocketvision.train.loss import as_tensor

@@ -2,26 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pocketvision.data.augment import Augmentation, augment, draws, order
+from pocketvision.data.geometry import Augmentation, draws
+from pocketvision.train.augment import augment
 
 SIDE = 12
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, SIDE, SIDE, 3), np.uint8)
 DRAW = draws(seed=1, epoch=2, count=len(IMAGES))
-ALL = Augmentation(flip=True, shift=0.2, scale=0.5, erase=0.5)
-
-
-def test_the_draw_of_an_image_depends_on_seed_epoch_and_its_index_alone():
-    assert np.array_equal(draws(1, 2, 5), draws(1, 2, 50)[:5])
-    assert DRAW.shape[0] == 40 and 0 <= DRAW.min() < 0.1 and 0.9 < DRAW.max() < 1
-    for other in (draws(2, 2, 40), draws(1, 3, 40), draws(2, 1, 40)):
-        assert not np.isin(other, DRAW).any()
-
-
-def test_the_order_depends_on_seed_and_epoch_alone():
-    assert order(1, 2, 40).tolist() == order(1, 2, 40).tolist()
-    assert sorted(order(1, 2, 40)) == list(range(40))
-    orders = {tuple(order(seed, epoch, 40)) for seed in range(3) for epoch in range(3)}
-    assert len(orders) == 9
+ALL = Augmentation(flip=True, shift=0.2, scale=0.5)
 
 
 @pytest.mark.parametrize("augmentation", [Augmentation(), ALL], ids=["nothing", "everything"])
@@ -78,21 +65,3 @@ def test_crops_keep_at_least_the_share_of_the_area_and_the_size():
     assert cropped.shape == ramp.shape
     heights = np.ptp(cropped[:, :, 0, 0].astype(int), axis=1) / 5 + 1  # rows that can be seen
     assert 24 <= heights.min() < 30 and 44 < heights.max() <= 48
-
-
-def test_a_grey_rectangle_of_up_to_a_third_of_each_side():
-    erased = augment(IMAGES, DRAW, Augmentation(erase=1.0))
-    for image, original in zip(erased, IMAGES, strict=True):
-        rows, columns = np.nonzero((image != original).any(axis=2))
-        area = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-        assert (image[area] == 128).all()
-        assert image[area].shape[0] <= 4 and image[area].shape[1] <= 4
-    assert np.array_equal(augment(IMAGES, DRAW, Augmentation(erase=1e-9)), IMAGES)
-
-
-@pytest.mark.parametrize("column", range(6))
-def test_the_chance_to_be_erased_goes_with_no_shift_flip_or_crop(column):
-    draw = draws(0, 0, 200)
-    draw[:, column] = 0.1
-    erased = augment(np.zeros((200, SIDE, SIDE, 1), np.uint8), draw, Augmentation(scale=0.5, erase=0.5))
-    assert 70 < (erased == 128).any(axis=(1, 2, 3)).sum() < 130

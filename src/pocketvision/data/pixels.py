@@ -1,4 +1,4 @@
-"""From a data set's images to the batches that a network is trained on."""
+"""The images of a part of a data set, prepared for a network: decoded once if they fit into memory or on the disk."""
 
 import os
 import re
@@ -6,11 +6,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pocketvision.data.augment import Augmentation, augment, draws, order
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.pixel_cache import PixelFile
 from pocketvision.events import Event, Note, Progress
@@ -19,12 +16,11 @@ from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 
 CACHE_SHARE = 0.4  # of the free memory that decoded images may take
-READ_AHEAD = 3  # batches
 CHUNK = 256  # images between two progress events
 
 
 class Pixels:
-    """The prepared images of one part: decoded once where memory or the disk allows it, else each time they are asked for.
+    """The prepared images of one part: decoded once if they fit into memory or on the disk, otherwise at each access.
 
     Args:
         dataset: where the images come from.
@@ -55,9 +51,9 @@ class Pixels:
         return load_images(sources, resolution, channels, self._preprocessing)
 
     def decode(self, work: str, cache_bytes: int = 0) -> Generator[Event]:
-        """Decode all images now, in threads, if they fit into memory or the cache folder; yield how far it got.
+        """Decode all images in threads, if they fit into memory or the cache folder; yield the progress.
 
-        `cache_bytes` is how large the cache folder may become.
+        `cache_bytes` limits the size of the cache folder.
         """
         if len(self) * int(np.prod(self.shape)) <= CACHE_SHARE * free_memory_bytes():
             cache, start = np.empty((len(self), *self.shape), np.uint8), 0
@@ -70,7 +66,7 @@ class Pixels:
             yield from self._decode_to_disk(work, cache_bytes)
 
     def _decode_to_disk(self, work: str, cache_bytes: int) -> Generator[Event]:
-        """Decode all images into a file of the cache folder, where they are not there yet."""
+        """Decode all images into a file of the cache folder, unless it is there already."""
         file = PixelFile(self.dataset, self.indices, self.shape, self._preprocessing)
         self._cache = file.read()
         if self._cache is not None:
@@ -89,7 +85,7 @@ class Pixels:
         self._cache = file.read()
 
     def _decode_all(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield all images, some at a time, in order."""
+        """Yield all images in order, up to 256 at a time."""
         chunks = [slice(start, start + CHUNK) for start in range(0, len(self), CHUNK)]
         cores = os.cpu_count() or 1
         return ahead(self._decode, chunks, cores, 2 * cores)
@@ -123,28 +119,9 @@ Images = Pixels | Together
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that programs can have now, in bytes: what files fill, such as the images just read, counts too."""
+    """Return the memory that is available to programs, in bytes, including what the system's file cache would give back."""
     found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     return int(found[1]) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def training_batches(
-    pixels: Images, batch_size: int, augmentation: Augmentation, seed: int, epoch: int, first: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield one epoch: (images (N, C, R, R) uint8 channels last, labels (N,) int64), the incomplete last batch left out.
-
-    `first` is the step to begin with, for an epoch that was begun before. Order and augmentation depend on (seed, epoch,
-    index) alone. Batches are made ready ahead, in threads.
-    """
-    sequence, draw = order(seed, epoch, len(pixels)), draws(seed, epoch, len(pixels))
-
-    def batch(start: int) -> tuple[Tensor, Tensor]:
-        rows = sequence[start : start + batch_size]
-        images = augment(pixels[rows], draw[rows], augmentation)
-        return to_tensor(images), torch.from_numpy(pixels.labels[rows])
-
-    starts = range(first * batch_size, steps_per_epoch(len(pixels), batch_size) * batch_size, batch_size)
-    yield from ahead(batch, starts, READ_AHEAD, READ_AHEAD)
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -154,8 +131,3 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     (7, 1)
     """
     return max(1, count // batch_size)
-
-
-def to_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Return images (N, R, R, C) as a tensor (N, C, R, R) over the same memory: channels last."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
