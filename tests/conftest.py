@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from graphs import FAMILY_PARAMS
+from graphs import STRUCTURES
 from pocketvision.data.named import NAMED, cache_folder
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs behind "&" so, and children inherit it
@@ -20,9 +20,9 @@ os.environ["POCKETVISION_ENGINE"] = "onnxruntime"  # choosing takes time; tests 
 os.environ["TORCH_HOME"] = os.devnull  # so that none are found, either
 
 
-@pytest.fixture(params=FAMILY_PARAMS)
+@pytest.fixture(params=STRUCTURES)
 def family(request: pytest.FixtureRequest) -> str:
-    """Each family in turn."""
+    """A family of each structure in turn; see `graphs.py`."""
     return request.param
 
 

@@ -1,11 +1,20 @@
-"""What the tests of networks share: small graphs, random weights for them, and a way to run both."""
+"""What the tests of networks share: small graphs, random weights for them, and a way to run both.
 
-from collections.abc import Callable, Mapping
+A *structure* is what a family's blocks do, apart from how often and how wide: the kinds of its rows, with the choices that add
+or leave out an op (a gate, a shortcut, a second depthwise convolution, a bias instead of batch norm). Families of one structure
+differ in numbers, and these are proven by their claims, the layer tables and the printed costs. So a promise about networks is
+tested with STRUCTURES, a few families that have all kinds of rows between them; each variant has its claims and its own file
+(`contracts/test_goldens.py`). A promise that does not depend on the network is tested with FEW. Options of `resolve` (width,
+resolution, output stride, channels of the image) are an axis of their own: every option with FEW, every structure with one
+or two. `contracts/test_structures.py` says what the choice covers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -16,36 +25,56 @@ from pocketvision.model.init import initial_arrays
 from pocketvision.model.network import Network
 from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.rewrite import leading_indices
+from pocketvision.model.rows import Family, Row
 from pocketvision.model.spaces import spaces
 
 Arrays = Mapping[str, NDArray[Any]]
+Kind = tuple[str, ...]
 FAMILY_NAMES = tuple(FAMILIES)
-# Of the same structure as another family, with other numbers: `make test-slow` puts these through the contracts, too
-VARIANTS = {
-    "efficientnet_lite1",
-    "efficientnet_lite2",
-    "efficientnet_lite3",
-    "efficientnet_lite4",
-    "mobilenet_v1_plain",
-    "mobilenet_v1_relu",
-    "mobilenet_v2_no_shortcut",
-    "mobilenet_v2_nonlinear",
-    "mobilenet_v3_large_minimalistic",
-    "mobilenet_v3_large_tv",
-    "mobilenet_v3_small_head1280",
-    "mobilenet_v3_small_tv",
-    "mobilenet_v3_small_minimalistic",
-    "mobilenet_v4_conv_large",
-    "mobilenet_v4_conv_medium",
-    "shufflenet_v1_g1",
-    "shufflenet_v1_g2",
-    "shufflenet_v1_g4",
-    "shufflenet_v1_g8",
-    "squeezenet1_0",
-    "xception_activated",
-}
+NUMBERS_ONLY = (
+    "rounding",
+    "scales",
+    "hidden_by",
+    "activation",
+    "project_activation",
+)  # they add no op and take none away
+
+
+def kind_of(row: Row) -> Kind:
+    """The row's type, and the fields that decide which ops its block has."""
+    chosen = [type(row).__name__]
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if field.name in NUMBERS_ONLY or isinstance(value, tuple):
+            continue
+        if isinstance(value, str | bool) or value is None or value == 0:
+            chosen.append(f"{field.name}={value}")
+    return tuple(chosen)
+
+
+def kinds_of(family: Family) -> frozenset[Kind]:
+    """The kinds of a family's rows."""
+    return frozenset(map(kind_of, family.rows))
+
+
+def structures(families: Iterable[Family]) -> tuple[str, ...]:
+    """Names of families that have all kinds of rows between them: time and again the first of those with most new kinds."""
+    found, known = [], list(families)
+    missing = frozenset[Kind]().union(*map(kinds_of, known))
+    while missing:
+        best = max(known, key=lambda family: len(kinds_of(family) & missing))
+        found.append(best.name)
+        missing -= kinds_of(best)
+    return tuple(family.name for family in known if family.name in found)
+
+
+STRUCTURES = structures(FAMILIES.values())
+FEW = (
+    "mobilenet_v1",
+    "mobilenet_v3_small",
+    "shufflenet_v1_g3",
+)  # plain; gates, shortcuts and a dense layer; groups, pools, shuffles
 UNSTEADY = ("mobilenet_v2_no_shortcut", "mobilenet_v2_nonlinear", "mobilenet_v2_wide_shortcut")
-FAMILY_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in VARIANTS)) for name in FAMILY_NAMES]
 
 
 @lru_cache
@@ -84,8 +113,21 @@ def nearest_width(family: str, width: float) -> float:
 def random_arrays(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """Weights with no special numbers in them: no zero biases, no identity batch norms.
 
-    The statistics are roughly true, so that logits are of order 1 and differ from image to image.
+    The statistics are roughly true, so that logits are of order 1 and differ from image to image. They are drawn once a session,
+    and read-only.
     """
+    key = (graph.image, graph.ops, seed)
+    if key not in _drawn:
+        _drawn[key] = _draw(graph, seed)
+        for array in _drawn[key].values():
+            array.flags.writeable = False
+    return dict(_drawn[key])
+
+
+_drawn: dict[tuple[Any, ...], dict[str, NDArray[np.float32]]] = {}
+
+
+def _draw(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     arrays = initial_arrays(graph, seed)
     classifiers = {f"{op.name}.weight" for op in graph.ops if isinstance(op, Linear)}
@@ -106,7 +148,7 @@ def random_arrays(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.float32]]
 @torch.no_grad()
 def _true_statistics(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
     """Means and variances that a few random images give."""
-    net = Network(graph)
+    net = Network(graph, seed=None)
     net.load_arrays(arrays)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -129,7 +171,7 @@ def random_images(graph: Graph, n: int = 4, seed: int = 0) -> torch.Tensor:
 
 def network(graph: Graph, arrays: Arrays | None = None) -> Network:
     """The graph's network in evaluation mode."""
-    net = Network(graph)
+    net = Network(graph, seed=None)
     net.load_arrays(random_arrays(graph) if arrays is None else arrays)
     return net.eval()
 
@@ -241,7 +283,7 @@ def pair(make: Callable[..., Graph], wide: int, narrow: int, **options: int) -> 
 CUTS: dict[str, Callable[[], tuple[Graph, Graph]]] = {
     **{
         f"{family} {wide} to {narrow}": partial(family_pair, family, wide, narrow)
-        for family in FAMILY_NAMES
+        for family in STRUCTURES
         for wide, narrow in cut_widths(family)
     },
     "the same graph twice": partial(pair, residual, 6, 6),
@@ -261,7 +303,7 @@ CUTS: dict[str, Callable[[], tuple[Graph, Graph]]] = {
     "Fire": partial(pair, fire, 6, 4),
 }
 HAND_MADE = [name for name in CUTS if name.split()[0] not in FAMILIES]
-CUT_PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name.split()[0] in VARIANTS)) for name in CUTS]
+ONE_EACH = [*("{} {} to {}".format(family, *cut_widths(family)[0]) for family in STRUCTURES), *HAND_MADE]
 
 
 def random_lists(wide: Graph, narrow: Graph, seed: int) -> dict[str, list[int]]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from graphs import (
-    CUT_PARAMS,
     CUTS,
+    HAND_MADE,
     builder,
     exact_logits,
     finish,
@@ -29,6 +29,7 @@ from pocketvision.errors import BadCut
 from pocketvision.model import graph as ops
 from pocketvision.model.rewrite import cut, leading_indices
 from pocketvision.model.spaces import spaces
+from refusals import refused
 
 
 def live_channels(graph, kept):
@@ -113,35 +114,28 @@ def silenced(graph, arrays, kept):
     return arrays
 
 
-@pytest.fixture(params=CUT_PARAMS)
-def graphs(request):
-    return CUTS[request.param]()
-
-
-def test_leading_channels_have_the_shapes_of_the_narrow_network(graphs):
-    wide, narrow = graphs
-    arrays = cut(random_arrays(wide), wide, narrow, leading_indices(wide, narrow))
-    assert {name: array.shape for name, array in arrays.items()} == {p.name: p.shape for p in narrow.parameters()}
-
-
-@pytest.mark.parametrize("choice", ["leading", 1, 2])
-def test_outputs_equal_the_wide_network_with_dropped_channels_silenced(graphs, choice):
-    wide, narrow = graphs
+@pytest.mark.parametrize("choice", ["leading", 1])
+@pytest.mark.parametrize("pair", CUTS)
+def test_outputs_equal_the_wide_network_with_dropped_channels_silenced(pair, choice):
+    wide, narrow = CUTS[pair]()
     kept = leading_indices(wide, narrow) if choice == "leading" else random_lists(wide, narrow, seed=choice)
     arrays, images = random_arrays(wide), random_images(wide)
     expected = exact_logits(wide, silenced(wide, arrays, kept), images)[:, kept["classifier"]]
-    actual = exact_logits(narrow, cut(arrays, wide, narrow, kept), images[:, kept["image"]])
+    found = cut(arrays, wide, narrow, kept)
+    assert {name: array.shape for name, array in found.items()} == {p.name: p.shape for p in narrow.parameters()}
+    actual = exact_logits(narrow, found, images[:, kept["image"]])
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
 
 
-def test_one_channel_too_few_or_too_many_in_any_space_is_refused(graphs):
-    wide, narrow = graphs
+@pytest.mark.parametrize("pair", [*HAND_MADE, "mobilenet_v3_large 0.25 to 0.125"])
+def test_one_channel_too_few_or_too_many_in_any_space_is_refused(pair):
+    wide, narrow = CUTS[pair]()
     arrays, kept = random_arrays(wide), leading_indices(wide, narrow)
     for space in spaces(wide):
         outside = next((i for i in range(space.size) if i not in kept[space.name]), space.size)
         for wrong in (kept[space.name][:-1], kept[space.name][1:], [*kept[space.name], outside]):
-            with pytest.raises(BadCut, match=f"channel space '{space.name}'"):
+            with refused(BadCut, repr(space.name)):
                 cut(arrays, wide, narrow, {**kept, space.name: wrong})
 
 
@@ -204,84 +198,55 @@ def depthwise_when_narrow(n):
     return finish(b, x, f"four_groups_{n}")
 
 
+# what is wrong: two graphs, and what the error names
 MISMATCHES = {
-    "too wide": (
-        residual(4),
-        residual(6),
-        "channel space 'stem': 'residual_6' has 6 channels where 'residual_4' has 4; a cut only takes away.",
-    ),
+    "too wide": (residual(4), residual(6), ("'stem'", "'residual_6' has 6", "'residual_4' has 4")),
     "one op more": (
         residual(4),
         replace(residual(4), ops=residual(4).ops[:-1], outputs={}, name="short"),
-        "'residual_4' has 7 ops and 'short' 6; a cut keeps all ops.",
+        ("'residual_4' has 7", "'short' 6"),
     ),
     "another kind": (
         residual(4),
         changed(residual(4), "pool", kind=ops.Dropout, rate=0.1),
-        "op 'pool' is GlobalPool in 'residual_4' and Dropout in 'other'.",
+        ("'pool'", "GlobalPool in 'residual_4'", "Dropout in 'other'"),
     ),
-    "another activation": (
-        residual(4),
-        changed(residual(4), "stem", activation="relu6"),
-        "op 'stem' differs between 'residual_4' and 'other' in 'activation'; a cut only drops channels.",
-    ),
+    "another activation": (residual(4), changed(residual(4), "stem", activation="relu6"), ("'stem'", "'activation'")),
     "another kernel": (
         residual(4),
         changed(residual(4), "depthwise", kernel=ops.Pair(5, 5)),
-        "op 'depthwise' differs between 'residual_4' and 'other' in 'kernel'; a cut only drops channels.",
+        ("'depthwise'", "'kernel'"),
     ),
-    "other inputs": (
-        residual(4),
-        changed(residual(4), "sum", inputs=("project", "stem")),
-        "op 'sum' differs between 'residual_4' and 'other' in 'inputs'; a cut only drops channels.",
-    ),
+    "other inputs": (residual(4), changed(residual(4), "sum", inputs=("project", "stem")), ("'sum'", "'inputs'")),
     "other groups of a convolution": (
         CUTS["ShuffleNetV1, 2 groups"]()[0],
         changed(CUTS["ShuffleNetV1, 2 groups"]()[0], "expand", groups=4),
-        "op 'expand' differs between 'shuffle_v1_16_g2' and 'other' in 'groups'; a cut only drops channels.",
+        ("'expand'", "'shuffle_v1_16_g2'", "'groups'"),
     ),
     "other groups of a shuffle": (
         shuffle_v2(4),
         changed(shuffle_v2(4), "unit0.shuffle", groups=4),
-        "op 'unit0.shuffle' differs between 'shuffle_v2_4_2units' and 'other' in 'groups'; a cut only drops channels.",
+        ("'unit0.shuffle'", "'shuffle_v2_4_2units'", "'groups'"),
     ),
-    "other grey": (
-        small("mobilenet_v1"),
-        small("mobilenet_v1", in_channels=1),
-        "op 'normalize' differs between 'mobilenet_v1_w0.25_r32' and 'mobilenet_v1_w0.25_r32' in 'mean'; "
-        "a cut only drops channels.",
-    ),
+    "other grey": (small("mobilenet_v1"), small("mobilenet_v1", in_channels=1), ("'normalize'", "'mean'")),
     "a piece that grows": (
         widened(8, first=2),
         widened(6, first=3),
-        "channel space 'stem': 'widened_6_3' has 3 channels where 'widened_8_2' has 2; a cut only takes away.",
+        ("'stem'", "'widened_6_3' has 3", "'widened_8_2' has 2"),
     ),
     "a part that the wide graph has not": (
         shuffle_v1(6, groups=3),
         shuffle_v1(3, groups=3),
-        "channel space 'squeeze': 'shuffle_v1_6_g3' has no channels of the part expand reads #1, squeeze makes #1.",
+        ("'squeeze'", "'shuffle_v1_6_g3'", "expand reads #1, squeeze makes #1"),
     ),
-    "depthwise in one of them": (
-        depthwise_when_narrow(8),
-        depthwise_when_narrow(4),
-        "op 'grouped' differs between 'four_groups_8' and 'four_groups_4' in 'is_depthwise'; a cut only drops channels.",
-    ),
-    "a space that falls apart": (
-        summed_concats(2, 4, 3),
-        summed_concats(2, 2, 2),
-        "only one of 'summed_concats_2_4_3' and 'summed_concats_2_2_2' has a channel space 'b'.",
-    ),
-    "a channel twice": (
-        doubled(),
-        doubled(),
-        "'depthwise' of 'doubled' holds a channel twice; a cut cannot tell the copies apart.",
-    ),
+    "depthwise in one of them": (depthwise_when_narrow(8), depthwise_when_narrow(4), ("'grouped'", "'is_depthwise'")),
+    "a space that falls apart": (summed_concats(2, 4, 3), summed_concats(2, 2, 2), ("channel space 'b'",)),
+    "a channel twice": (doubled(), doubled(), ("'depthwise' of 'doubled'",)),
 }
 
 
 @pytest.mark.parametrize("mismatch", MISMATCHES)
 def test_graphs_that_differ_in_more_than_channels_are_refused(mismatch):
-    wide, narrow, message = MISMATCHES[mismatch]
-    with pytest.raises(BadCut) as error:
+    wide, narrow, named = MISMATCHES[mismatch]
+    with refused(BadCut, *named):
         cut(random_arrays(wide), wide, narrow, leading_indices(wide, narrow))
-    assert str(error.value) == message

@@ -27,9 +27,8 @@ def test_every_kind_of_block_has_an_explanation():
     assert set(KINDS) == set(BLOCKS)
 
 
-@pytest.mark.parametrize(("width", "resolution"), [(1.0, 64), (0.5, 48)])
-def test_every_layer(family, width, resolution):
-    width = nearest_width(family, width)
+def test_every_layer(family):
+    width, resolution = nearest_width(family, 0.5), 48
     graph = resolve(family, width, resolution)
     cost = count(graph)
     for number, block in enumerate(blocks_of(FAMILIES[family], width)):

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
-from graphs import CUTS, HAND_MADE, network, random_arrays, random_images, small, steady
+from graphs import CUTS, FEW, HAND_MADE, network, random_arrays, random_images, small, steady
 from pocketvision.model.onnx_writer import write_onnx
 
 
@@ -17,15 +17,24 @@ def session(content):
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def run_file(content, images):
+def answers(file, images):
     """(probabilities, logits) for images as torch has them: (N, C, R, R)."""
-    return session(content).run(["probabilities", "logits"], {"image": images.permute(0, 2, 3, 1).numpy()})
+    return file.run(["probabilities", "logits"], {"image": images.permute(0, 2, 3, 1).numpy()})
+
+
+def run_file(content, images):
+    """What a new session of the file answers."""
+    return answers(session(content), images)
 
 
 def check(graph):
+    """The file is whole, has no batch norm and nothing outside of it, and says what torch says."""
     arrays, images = random_arrays(graph), random_images(graph)
     content = write_onnx(graph, arrays)
-    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
     with torch.no_grad():
         expected = network(graph, arrays)(images).numpy()
     _, logits = run_file(content, images)
@@ -34,9 +43,7 @@ def check(graph):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"in_channels": 1, "resolution": 28}, {"resolution": 33, "width": 0.4}, {"output_stride": 8, "dilate": True}],
-    ids=str,
+    "options", [{}, {"output_stride": 8, "dilate": True, "resolution": 33, "in_channels": 1}], ids=str
 )
 def test_logits_equal_torch(family, options):
     check(steady(family, **options))
@@ -47,21 +54,29 @@ def test_logits_of_hand_made_graphs_equal_torch(name):
     check(CUTS[name]()[0])
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
-def test_probabilities_are_the_softmax_of_logits_over_temperature(family, temperature):
-    graph = small(family)
-    probabilities, logits = run_file(write_onnx(graph, random_arrays(graph), temperature), random_images(graph))
-    powers = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
-    np.testing.assert_allclose(probabilities, powers / powers.sum(1, keepdims=True), rtol=1e-5, atol=1e-7)
+@pytest.mark.parametrize("family", FEW)
+def test_logits_equal_torch_at_other_widths_and_resolutions(family):
+    for options in ({"in_channels": 1, "resolution": 28}, {"resolution": 33, "width": 0.4}):
+        check(steady(family, **options))
 
 
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_any_batch_gives_each_image_its_own_answer(family, n):
+@pytest.mark.parametrize("family", FEW)
+def test_probabilities_are_the_softmax_of_logits_over_temperature(family):
     graph = small(family)
-    content, images = write_onnx(graph, random_arrays(graph)), random_images(graph, n=7)
-    _, alone = run_file(content, images[n - 1 : n])
-    _, together = run_file(content, images[:n])
-    np.testing.assert_allclose(together[n - 1 :], alone, rtol=1e-4, atol=1e-5)
+    for temperature in (1.0, 0.5, 3.0):
+        probabilities, logits = run_file(write_onnx(graph, random_arrays(graph), temperature), random_images(graph))
+        powers = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
+        np.testing.assert_allclose(probabilities, powers / powers.sum(1, keepdims=True), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("family", FEW)
+def test_any_batch_gives_each_image_its_own_answer(family):
+    graph = small(family)
+    file, images = session(write_onnx(graph, random_arrays(graph))), random_images(graph, n=7)
+    for n in (1, 2, 7):
+        _, alone = answers(file, images[n - 1 : n])
+        _, together = answers(file, images[:n])
+        np.testing.assert_allclose(together[n - 1 :], alone, rtol=1e-4, atol=1e-5)
 
 
 def test_inputs_outputs_and_metadata_are_as_documented(family):
@@ -77,14 +92,8 @@ def test_inputs_outputs_and_metadata_are_as_documented(family):
     assert file.get_modelmeta().graph_name == graph.name
 
 
+@pytest.mark.parametrize("family", FEW)
 def test_the_same_weights_give_the_same_bytes(family):
     graph = small(family)
     arrays = random_arrays(graph)
     assert write_onnx(graph, arrays) == write_onnx(graph, dict(reversed(arrays.items())))
-
-
-def test_batch_norms_are_folded(family):
-    graph = small(family)
-    model = onnx.load_from_string(write_onnx(graph, random_arrays(graph)))
-    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
-    assert not any(tensor.external_data for tensor in model.graph.initializer)

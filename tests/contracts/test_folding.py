@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graphs import CUTS, builder, exact_logits, finish, random_arrays, random_images, small, steady
+from graphs import CUTS, FEW, builder, exact_logits, finish, random_arrays, random_images, small, steady
 from pocketvision.model.graph import Conv
 from pocketvision.model.rewrite import fold_batch_norm
 
@@ -34,6 +34,7 @@ def test_a_convolution_with_bias_and_batch_norm_folds():
     check(finish(b, b.conv("image", "stem", 8, bias=True, activation="relu"), "biased"))
 
 
+@pytest.mark.parametrize("family", FEW)
 def test_folding_twice_is_folding_once(family):
     graph = small(family)
     once, arrays = fold_batch_norm(graph, random_arrays(graph))

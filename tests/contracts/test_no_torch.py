@@ -1,6 +1,7 @@
 """The promise: describing, counting, writing and running networks needs no torch; running them needs no onnx either.
 
-Each check is a fresh interpreter in which the forbidden modules cannot be imported.
+Each check is a fresh interpreter in which the forbidden modules cannot be imported. That no other module imports torch where a
+Raspberry Pi works is proven without one, by `lint-imports`.
 """
 
 import subprocess
@@ -45,25 +46,13 @@ def test_networks_are_resolved_counted_and_written_without_torch():
     program = """
 from pocketvision.model import builder, blocks, families, graph, init, resolve, rewrite, rows, spaces, onnx_writer
 from pocketvision.cost.count import count
-for family in families.FAMILIES:
+for family in ("mobilenet_v2", "shufflenet_v1_g3", "squeezenet1_1"):
     g = resolve.resolve(family, width=1.0, resolution=32, classes=10)
     narrow = resolve.resolve(family, width=0.5, resolution=16, classes=10)
     arrays = rewrite.cut(init.initial_arrays(g, 0), g, narrow, rewrite.leading_indices(g, narrow))
     print(count(g).macs > 0, len(onnx_writer.write_onnx(narrow, arrays)) > 10_000)
 """
     assert set(run_without(TORCH, program).splitlines()) == {"True True"}
-
-
-def test_cost_needs_no_torch():
-    assert "pocketvision.cost.count" in run_without(TORCH, "print(import_all('pocketvision.cost'))")
-
-
-DESCRIBING = "check dataset duplicates findings folders idx looks manifest named read rules sheet split surroundings survey table"
-
-
-@pytest.mark.parametrize("module", DESCRIBING.split())
-def test_describing_data_needs_no_torch(module):
-    run_without(TORCH, f"import pocketvision.data.{module}")
 
 
 def test_the_device_side_needs_numpy_pillow_and_one_engine():

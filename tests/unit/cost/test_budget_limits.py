@@ -5,6 +5,7 @@ import pytest
 
 from pocketvision.cost.budget import Budget, Spent, read_macs, rounded_up, written
 from pocketvision.errors import BadOption
+from refusals import refused
 
 SPENT = Spent(macs=40_000_000, memory_mb=8.0, size_mb=1.5, latency_ms=4.0, noise_ms=0.2)
 UNTIMED = Spent(macs=40_000_000, memory_mb=8.0, size_mb=1.5)
@@ -32,18 +33,17 @@ def test_without_latency():
 
 
 @pytest.mark.parametrize(
-    ("limits", "message"),
+    ("limits", "option", "value"),
     [
-        ({"latency_ms": 0}, "latency-ms must be above 0; got 0. Try: --latency-ms 5"),
-        ({"size_mb": -1.5}, "size-mb must be above 0; got -1.5. Try: --size-mb 2"),
-        ({"memory_mb": nan}, "memory-mb must be above 0; got nan. Try: --memory-mb 16"),
-        ({"macs": inf, "size_mb": 1}, "macs must be above 0; got inf. Try: --macs 50M"),
+        ({"latency_ms": 0}, "latency-ms", 0),
+        ({"size_mb": -1.5}, "size-mb", -1.5),
+        ({"memory_mb": nan}, "memory-mb", nan),
+        ({"macs": inf, "size_mb": 1}, "macs", inf),
     ],
 )
-def test_a_limit_is_above_0(limits, message):
-    with pytest.raises(BadOption) as caught:
+def test_a_limit_is_above_0(limits, option, value):
+    with refused(BadOption, option, f"got {value}", attempt=f"--{option}"):
         Budget(**limits)
-    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -63,39 +63,20 @@ def test_what_is_missed_and_by_how_much(limits, spent, missed, excess):
     assert budget.excess(spent) == pytest.approx(excess)
 
 
-@pytest.mark.parametrize(
-    ("text", "macs"),
-    [("50M", 5e7), ("50 m", 5e7), ("1.2G", 1.2e9), ("300k", 3e5), (" 49000000 ", 4.9e7), ("1e6", 1e6), ("1E+6", 1e6)],
-)
-def test_macs_as_people_write_them(text, macs):
-    assert read_macs(text) == pytest.approx(macs)
+def test_macs_as_people_write_them():
+    texts = ("50M", "50 m", "1.2G", "300k", " 49000000 ", "1e6", "1E+6")
+    assert [read_macs(text) for text in texts] == pytest.approx([5e7, 5e7, 1.2e9, 3e5, 4.9e7, 1e6, 1e6])
 
 
 @pytest.mark.parametrize("text", ["", "M", "50 million", "-5M", "nan", "1.2.3", "50MM", "."])
 def test_macs_that_are_no_number(text):
-    with pytest.raises(BadOption) as caught:
+    with refused(BadOption, repr(text), attempt="--macs"):
         read_macs(text)
-    assert str(caught.value) == (
-        f"macs must be a number, with K, M or G for thousands, millions, billions; got {text!r}. Try: --macs 50M"
-    )
 
 
-@pytest.mark.parametrize(
-    ("value", "rounded"),
-    [
-        (3.0, 3.0),
-        (3.78123, 3.79),
-        (0.12345, 0.124),
-        (0.1, 0.1),
-        (999.5, 1000),
-        (123456, 124000),
-        (7, 7.0),
-        (0, 0),
-        (-1, 0),
-    ],
-)
-def test_rounded_up_to_three_digits(value, rounded):
-    assert rounded_up(value) == rounded
+def test_rounded_up_to_three_digits():
+    values = (3.0, 3.78123, 0.12345, 0.1, 999.5, 123456, 7, 0, -1)
+    assert [rounded_up(value) for value in values] == [3.0, 3.79, 0.124, 0.1, 1000, 124000, 7.0, 0, 0]
 
 
 def test_rounded_up_is_never_below_and_never_far_above():
@@ -118,8 +99,7 @@ def test_macs_as_written_can_be_asked_for():
     assert all(read_macs(written("macs", macs)) == macs for macs in round_ones)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "text"), [("latency_ms", 3.78123, "3.79"), ("size_mb", 16, "16"), ("macs", 49_012_345, "49.1M")]
-)
-def test_values_as_people_write_them(name, value, text):
-    assert written(name, value) == text
+def test_values_as_people_write_them():
+    assert written("latency_ms", 3.78123) == "3.79"
+    assert written("size_mb", 16) == "16"
+    assert written("macs", 49_012_345) == "49.1M"

@@ -10,8 +10,7 @@ from pocketvision.cost.device_file import INTERPOLATION_NOISE, DeviceFile, Laten
 from pocketvision.errors import BadDeviceFile
 from pocketvision.model.resolve import resolve
 from pocketvision.run.device import Device
-
-TRY = "Try: pocketvision probe -o FILE on the device"
+from refusals import refused
 
 
 def net(width=0.5, resolution=96, classes=10, family="mobilenet_v1", **options):
@@ -120,22 +119,16 @@ def test_a_good_file_gives_no_warning():
     assert MEASURED.warnings() == []
 
 
-@pytest.mark.parametrize(
-    ("engine", "version"), [("onnxruntime", "1.2.3"), ("openvino", onnxruntime.__version__)]
-)  # fmt: skip
+@pytest.mark.parametrize(("engine", "version"), [("onnxruntime", "1.2.3"), ("openvino", onnxruntime.__version__)])
 def test_another_engine_is_a_warning(engine, version):
-    assert file_of(row(net()), engine=engine, engine_version=version).warnings() == [
-        f"It was measured with {engine} {version}; the finished file is verified here with onnxruntime "
-        f"{onnxruntime.__version__}, and another version may be faster or slower."
-    ]
+    (warning,) = file_of(row(net()), engine=engine, engine_version=version).warnings()
+    assert f"{engine} {version}" in warning and f"onnxruntime {onnxruntime.__version__}" in warning
 
 
 def test_noise_is_a_warning():
     file = file_of(row(net(0.25), 2.0, 0.3), row(net(0.5), 2.0, 0.31), row(net(1.0), 2.0, 0.5))  # 15 % are 0.3
-    assert file.warnings() == [
-        "2 of its 3 networks were measured with more than 15% of noise, mobilenet_v1_w0.50_r96 first; "
-        "probe again while the device does nothing else."
-    ]
+    (warning,) = file.warnings()
+    assert warning.startswith("2 of its 3 networks") and "15%" in warning and "mobilenet_v1_w0.50_r96" in warning
 
 
 def without(name):
@@ -148,49 +141,41 @@ def with_row(**changes):
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("content", "where"),
     [
-        pytest.param(without("threads"), "threads: Field required", id="missing field"),
-        pytest.param(without("version"), "version: Field required", id="no version"),
-        pytest.param(without("") | {"gpu": 1}, "gpu: Extra inputs are not permitted", id="unknown field"),
-        pytest.param(with_row(latency="2"), "rows.1.latency: Extra inputs are not permitted", id="unknown in a row"),
-        pytest.param(with_row(latency_ms=0), "rows.1.latency_ms: Input should be greater than 0", id="no latency"),
-        pytest.param(with_row(noise_ms="inf"), "rows.1.noise_ms: Input should be a finite number", id="infinite"),
-        pytest.param([1, 2], "Input should be an object", id="a list"),
+        pytest.param(without("threads"), "threads:", id="missing field"),
+        pytest.param(without("version"), "version:", id="no version"),
+        pytest.param(without("") | {"gpu": 1}, "gpu:", id="unknown field"),
+        pytest.param(with_row(latency="2"), "rows.1.latency:", id="unknown in a row"),
+        pytest.param(with_row(latency_ms=0), "rows.1.latency_ms:", id="no latency"),
+        pytest.param(with_row(noise_ms="inf"), "rows.1.noise_ms:", id="infinite"),
+        pytest.param([1, 2], "object", id="a list"),
     ],
 )
-def test_what_is_no_device_file_says_where(content, problem, tmp_path):
+def test_what_is_no_device_file_says_where(content, where, tmp_path):
     path = tmp_path / "pi.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(BadDeviceFile) as caught:
+    with refused(BadDeviceFile, path, where, attempt="pocketvision probe"):
         read_device_file(path)
-    assert str(caught.value) == f"{str(path)!r} is no device file: {problem}. {TRY}"
-    assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"name,ms\n", b"\xff\xfe"])
 def test_what_is_no_json(content, tmp_path):
     path = tmp_path / "pi.json"
     path.write_bytes(content)
-    with pytest.raises(BadDeviceFile) as caught:
+    with refused(BadDeviceFile, path, "JSON"):
         read_device_file(path)
-    message = str(caught.value)
-    assert message.startswith(f"{str(path)!r} is no device file: Invalid JSON: ")  # the rest is the parser's own
-    assert message.endswith(TRY)
 
 
 @pytest.mark.parametrize(("name", "reason"), [("missing.json", "No such file or directory"), (".", "Is a directory")])
 def test_what_cannot_be_read(name, reason, tmp_path):
-    path = tmp_path / name
-    with pytest.raises(BadDeviceFile) as caught:
-        read_device_file(path)
-    assert str(caught.value) == f"cannot read {str(path)!r}: {reason}. {TRY}"
+    with refused(BadDeviceFile, tmp_path / name, reason):
+        read_device_file(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [without("") | {"version": 2}, {"version": 2, "networks": []}])
 def test_another_version_is_named_whatever_else_it_holds(content, tmp_path):
     path = tmp_path / "pi.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(BadDeviceFile) as caught:
+    with refused(BadDeviceFile, path, "version 2", "version 1"):
         read_device_file(path)
-    assert str(caught.value) == f"{str(path)!r} has version 2; this release reads version 1. {TRY}"

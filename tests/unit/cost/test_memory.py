@@ -4,10 +4,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from graphs import builder, fire, random_arrays, residual, shuffle_v2, small
+from graphs import builder, fire, residual, shuffle_v2, small
 from pocketvision.cost.count import count
 from pocketvision.cost.memory import live_bytes
 from pocketvision.model.graph import ChannelShuffle, Origin, Split
+from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 
@@ -40,18 +41,13 @@ class TestMobileNetV1At224:
         assert max(cost.ops, key=lambda op: op.live_bytes).name == "block1.pointwise"
         assert cost.memory_mb == 21.701024
 
-    def test_count_is_within_10_percent_of_the_derivation(self):
-        counted = count(resolve("mobilenet_v1")).memory_mb
-        assert counted == pytest.approx((self.WEIGHT_BYTES + self.PEAK_BYTES) / 1e6, rel=0.1)
-
     def test_folding_removes_one_number_a_channel(self):
         """The trained network has a scale and a shift for each; the file has one bias. The classifier has no batch norm."""
         channels = 32 + sum(n + m for n, m in self.BLOCKS)
         assert count(resolve("mobilenet_v1")).params - self.WEIGHT_BYTES // FLOAT == channels == 10_944
 
 
-@pytest.mark.parametrize("width", [0.25, 0.5, 1.0])
-@pytest.mark.parametrize("resolution", [32, 56, 96, 112])
+@pytest.mark.parametrize(("width", "resolution"), [(0.25, 32), (0.5, 56), (1.0, 96), (0.5, 112)])
 def test_activations_grow_with_the_square_of_the_resolution_and_weights_do_not(width, resolution):
     once, twice = (count(resolve("mobilenet_v1", width, side)) for side in (resolution, 2 * resolution))
     assert twice.peak_activation_bytes == 4 * once.peak_activation_bytes
@@ -189,13 +185,10 @@ def test_a_block_that_needs_less_as_a_whole_is_not_split():
     assert max(live_bytes(graph, splits=4)) == max(live_bytes(graph))
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"width": 0.4, "resolution": 33}, {"in_channels": 1}, {"output_stride": 8, "dilate": True}], ids=str
-)
-def test_weight_bytes_are_those_of_the_file(options, family):
+def test_weight_bytes_are_those_of_the_file(family):
     """Beside the weights a file holds the few numbers of its own ops: less than 100 bytes, and places of splits and shuffles."""
-    graph = small(family, **options)
-    proto = onnx.load_from_string(write_onnx(graph, random_arrays(graph)))
+    graph = small(family, width=0.4, resolution=33, in_channels=1)
+    proto = onnx.load_from_string(write_onnx(graph, initial_arrays(graph, 0)))
     stored = {tensor.name: numpy_helper.to_array(tensor).nbytes for tensor in proto.graph.initializer}
     own = {"normalize.mean", "normalize.factor", "zero", "six", "height_width", "temperature"}
     constants = {name: stored.pop(name) for name in own & set(stored)}

@@ -18,6 +18,7 @@ from pocketvision.export.seal import seal
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.device import this_device
 from pocketvision.run.timing import NOISE_ROUNDS, Timing
+from refusals import refused
 
 TINY = (small("mobilenet_v1_shallow", 0.25), small("mobilenet_v1_shallow", 0.125, in_channels=1))
 
@@ -201,35 +202,31 @@ def test_only_the_classifier_depends_on_the_classes(no_clock):
 
 
 @pytest.mark.parametrize(
-    ("graphs", "options", "message"),
+    ("graphs", "options", "named"),
     [
-        ((), {}, "there is no network to probe. Try: pocketvision probe mobilenet_v1"),
-        (TINY, {"threads": 0}, "threads must be 1 or more; got 0. Try: --threads 1"),
-        (TINY, {"seconds": 0}, "seconds must be above 0; got 0. Try: --seconds 60"),
-        (TINY, {"seconds": math.nan}, "seconds must be above 0; got nan. Try: --seconds 60"),
+        ((), {}, ()),
+        (TINY, {"threads": 0}, ("threads", "got 0")),
+        (TINY, {"seconds": 0}, ("seconds", "got 0")),
+        (TINY, {"seconds": math.nan}, ("seconds", "got nan")),
     ],
 )
-@pytest.mark.parametrize("verb", [probe, probe_files])
-def test_what_cannot_be_probed_is_said_before_anything_is_written_or_read(verb, graphs, options, message):
-    with pytest.raises(BadOption) as caught:
-        next(verb(graphs, **options))
-    assert str(caught.value) == message
+def test_what_cannot_be_probed_is_said_before_anything_is_written_or_read(graphs, options, named):
+    for verb in (probe, probe_files):
+        with refused(BadOption, *named):
+            next(verb(graphs, **options))
 
 
 def test_a_missing_file(no_clock, model_file, tmp_path):
-    with pytest.raises(BadArtifact) as caught:
-        finish(probe_files([model_file, tmp_path / "missing.onnx"]))
-    assert str(caught.value) == (
-        f"cannot read {str(tmp_path / 'missing.onnx')!r}: No such file or directory. "
-        "Try: the path of a file that pocketvision fit wrote"
-    )
+    missing = tmp_path / "missing.onnx"
+    with refused(BadArtifact, missing, "No such file or directory"):
+        finish(probe_files([model_file, missing]))
     assert no_clock == []
 
 
 def test_a_file_without_a_record(tmp_path):
     path = tmp_path / "bare.onnx"
     path.write_bytes(write_onnx(TINY[0], module.initial_arrays(TINY[0], 0)))
-    with pytest.raises(BadArtifact, match=r"^the file is an ONNX model without a pocketvision record"):
+    with refused(BadArtifact, "record"):
         finish(probe_files([path]))
 
 
@@ -237,15 +234,11 @@ def test_a_record_that_does_not_say_what_the_network_is(exported, tmp_path):
     options = exported.graph.options._asdict()
     del options["output_stride"]
     write_model(tmp_path / "model.onnx", exported, options)
-    with pytest.raises(BadArtifact) as caught:
+    with refused(BadArtifact, tmp_path / "model.onnx", "output_stride"):
         finish(probe_files([tmp_path / "model.onnx"]))
-    assert str(caught.value) == (
-        f"the record of {str(tmp_path / 'model.onnx')!r} does not state its network's output_stride. "
-        "Try: a file that pocketvision fit wrote"
-    )
 
 
 def test_a_record_of_a_family_that_is_not_known_here(exported, tmp_path):
     write_model(tmp_path / "model.onnx", exported, exported.graph.options._replace(family="mobilenet_v9")._asdict())
-    with pytest.raises(UnknownFamily, match=r"^no family 'mobilenet_v9'\. Known: "):
+    with refused(UnknownFamily, "'mobilenet_v9'"):
         finish(probe_files([tmp_path / "model.onnx"]))

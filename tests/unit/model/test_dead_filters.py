@@ -20,6 +20,7 @@ def killed(graph, channels, how):
     """Weights with some filters of one layer dead."""
     arrays = random_arrays(graph)
     for parameter in ("conv.weight",) if how == "by weight" else ("bn.weight",):
+        arrays[f"{LAYER}.{parameter}"] = arrays[f"{LAYER}.{parameter}"].copy()
         arrays[f"{LAYER}.{parameter}"][channels] *= 1e-6
     return arrays
 

@@ -15,6 +15,7 @@ from pocketvision.model.graph import Activation, Add, Conv, FakeQuant, GlobalPoo
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.rewrite import fold_batch_norm
 from pocketvision.run.engines import OnnxRuntime
+from refusals import refused
 
 
 def folded(name):
@@ -76,9 +77,9 @@ def test_layers_that_stay_in_floats():
 
 def test_refuses():
     plain, _ = folded("mobilenet_v1")
-    with pytest.raises(GraphError, match=r"op 'pool' of .* is no layer that could be integers"):
+    with refused(GraphError, "'pool'"):
         insert_fake_quant(plain, floats=("pool",))
-    with pytest.raises(GraphError, match=r"op 'stem' of .* has a batch norm; fold it before quantising"):
+    with refused(GraphError, "'stem'", "batch norm"):
         insert_fake_quant(small("mobilenet_v1"))
 
 

@@ -215,21 +215,21 @@ def test_shufflenet_v1_units(groups):
 SCALES = rows("arch_shufflenet_v1_scales.csv")
 
 
-@pytest.mark.parametrize("row", SCALES, ids=lambda row: f"g={row['group']}, {row['scale']}")
-def test_shufflenet_v1_scales(row):
-    graph = network(f"shufflenet_v1_g{row['group']}", float(row["scale"].rstrip("x")))
-    found = [graph.shape_of(name).channels for name in graph.features]
-    stem, stages = int(row["stem"]), [int(row[f"stage{i}"]) for i in (2, 3, 4)]
-    assert found == [stem, stem, *stages]
+def test_shufflenet_v1_scales():
+    for row in SCALES:
+        graph = network(f"shufflenet_v1_g{row['group']}", float(row["scale"].rstrip("x")))
+        found = [graph.shape_of(name).channels for name in graph.features]
+        stem, stages = int(row["stem"]), [int(row[f"stage{i}"]) for i in (2, 3, 4)]
+        assert found == [stem, stem, *stages], (row["group"], row["scale"])
 
 
 # ShuffleNet V2: arXiv:1807.11164, Table 5, and both codes
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0, 1.5, 2.0])
-@pytest.mark.parametrize("family", ["shufflenet_v2", "shufflenet_v2_authors"])
-def test_shufflenet_v2(family, width):
-    check_table(network(family, width), rows("arch_shufflenet_v2.csv"), f"x{width}".replace(".", "_"))
+def test_shufflenet_v2(width):
+    for family in ("shufflenet_v2", "shufflenet_v2_authors"):
+        check_table(network(family, width), rows("arch_shufflenet_v2.csv"), f"x{width}".replace(".", "_"))
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0, 1.5, 2.0])
@@ -240,7 +240,7 @@ def test_shufflenet_v2_costs_below_the_table(width):
     assert found.params / 1e6 == pytest.approx(below["Weights_M"], abs=0.05)
 
 
-@pytest.mark.parametrize("width", [0.5, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("width", [0.5, 2.0])
 @pytest.mark.parametrize("family", ["shufflenet_v2", "shufflenet_v2_authors"])
 def test_shufflenet_v2_units(family, width):
     graph = network(family, width)

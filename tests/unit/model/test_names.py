@@ -1,32 +1,22 @@
 """Names of others: every layout names every array of its families once, and the way back is the same."""
 
-import numpy as np
 import pytest
 
-from graphs import random_arrays, small
 from pocketvision.errors import GraphError
 from pocketvision.model.names import LAYOUTS, OWN, names
 from pocketvision.model.resolve import resolve
-
-PAIRS = [(layout.name, family) for layout in LAYOUTS for family in layout.families]
-
-
-@pytest.mark.parametrize(("layout", "family"), PAIRS)
-def test_every_array_has_one_name_and_no_name_is_given_twice(layout, family):
-    graph = resolve(family, 0.5, 64)
-    found = names(layout, graph)
-    assert list(found) == [parameter.name for parameter in graph.parameters()]
-    assert len(set(found.values())) == len(found)
+from refusals import refused
 
 
-@pytest.mark.parametrize(("layout", "family"), PAIRS)
-def test_there_and_back_is_the_same_state(layout, family):
-    graph = small(family, 0.25, 32, classes=3)
-    arrays, forth = random_arrays(graph), names(layout, graph)
-    theirs = {forth[name]: array for name, array in arrays.items()}
-    back = {their: our for our, their in forth.items()}
-    assert all(np.array_equal(arrays[back[their]], array) for their, array in theirs.items())
-    assert {back[their] for their in theirs} == set(arrays)
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_every_array_has_one_name_and_no_name_is_given_twice(layout):
+    """So there is a way back, and it is the only one."""
+    assert layout.families
+    for family in layout.families:
+        graph = resolve(family, 0.5, 64)
+        found = names(layout.name, graph)
+        assert list(found) == [parameter.name for parameter in graph.parameters()], family
+        assert len(set(found.values())) == len(found), family
 
 
 def test_our_own_layout_is_the_graphs_names():
@@ -35,9 +25,7 @@ def test_our_own_layout_is_the_graphs_names():
 
 
 def test_a_family_that_a_layout_does_not_know_is_an_error_of_ours():
-    with pytest.raises(
-        GraphError, match=r"^layout 'transformers_v1' has no name for 'block1' of 'mobilenet_v1_standard_w0\.25"
-    ):
+    with refused(GraphError, "'transformers_v1'", "'block1'", "mobilenet_v1_standard_w0.25"):
         names("transformers_v1", resolve("mobilenet_v1_standard", 0.25, 32))
 
 
@@ -66,7 +54,6 @@ def test_a_pool_that_an_output_stride_removes_keeps_its_place():
     assert squeezed[0] == squeezed[1] == squeezed[2]
 
 
-@pytest.mark.parametrize("case", SOME, ids=" ".join)
-def test_some_names_by_hand(case):
-    layout, family, ours = case
-    assert names(layout, resolve(family))[ours] == SOME[case]
+def test_some_names_by_hand():
+    found = {(layout, family, ours): names(layout, resolve(family))[ours] for layout, family, ours in SOME}
+    assert found == SOME

@@ -5,6 +5,7 @@ import pytest
 from graphs import builder, random_arrays
 from pocketvision.errors import GraphError
 from pocketvision.model.onnx_writer import write_onnx
+from refusals import refused
 
 
 def last_named(name):
@@ -16,9 +17,8 @@ def last_named(name):
 @pytest.mark.parametrize("name", ["logits", "probabilities", "pixels", "temperature", "six", "stem.linear"])
 def test_names_that_clash_are_refused(name):
     graph = last_named(name)
-    with pytest.raises(GraphError) as error:
+    with refused(GraphError, repr(name)):
         write_onnx(graph, random_arrays(graph))
-    assert str(error.value) == f"the file would hold two tensors named {name!r}; name the op otherwise."
 
 
 def test_other_names_are_written():

@@ -11,14 +11,10 @@ from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import cut, importance, important_indices
 from pocketvision.model.spaces import spaces
 from pocketvision.model.transfer import transfer
+from refusals import refused
 
 
-@pytest.fixture(
-    params=[
-        *("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v4_conv_small", "efficientnet_lite0", "mobilenet_v1"),
-        *("xception", "shufflenet_v1_g3", "squeezenet1_1"),
-    ]
-)
+@pytest.fixture(params=["mobilenet_v3_small", "mobilenet_v1", "xception", "shufflenet_v1_g3", "squeezenet1_1"])
 def source(request):
     return resolve(request.param, 0.5, 64, classes=11, conventions="torchvision")
 
@@ -30,7 +26,7 @@ def again(graph, **options):
 def test_the_same_network_keeps_all_but_the_classifier(source):
     arrays, target = random_arrays(source), again(source, classes=3, resolution=32)
     found, said = transfer(arrays, source, target, seed=5)
-    assert said == ["The classifier of 11 classes is replaced by one of 3."]
+    assert len(said) == 1 and "11 classes" in said[0] and "3" in said[0]
     drawn = initial_arrays(target, 5)
     for name in found:
         expected = drawn if name.startswith("classifier") else arrays
@@ -47,7 +43,7 @@ def test_grey_images_are_answered_as_grey_ones_in_three_colours(source):
     """Away from the border: there padded zeros stand for another grey."""
     arrays, target = random_arrays(source), again(source, in_channels=1)
     found, said = transfer(arrays, source, target, seed=0, keep_classifier=True)
-    assert said == ["The first filters are summed up for grey images."]
+    assert len(said) == 1 and "grey" in said[0]
     grey = random_images(target)
     with torch.no_grad():
         three, one = (
@@ -61,7 +57,7 @@ def test_colours_share_out_grey_filters():
     source = resolve("mobilenet_v1", 0.25, 32, classes=4, in_channels=1)
     arrays = random_arrays(source)
     found, said = transfer(arrays, source, again(source, in_channels=3), seed=0, keep_classifier=True)
-    assert said == ["The first filters are shared out over three colours."]
+    assert len(said) == 1 and "three colours" in said[0]
     images = random_images(source)
     with torch.no_grad():
         expected = network(source, arrays)(images)
@@ -72,7 +68,7 @@ def test_colours_share_out_grey_filters():
 def test_a_narrower_network_takes_the_most_important_channels(source):
     arrays, target = random_arrays(source), again(source, width=0.25)
     found, said = transfer(arrays, source, target, seed=0, keep_classifier=True)
-    assert said == ["Of the channels at width 0.5 the most important ones are kept, for width 0.25."]
+    assert len(said) == 1 and "width 0.5" in said[0] and "width 0.25" in said[0]
     assert {name: array.shape for name, array in found.items()} == {p.name: p.shape for p in target.parameters()}
     kept, weight = important_indices(source, target, arrays), importance(source, arrays)
     expected = cut(arrays, source, target, kept)
@@ -97,6 +93,6 @@ def test_importance_is_scale_times_readers():
 @pytest.mark.parametrize("other", [{"width": 0.75}, {"conventions": "timm"}, {"family": "mobilenet_v1_relu"}])
 def test_what_cannot_start_is_refused(other):
     source = resolve("mobilenet_v1", 0.5, 32, conventions="torchvision")
-    with pytest.raises(BadWeights) as caught:
-        transfer(random_arrays(source), source, again(source, **other), seed=0)
-    assert "the family must be the same one, as wide or narrower. Try: --width 0.5 or less" in str(caught.value)
+    target = again(source, **other)
+    with refused(BadWeights, source.name, target.name, attempt="--width 0.5"):
+        transfer(random_arrays(source), source, target, seed=0)
