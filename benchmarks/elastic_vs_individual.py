@@ -184,7 +184,7 @@ class Setting:
 
 def name_of(graph: Graph) -> str:
     """Width and resolution, as papers write them."""
-    return f"{graph.options.width:g}-{graph.options.resolution}"
+    return f"{graph.source.width:g}-{graph.source.resolution}"
 
 
 def hits(cell: dict[str, Any]) -> np.ndarray:

@@ -95,8 +95,7 @@ class Candidate:
     @property
     def options(self) -> Options:
         """What its network was made with."""
-        assert self.graph.options is not None
-        return self.graph.options
+        return self.graph.source
 
     def drop(self, reason: str) -> "Candidate":
         """Return it marked as out."""
@@ -150,8 +149,7 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
 
 
 def _at_width(graph: Graph, width: float) -> Graph:
-    assert graph.options is not None
-    return resolve(**graph.options._asdict() | {"width": width})
+    return resolve(**graph.source._asdict() | {"width": width})
 
 
 def _sizes(asked: float | None, suitable: Sequence[float], is_elastic: bool) -> list[float]:
@@ -239,11 +237,10 @@ def default_output_stride(resolution: int) -> int:
 
 
 def _describe(graph: Graph, asked: Asked, short_side: int, precision: str) -> Candidate:
-    assert graph.options is not None
     found = describe_candidate(graph, asked.labels, round(own_resolution(short_side) * _reach(asked)), precision)
     if asked.trained_width is None:
         return found
-    lost = LOST_BY_CUTS * (1 - graph.options.width / asked.trained_width)
+    lost = LOST_BY_CUTS * (1 - graph.source.width / asked.trained_width)
     return replace(found, expected_top1=found.expected_top1 - lost)
 
 

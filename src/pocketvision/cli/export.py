@@ -32,8 +32,7 @@ def export(
 
     weights = _published(family, width) if weights == "auto" else weights
     loaded = load_weights(weights, (family,))
-    options = loaded.graph.options
-    assert options is not None
+    options = loaded.graph.source
     if options.family != family or (width is not None and width != options.width):
         raise BadWeights(
             f"{loaded.name} holds {options.family} at width {options.width:g}, and {family} was asked for.",

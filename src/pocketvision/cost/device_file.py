@@ -108,8 +108,7 @@ class DeviceFile(BaseModel):
         Other classes and input channels than those measured give a prediction, too. None where nothing near was measured.
         Weights that are stored as halves are floats when the network runs.
         """
-        options = graph.options
-        assert options is not None
+        options = graph.source
         measured = "int8" if precision == "int8" else "fp32"
         like = [row for row in self.rows if row.precision == measured and _is_alike(row.options, options)]
         same = [row for row in like if row.options._replace(conventions=options.conventions) == options]

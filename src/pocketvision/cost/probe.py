@@ -143,10 +143,9 @@ def _probe(
 
 
 def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]) -> Row:
-    assert file.graph.options is not None
     return Row(
         name=name,
-        **file.graph.options._asdict(),
+        **file.graph.source._asdict(),
         precision=file.precision,
         latency_ms=timing.median_ms,
         p95_ms=timing.p95_ms,

@@ -46,8 +46,7 @@ def export(weights: Weights, out: Path, resolution: int | None = None) -> Export
         BadWeights: it is not known what the classes are.
         BadResolution: the network cannot have it.
     """
-    options = weights.graph.options
-    assert options is not None
+    options = weights.graph.source
     if len(weights.labels) != options.classes:
         raise BadWeights(
             f"{weights.name} has {options.classes} classes of unknown names, so that its answers would mean nothing.",

@@ -328,6 +328,17 @@ class Graph:
             if source not in seen:
                 raise GraphError(f"output {name!r} of {self.name!r} is {source!r}, which no op makes.")
 
+    @property
+    def source(self) -> Options:
+        """What it was resolved from.
+
+        Raises:
+            GraphError: it was built by hand.
+        """
+        if self.options is None:
+            raise GraphError(f"graph {self.name!r} was built by hand: no options give it again.")
+        return self.options
+
     def __getitem__(self, name: str) -> Op:
         for op in self.ops:
             if op.name == name:

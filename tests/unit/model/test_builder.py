@@ -160,3 +160,10 @@ def test_a_graph_reads_only_what_is_made_before():
     with pytest.raises(GraphError) as error:
         Graph(name="net", image=Shape(3, 8, 8), ops=(late,), outputs={})
     assert str(error.value) == "op 'pool' reads 'conv', which no earlier op of 'net' makes."
+
+
+def test_a_graph_built_by_hand_has_no_source():
+    b = builder()
+    graph = b.graph("net", {"logits": b.conv("image", "first", 3)})
+    with pytest.raises(GraphError, match="'net' was built by hand"):
+        graph.source  # noqa: B018

@@ -144,9 +144,8 @@ class Plan:
 
 def model_json(graph: Graph) -> dict[str, Any]:
     """Return the network's name, options and costs as JSON values."""
-    assert graph.options is not None
     cost = count(graph)
-    return {"name": graph.name, **graph.options._asdict(), "params": cost.params, "macs": cost.macs}
+    return {"name": graph.name, **graph.source._asdict(), "params": cost.params, "macs": cost.macs}
 
 
 def make_plan(
@@ -173,7 +172,6 @@ def make_plan(
         elastic: sizes that are trained with it, their seconds still unknown; None: none are.
         precision: of the file.
     """
-    assert graph.options is not None
     options, parts, labels, deadline = job.options, job.parts, job.labels, job.deadline
     recipe = chosen_recipe(options, len(labels), preprocessing is not None, elastic is not None)
     recipe = recipe if options.lr is not None else rate_of(graph, recipe)
@@ -213,7 +211,7 @@ def make_plan(
         steps=steps,
         training_precision=training_precision,
         augmentation=chosen_augmentation(recipe, graph, epochs + epochs_on_all),
-        weights=class_weights(labels, graph.options.classes, options.class_weights),
+        weights=class_weights(labels, graph.source.classes, options.class_weights),
         preprocessing=preprocessing or FROM_SCRATCH,
         stop_by=stop_by,
         step_seconds=step_seconds,

@@ -112,8 +112,7 @@ def search(job: Job, weights: Weights | None = None) -> Generator[Event, None, F
         precisions=worth_a_look(options, target),
     )
     if weights is not None:
-        have = weights.graph.options
-        assert have is not None
+        have = weights.graph.source
         asked = replace(asked, families=(have.family,), conventions=have.conventions, trained_width=have.width)
     candidates = list_candidates(asked, seen.short_side_median)
     name = str(this_device() if target is None else target.device)

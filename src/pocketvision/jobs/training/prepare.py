@@ -97,11 +97,7 @@ def begin_with(
     arrays, changed = transfer(weights.arrays, weights.graph, graph, entry.seed)
     for sentence in changed:
         yield Note(sentence)
-    if (
-        graph.options is not None
-        and weights.graph.options is not None
-        and graph.options.width < weights.graph.options.width
-    ):
+    if graph.source.width < weights.graph.source.width:
         arrays = yield from recalibrate(graph, arrays, entry.train)
     if entry.plan.elastic is not None:
         arrays = sort_by_importance(graph, arrays)  # so that leading channels, which all cuts have, are the best
