@@ -80,10 +80,10 @@ def _precisions(text: str) -> list[Any]:
     """Return the precisions of an option's text, in its order, each once."""
     from typing import get_args
 
-    from pocketvision.cost.device_file import MEASURED_IN
+    from pocketvision.cost.device_file import Precision
     from pocketvision.errors import BadOption
 
-    known = get_args(MEASURED_IN)
+    known = get_args(Precision)
     found = list(dict.fromkeys(part.strip() for part in text.split(",")))
     if not found or not set(found) <= set(known):
         raise BadOption(

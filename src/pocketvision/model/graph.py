@@ -106,13 +106,6 @@ class Normalize(Op):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pad(Op):
-    """Zeros around the image."""
-
-    padding: Padding
-
-
-@dataclass(frozen=True, kw_only=True)
 class Conv(Op):
     """Convolution; then batch norm, where `batch_norm_eps` is a number; then the activation, where it has one.
 

@@ -72,8 +72,6 @@ class Network(nn.Module):
         match op:
             case ops.Normalize(mean=mean, std=std):
                 return (x - x.new_tensor(mean)[:, None, None]) * (1 / x.new_tensor(std)[:, None, None])
-            case ops.Pad(padding=padding):
-                return _pad(x, padding, 0.0)
             case ops.Conv():
                 return self._convolve(op, x)
             case ops.Linear():

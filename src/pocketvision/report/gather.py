@@ -182,7 +182,7 @@ def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], on_all: str) -> 
         recipe=plan["recipe"]["name"],
         batch_size=plan["recipe"]["batch_size"],
         steps_per_epoch=plan["steps_per_epoch"],
-        precision=plan.get("training_precision") or plan["precision"],  # as older releases had it
+        precision=plan["training_precision"],
         curve=tuple(epochs),
         start=tuple(plan["start"]["sentences"]),
         on_all=on_all,

@@ -233,5 +233,5 @@ def _load_imported(folder: Path) -> Weights:
         layout=OWN,
         sha256=record["sha256"],
         top1=record["top1"],
-        assumed=record.get("assumed", ""),
+        assumed=record["assumed"],
     )
