@@ -12,7 +12,7 @@ import torch
 from pocketvision.cost.budget import Budget
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
-from pocketvision.elastic.train import ElasticOptions, Sandwich
+from pocketvision.elastic.train import Sandwich
 from pocketvision.jobs.options import FitOptions
 from pocketvision.jobs.plan import plan as plan_module
 from pocketvision.jobs.plan import sizes as elastic_plan
@@ -243,7 +243,7 @@ def test_all_of_the_plan_is_json(clock):
     assert content["model"]["name"] == GRAPH.name and content["epochs"] == planned(step_seconds=0.1).epochs
 
 
-SIZES = ElasticPlan((0.125, 0.25), (16, 32), ElasticOptions(random=2, labels=(1.0, 0.5)))
+SIZES = ElasticPlan((0.125, 0.25), (16, 32))
 
 
 def elastic(**changed):

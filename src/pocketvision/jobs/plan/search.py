@@ -20,7 +20,6 @@ from pocketvision.cost.device_file import DeviceFile, Latency, Precision, read_d
 from pocketvision.cost.probe import probe_each
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.train import ElasticOptions
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
 from pocketvision.jobs.options import FitOptions
@@ -198,17 +197,11 @@ def _choose_sizes(candidates: list[Candidate], has_weights: bool) -> Generator[E
     resolutions = tuple(sorted({candidate.options.resolution for candidate in candidates}))
     widths = sorted({candidate.options.width for candidate in candidates})
     if not has_weights:
-        return ElasticPlan(tuple(widths), resolutions, ElasticOptions())
+        return ElasticPlan(tuple(widths), resolutions)
     needed = sorted({c.options.width for c in candidates if not c.dropped}, reverse=True)[:2]
     widths = [width for width in widths if width >= min(NARROWEST_SHARE * max(widths), *needed)]
     yield Note(f"Sub-networks have width {widths[0]:g} at least; narrower ones keep little of the weights.")
-    return ElasticPlan(
-        tuple(widths),
-        resolutions,
-        ElasticOptions(),
-        tune_share=TUNE_SHARE_WITH_WEIGHTS,
-        tune_rate=TUNE_RATE_WITH_WEIGHTS,
-    )
+    return ElasticPlan(tuple(widths), resolutions, TUNE_SHARE_WITH_WEIGHTS, TUNE_RATE_WITH_WEIGHTS)
 
 
 def time_graphs(
