@@ -23,9 +23,8 @@ BATCH = 32
 KEPT = 0.9999  # of the values, by "percentile"
 SHRINKS = np.linspace(1.0, 0.2, 81)  # of the whole range, that "mse" tries
 SMALLEST = 1e-8  # step
-LARGEST_BIAS = (
-    2**26
-)  # in steps: far from where sums of 32 bits overflow; a filter that is nearly 0 would have a larger one
+# Of int32 biases: far from where sums of 32 bits overflow; a filter that is nearly 0 would have a larger one
+LARGEST_BIAS = 2**26
 
 
 @dataclass(frozen=True)
