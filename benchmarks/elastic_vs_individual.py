@@ -33,7 +33,7 @@ from pocketvision.data.split import split
 from pocketvision.elastic import train
 from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import Distillation, Sandwich
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.jobs.plan.recipe import chosen_augmentation
 from pocketvision.jobs.plan.sizes import TUNE_RATE
 from pocketvision.jobs.training.trials import look_at_nothing
@@ -159,7 +159,7 @@ class Setting:
         if arrays["classifier.weight"].shape != graph["classifier"].parameters()[0].shape:
             arrays = cut(arrays, whole, graph, leading_indices(whole, graph))
         network = build(graph)
-        network.load_arrays(finish(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
+        network.load_arrays(drain(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
         return network
 
     def time_epochs(self, other: "Setting") -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ from commandline import pocketvision, start_program
 from pocketvision.data.loader import Pixels
 from pocketvision.data.named import NAMED
 from pocketvision.data.read import read_dataset
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.jobs.compress import compress_file
 from pocketvision.model.network import Network
 from pocketvision.run.engines import ENGINES
@@ -74,7 +74,7 @@ def test_saved_test_images(fashion_mnist, tmp_path):
 
 def require_integers_as_good(file, float_top1, out):
     """`compress`: no point is lost, and the file computes what the network with fake quantisation does on 1,000 images."""
-    found = finish(compress_file(file, "fashion-mnist", out))
+    found = drain(compress_file(file, "fashion-mnist", out))
     assert found.climbed.verdict.passes and found.climbed.verdict.images == 9_000
     assert found.size_bytes <= 0.3 * found.float_bytes + 50_000  # the record, and a step for each channel
     score = json.loads(pocketvision("evaluate", out, "fashion-mnist", "--json").out)

@@ -1,7 +1,6 @@
 """The ladder: from a float network to one in integers that passes the gate, by as little work as that takes."""
 
 import time
-from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, ob
 from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
 from pocketvision.errors import NonFiniteLoss
-from pocketvision.events import Event, Note, Progress
+from pocketvision.events import Note, Progress, Work
 from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers
 from pocketvision.model.graph import FakeQuant, Graph
 from pocketvision.model.onnx_writer import write_onnx
@@ -93,7 +92,7 @@ class Ladder:
     methods: tuple[Method, ...] = METHODS
     stop_by: float | None = None
 
-    def climb(self, graph: Graph, arrays: Arrays) -> Generator[Event, None, Climbed]:
+    def climb(self, graph: Graph, arrays: Arrays) -> Work[Climbed]:
         """Return the first network in integers that passes the gate; else the one that loses least.
 
         Args:
@@ -129,7 +128,7 @@ class Ladder:
         what: str,
         corrects: bool = False,
         floats: tuple[str, ...] = (),
-    ) -> Generator[Event, None, Climbed]:
+    ) -> Work[Climbed]:
         """Find ranges by each method; return what loses least."""
         integers = insert_fake_quant(graph, floats, self.weight_limit)
         values = yield from observe(integers, arrays, self.calibration)
@@ -150,7 +149,7 @@ class Ladder:
 
     def _equalised(
         self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
-    ) -> Generator[Event, None, Climbed]:
+    ) -> Work[Climbed]:
         """Rung 2: channels of like ranges, and biases that make up for what rounding moves."""
         integers = insert_fake_quant(graph, (), self.weight_limit)
         values = yield from observe(integers, arrays, self.calibration)
@@ -170,7 +169,7 @@ class Ladder:
 
     def _kept_in_floats(
         self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
-    ) -> Generator[Event, None, Climbed]:
+    ) -> Work[Climbed]:
         """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
         names = [name for name in may_be_integers(graph) if name not in graph.outputs.values()]  # these have a step
         integers = insert_fake_quant(graph, (), self.weight_limit)
@@ -198,9 +197,7 @@ class Ladder:
         found.trace = trace
         return found
 
-    def _tuned(
-        self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
-    ) -> Generator[Event, None, Climbed]:
+    def _tuned(self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed) -> Work[Climbed]:
         """Rung 4: what is wholly in integers, trained to answer as the float network does."""
         assert self.train is not None
         yield from self.train.decode("preparing training images")
@@ -221,7 +218,7 @@ class Ladder:
         float_logits: NDArray[np.float32],
         rung: int,
         floats: tuple[str, ...],
-    ) -> Generator[Event, None, Climbed]:
+    ) -> Work[Climbed]:
         """Write a network and judge what the engine says of its file."""
         arrays = round_biases(graph, arrays)
         model = write_onnx(graph, arrays)
@@ -230,7 +227,7 @@ class Ladder:
         return Climbed(graph, arrays, verdict, rung, model, logits, floats)
 
 
-def engine_logits(model: bytes, images: Images) -> Generator[Progress, None, NDArray[np.float32]]:
+def engine_logits(model: bytes, images: Images) -> Work[NDArray[np.float32]]:
     """Return what ONNX Runtime says with a file: logits (N, classes) for images (N, R, R, C) uint8."""
     engine, found = OnnxRuntime(model), []
     for start in range(0, len(images), BATCH):

@@ -1,6 +1,5 @@
 """evaluate: a file's accuracy and calibration on labelled images, from the original bytes, without torch."""
 
-from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from pocketvision.data.dataset import PART_NAMES, Dataset
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
-from pocketvision.events import Event, Note, Progress
+from pocketvision.events import Note, Progress, Work
 from pocketvision.run.metrics import expected_calibration_error, softmax, standard_error, top1
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.record import Record
@@ -62,9 +61,7 @@ def score(
     )
 
 
-def file_logits(
-    predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64]
-) -> Generator[Event, None, NDArray[np.float32]]:
+def file_logits(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64]) -> Work[NDArray[np.float32]]:
     """Return the file's logits (N, classes) for some of a data set's images; yield how far it got.
 
     Args:
@@ -125,9 +122,7 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
     return indices, part
 
 
-def evaluate_file(
-    predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64], part: str
-) -> Generator[Event, None, Evaluation]:
+def evaluate_file(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64], part: str) -> Work[Evaluation]:
     """Return what an opened file scores on some of a data set's images; yield how far it got.
 
     Raises:

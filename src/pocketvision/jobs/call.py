@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pocketvision.events import Event
+from pocketvision.events import Event, drain
 from pocketvision.jobs.fit import fit as run_fit
 from pocketvision.jobs.options import FitOptions
 from pocketvision.jobs.runs.result import Finished
@@ -31,9 +31,4 @@ def fit(
         PocketvisionError: see `pocketvision.errors`.
     """
     with closing(run_fit(data, out, FitOptions(**options), restart)) as events:
-        try:
-            while True:
-                on_event(next(events))
-        except StopIteration as stop:
-            finished: Finished = stop.value
-            return finished
+        return drain(events, on_event)

@@ -22,7 +22,7 @@ from pocketvision.export.evaluate import Evaluation, labels_for
 from pocketvision.export.network_of import network_of
 from pocketvision.export.seal import seal
 from pocketvision.export.verify import verify_file
-from pocketvision.files import write_atomically
+from pocketvision.files import check_out_path, write_atomically
 from pocketvision.jobs.finish.int8 import (
     PreparedImages,
     climb,
@@ -95,8 +95,7 @@ def compress_file(
     """
     if out.resolve() == file.resolve():
         raise BadOption(f"{str(out)!r} is the float file itself, which stays.", "-o with another name")
-    if not out.absolute().parent.is_dir():
-        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    check_out_path(out)
     if not 0 <= max_drop <= 100:
         raise BadOption(f"max_drop must be 0 to 100 points; got {max_drop:g}.", "--max-drop 1")
     model = read_bytes(file)

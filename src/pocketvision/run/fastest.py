@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pocketvision.errors import BadArtifact
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.files import cache_folder, write_atomically
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, Engine, installed_engines, open_engine
@@ -89,7 +89,7 @@ def _measure(model: bytes, record: Record, names: list[str], threads: int | None
     if not calls:
         said = "; ".join(f"{name}: {problem}" for name, problem in refused.items())
         raise BadArtifact(f"no engine runs the file as it was written: {said}", "pocketvision verify FILE")
-    timings = finish(time_interleaved(calls, SECONDS))
+    timings = drain(time_interleaved(calls, SECONDS))
     taken = min(timings, key=lambda name: timings[name].median_ms)
     if DEFAULT in timings and timings[taken].median_ms > (1 - WORTH) * timings[DEFAULT].median_ms:
         taken = DEFAULT

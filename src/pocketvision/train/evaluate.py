@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from pocketvision.data.loader import Pixels, to_tensor
-from pocketvision.events import Progress, finish
+from pocketvision.events import Progress, drain
 from pocketvision.model.network import Network
 
 BATCH = 256
@@ -15,7 +15,7 @@ BATCH = 256
 
 def compute_logits(network: Network, images: NDArray[np.uint8] | Pixels) -> NDArray[np.float32]:
     """Return the logits (N, classes), float32, for images (N, R, R, C) uint8, in evaluation mode and full precision."""
-    return finish(watch_logits(network, images, ""))
+    return drain(watch_logits(network, images, ""))
 
 
 def watch_logits(

@@ -14,6 +14,7 @@ from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.recipe import Recipe
+from pocketvision.train.statistics import evenly
 
 CHECKED_EACH_EPOCH = 2000  # validation images; all of them at the end
 PROBE_SECONDS = 20.0  # for timing candidates, or all cuts, on the device: at most
@@ -79,7 +80,7 @@ def finish_seconds(parts: Split, look: float, looks: int) -> float:
 
 def decode_seconds(dataset: Dataset, graph: Graph) -> float:
     """Estimate how long decoding all images once will take, from a few of them."""
-    some = np.linspace(0, len(dataset) - 1, min(DECODED_FOR_TIMING, len(dataset))).astype(int)
+    some = evenly(len(dataset), DECODED_FOR_TIMING)
     began = time.perf_counter()
     load_images([dataset.image(int(i)) for i in some], graph.image.height, graph.image.channels, FROM_SCRATCH)
     return (time.perf_counter() - began) / len(some) * len(dataset) / max(1, torch.get_num_threads())

@@ -6,7 +6,7 @@ from typing import Any
 
 from pocketvision.cost.budget import Budget, Spent
 from pocketvision.cost.integers import name_in
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.jobs.cut import Written, cut_run, read_front
 from pocketvision.jobs.finish.measure import Measurement, check_budget, spent_of
@@ -44,7 +44,7 @@ class Finished:
         Raises:
             BadOption: the run was not elastic.
         """
-        return finish(read_front(self.model.parent))
+        return drain(read_front(self.model.parent))
 
     def cut(self, budget: Budget, out: str | Path) -> Written:
         """Write the best cut of an elastic run within another budget; nothing is trained.
@@ -52,7 +52,7 @@ class Finished:
         Raises:
             BadOption, NoFit, BudgetMissed: see `pocketvision.jobs.cut.cut_run`.
         """
-        return finish(cut_run(self.model.parent, Path(out), budget))
+        return drain(cut_run(self.model.parent, Path(out), budget))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""

@@ -14,7 +14,7 @@ from pocketvision.cost.device_file import read_device_file
 from pocketvision.data.loader import Pixels
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import BadData, NoFit, NonFiniteLoss
-from pocketvision.events import Event, Note, Progress, finish
+from pocketvision.events import Event, Note, Progress, drain
 from pocketvision.export.evaluate import score
 from pocketvision.jobs.finish.int8 import PreparedImages, climb, score_integers, spread_out
 from pocketvision.jobs.finish.record import calibrate, common_record
@@ -33,7 +33,7 @@ from pocketvision.model.rewrite import Arrays, cut, leading_indices
 from pocketvision.run.device import Device
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer
-from pocketvision.train.statistics import images_needed, recalibrate
+from pocketvision.train.statistics import evenly, images_needed, recalibrate
 
 
 def go_on_with_pick(
@@ -121,7 +121,7 @@ def _images(job: Job, entry: Entry, side: int) -> Generator[Event, None, dict[st
     plan = entry.plan
     graph = plan.space.cut(plan.space.widths[0], side)
     train = job.parts.train
-    some = train[np.linspace(0, len(train) - 1, min(images_needed(graph), len(train))).astype(int)]
+    some = train[evenly(len(train), images_needed(graph))]
     found = {}
     for part, indices in (("train", some), ("validation", job.parts.validation), ("test", job.parts.test)):
         found[part] = yield from decode(job, indices, graph, plan.preprocessing, f"{part} at {side} pixels")
@@ -146,8 +146,8 @@ def _judge_integers(network: Network, parts: dict[str, Any], labels: tuple[str, 
     some = train[spread_out(np.arange(len(train)))]
     images = PreparedImages(None, some, validation, test, validation.labels, test.labels)
     graph = network.graph
-    climbed = finish(climb(graph, network.arrays(), images, highest=1, device=device, methods=("mse",)))
-    temperature, threshold, scores, _ = finish(score_integers(climbed, images))
+    climbed = drain(climb(graph, network.arrays(), images, highest=1, device=device, methods=("mse",)))
+    temperature, threshold, scores, _ = drain(score_integers(climbed, images))
     candidate = describe_candidate(graph, labels, graph.image.height, "int8")
     return Judged(Cut(candidate, climbed.logits.argmax(1) == validation.labels), temperature, threshold, scores)
 

@@ -4,7 +4,6 @@ The features come from the file's own engine, which is several times as fast as 
 where fine-tuning starts, and what is kept where fine-tuning does not help.
 """
 
-import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,7 @@ from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.engines import OnnxRuntime
 from pocketvision.run.metrics import top1
+from pocketvision.run.paired import is_as_good
 
 MOST_IMAGES = 8000  # that the classifier is fitted on, evenly spaced; more say little more
 DECAYS = (3e-3, 3e-2, 0.3, 1.0)  # of the classifier, the weakest first; validation chooses
@@ -79,8 +79,7 @@ def fit_head(plan: Plan, arrays: Arrays, train: Images, validation: Pixels) -> G
 def strongest(losses: Sequence[NDArray[np.float32]]) -> int:
     """Return the index of the strongest decay that is not clearly worse than the best, paired on the same images.
 
-    A classifier that is less sure of its training images leaves more for fine-tuning to learn (docs/log.md). Source: the rule of
-    one standard error, Breiman et al. 1984, Classification and Regression Trees, section 3.4.3.
+    A classifier that is less sure of its training images leaves more for fine-tuning to learn (docs/log.md).
 
     Args:
         losses: for each decay, the weakest first, one of each validation image (N,).
@@ -89,9 +88,7 @@ def strongest(losses: Sequence[NDArray[np.float32]]) -> int:
     1
     """
     best = min(losses, key=lambda each: float(np.nan_to_num(each.mean(), nan=np.inf)))
-    worse = [each - best for each in losses]
-    errors = [float(each.std()) / math.sqrt(len(each)) for each in worse]
-    return max(i for i, (each, error) in enumerate(zip(worse, errors, strict=True)) if each.mean() <= error)
+    return max(i for i, each in enumerate(losses) if is_as_good(-each, -best))
 
 
 def fit_head_again(

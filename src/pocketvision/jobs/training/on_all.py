@@ -19,6 +19,7 @@ from pocketvision.jobs.training.head import fit_head_again
 from pocketvision.jobs.training.interpolate import between
 from pocketvision.jobs.training.trials import Entry, look_at_nothing, retold
 from pocketvision.model.network import Network
+from pocketvision.text import plural
 from pocketvision.train.loop import Trainer
 
 SHARE_OF_ALL = 0.5  # of the way from before to after
@@ -51,7 +52,7 @@ def go_on_with_all(
     trainer = last.make_trainer()
     if snapshot is not None:
         trainer.restore(snapshot)
-    more = _epochs(trainer.epochs)
+    more = plural(trainer.epochs, "epoch")
     yield Note(f"Validation has decided: {more} more, with {images}. The test part judges what comes out.")
     if snapshot is not None:
         yield Note(f"Going on after step {trainer.done} of {trainer.total}.")
@@ -61,11 +62,7 @@ def go_on_with_all(
         yield Note(f"The network stays as it was before that: {error.problem}")
         return network, ""
     network.load_arrays(between(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
-    return network, _epochs(trainer.epochs)
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch{'s' * (number != 1)}"
+    return network, plural(trainer.epochs, "epoch")
 
 
 def epochs_in_time(plan: Plan) -> int:

@@ -3,7 +3,6 @@
 Successive halving with one rung. Source: Jamieson and Talwalkar 2016, arXiv:1502.07943.
 """
 
-import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from pocketvision.jobs.plan.timetable import CHECKED_EACH_EPOCH
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.metrics import negative_log_likelihood, top1
+from pocketvision.run.paired import is_better
 from pocketvision.train.evaluate import compute_logits, watch_logits
 from pocketvision.train.loop import Objective, Trainer
 from pocketvision.train.loss import as_tensor
@@ -155,9 +155,7 @@ def choose_winner(hits: Sequence[NDArray[np.bool_]]) -> int:
     """
     winner = 0
     for challenger in range(1, len(hits)):
-        difference = hits[challenger].astype(float) - hits[winner]
-        error = float(difference.std()) / math.sqrt(len(difference))
-        if difference.mean() > CERTAIN * error:
+        if is_better(hits[challenger], hits[winner], CERTAIN):
             winner = challenger
     return winner
 
