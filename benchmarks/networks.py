@@ -22,8 +22,9 @@ from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 
 OPSET = 17
 SEED = 0

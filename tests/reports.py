@@ -14,9 +14,10 @@ from pocketvision.export.evaluate import score
 from pocketvision.jobs.options import FitOptions
 from pocketvision.report.facts import Facts
 from pocketvision.report.gather import gather
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.recipe import find_recipe
 
 HOSTILE = "<b>&\"'🦊"  # a class, a key, a name: none of it may become HTML

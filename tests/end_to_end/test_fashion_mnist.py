@@ -79,7 +79,7 @@ def require_integers_as_good(file, float_top1, out):
     assert found.size_bytes <= 0.3 * found.float_bytes + 50_000  # the record, and a step for each channel
     score = json.loads(pocketvision("evaluate", out, "fashion-mnist", "--json").out)
     assert score["top1"] == found.score.top1 >= float_top1 - 0.01
-    assert "inputs in integers: 100% of the logits within 4 steps" in pocketvision("verify", out).out
+    assert "inputs in int8: 100% of the logits within 4 times the scale" in pocketvision("verify", out).out
     record = Predictor.open(out).record
     images = real_images(record)
     network = Network(found.climbed.graph, seed=None)

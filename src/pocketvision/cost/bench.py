@@ -18,9 +18,10 @@ from pocketvision.errors import BadImage, BadOption
 from pocketvision.events import Note, Progress, Timed, Work
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import Engine, installed_engines, open_engine
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.images import read_image
 from pocketvision.run.predictor import Predictor, read_bytes
-from pocketvision.run.record import golden_images, record_of
+from pocketvision.run.record import record_of
 from pocketvision.run.timing import always
 from pocketvision.text import plural
 

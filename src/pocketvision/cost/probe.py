@@ -23,8 +23,9 @@ from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve_again
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import read_bytes
-from pocketvision.run.record import golden_images, record_of
+from pocketvision.run.record import record_of
 from pocketvision.run.timing import Call, Open, Timing, time_interleaved
 
 SECONDS = 60.0  # at most, for all networks together

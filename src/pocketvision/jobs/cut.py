@@ -34,8 +34,8 @@ from pocketvision.jobs.sizes.store import Cuts, Judged, front_json, read_cuts
 from pocketvision.model.network import build
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor, load
-from pocketvision.run.record import golden_images
 from pocketvision.run.shelf import INDEX, VERSION
 from pocketvision.train.evaluate import compute_logits
 

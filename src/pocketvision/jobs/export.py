@@ -11,7 +11,8 @@ from pocketvision.jobs.plan.plan import model_json
 from pocketvision.model.network import Network
 from pocketvision.model.resolve import resolve
 from pocketvision.model.weights.load import Weights
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.goldens import golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.evaluate import compute_logits
 
 PARITY_IMAGES = 16

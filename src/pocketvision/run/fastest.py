@@ -16,7 +16,8 @@ from pocketvision.events import drain
 from pocketvision.files import cache_folder, write_atomically
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, Engine, installed_engines, open_engine
-from pocketvision.run.record import Record, compare_goldens, golden_images
+from pocketvision.run.goldens import compare_goldens, golden_images
+from pocketvision.run.record import Record
 from pocketvision.run.timing import always, time_interleaved
 
 SECONDS = 0.5  # for timing; each engine has two rounds at least

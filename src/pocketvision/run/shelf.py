@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pocketvision.errors import BadArtifact, NoFit
 from pocketvision.events import drain
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor
-from pocketvision.run.record import golden_images
 from pocketvision.run.timing import Timing, always, time_interleaved
 
 INDEX = "index.json"

@@ -19,8 +19,9 @@ from pocketvision.model.graph import Conv, Graph, Linear
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.device import Device, this_device
 from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 
 CALIBRATION_IMAGES = 512
 GOLDENS = 16
@@ -131,7 +132,7 @@ def judge_integers(
     Temperature, threshold, scores and goldens are its own. `record` is the float network's.
     """
     temperature, threshold, scores, logits = yield from score_integers(climbed, images)
-    step = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
+    scale = float(climbed.arrays[f"{climbed.graph.outputs['logits']}.scale"])
     golden = OnnxRuntime(climbed.model).run(golden_images(GOLDENS, record.resolution, record.channels))["logits"]
     kept = {name: value for name, value in record.metrics.items() if name not in ("validation", "test")}
     changed = replace(
@@ -146,7 +147,7 @@ def judge_integers(
         temperature=temperature,
         unknown_threshold=threshold,
         provenance={**record.provenance, "compressed": trace_json(climbed)},
-        goldens=make_goldens(golden, step),
+        goldens=make_goldens(golden, scale),
         digests={},
     )
     return changed, scores.get("test", scores["validation"]), logits

@@ -28,7 +28,8 @@ from pocketvision.jobs.finish.record import GOLDENS
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.rewrite import fold_batch_norm
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.goldens import golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.evaluate import compute_logits
 
 PARITY_IMAGES = 256
@@ -134,7 +135,7 @@ def _disagrees(stored: Stored, images: PreparedImages) -> str:
             content,
             images.validation[:PARITY_IMAGES],
             partial(compute_logits, stored.network),
-            stored.record.goldens.step,
+            stored.record.goldens.scale,
         )
     except ExportMismatch as error:
         return error.problem

@@ -20,9 +20,10 @@ from pocketvision.jobs.options import FitOptions
 from pocketvision.jobs.plan.given import Job
 from pocketvision.jobs.plan.plan import Plan, model_json
 from pocketvision.model.network import Network
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.metrics import fit_temperature, softmax, unknown_threshold
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.evaluate import compute_logits
 
 GOLDENS = 4
