@@ -29,7 +29,7 @@ from pocketvision.cost.budget import Budget
 from pocketvision.cost.probe import probe
 from pocketvision.data.read import read_dataset
 from pocketvision.errors import BudgetMissed
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.model import transfer
 from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import leading_indices
@@ -47,7 +47,7 @@ def find_budget(classes: int) -> dict[str, Any]:
         width: resolve("mobilenet_v2", width=width, resolution=SIDE, classes=classes, conventions="torchvision")
         for width in WIDTHS
     }
-    rows = {row.name: row for row in finish(probe(list(graphs.values()), 1, PROBE_SECONDS, footprints=False)).rows}
+    rows = {row.name: row for row in drain(probe(list(graphs.values()), 1, PROBE_SECONDS, footprints=False)).rows}
     took = {width: rows[graph.name].latency_ms + 2 * rows[graph.name].noise_ms for width, graph in graphs.items()}
     budget = SHARE * rows[graphs[1.0].name].latency_ms
     return {

@@ -30,9 +30,10 @@ from measure import RESULTS, SAME, Results, file_name, print_estimate, write
 from pocketvision.data.pixels import Pixels, steps_per_epoch
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
+from pocketvision.elastic import train
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich
-from pocketvision.events import finish
+from pocketvision.elastic.train import Distillation, Sandwich
+from pocketvision.events import drain
 from pocketvision.jobs.plan.recipe import chosen_augmentation
 from pocketvision.jobs.plan.sizes import TUNE_RATE
 from pocketvision.jobs.training.trials import look_at_nothing
@@ -91,14 +92,11 @@ class Setting:
         seed: of weights, order and augmentation.
         epochs: of a training.
         pictures: the images.
-        options: how sub-networks learn.
         changes: of the recipe.
     """
 
-    def __init__(
-        self, family: str, seed: int, epochs: int, pictures: Pictures, options: ElasticOptions, **changes: Any
-    ) -> None:
-        self.seed, self.epochs, self.pictures, self.options = seed, epochs, pictures, options
+    def __init__(self, family: str, seed: int, epochs: int, pictures: Pictures, **changes: Any) -> None:
+        self.seed, self.epochs, self.pictures = seed, epochs, pictures
         recipe = replace(find_recipe("modern"), **changes)
         self.recipe = recipe
         top = resolve(family, WIDTHS[-1], RESOLUTIONS[-1], 10, 1, output_stride=16, thin_head=True)
@@ -140,7 +138,7 @@ class Setting:
     def elastic(self, tune: bool) -> dict[str, Any]:
         """All sizes from one training, then each after one epoch of its own."""
         began = time.monotonic()
-        objective = Sandwich(self.space, self.options, self.seed)
+        objective = Sandwich(self.space, self.seed)
         large = self.learn(self.trainer(build(self.space.graph, self.seed), self.epochs, objective), RESOLUTIONS[-1])
         found: dict[str, Any] = {"training_seconds": time.monotonic() - began, "cuts": {}, "tuned": {}}
         began = time.monotonic()
@@ -162,13 +160,13 @@ class Setting:
         if arrays["classifier.weight"].shape != graph["classifier"].parameters()[0].shape:
             arrays = cut(arrays, whole, graph, leading_indices(whole, graph))
         network = build(graph)
-        network.load_arrays(finish(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
+        network.load_arrays(drain(recalibrate(graph, arrays, self.pictures.at("train", graph.image.height))))
         return network
 
     def time_epochs(self, other: "Setting") -> dict[str, list[float]]:
         """Seconds of the blocks of one epoch of each size alone, and of the other setting's elastic network; they take turns."""
         contestants = {name_of(graph): (self, self.trainer(build(graph), 99), graph) for graph in self.space.graphs}
-        sandwich = Sandwich(other.space, other.options, other.seed)
+        sandwich = Sandwich(other.space, other.seed)
         contestants["elastic"] = other, other.trainer(build(other.space.graph), 99, sandwich), other.space.graph
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for block in range(BLOCKS):
@@ -185,7 +183,7 @@ class Setting:
 
 def name_of(graph: Graph) -> str:
     """Width and resolution, as papers write them."""
-    return f"{graph.options.width:g}-{graph.options.resolution}"
+    return f"{graph.source.width:g}-{graph.source.resolution}"
 
 
 def hits(cell: dict[str, Any]) -> np.ndarray:
@@ -263,9 +261,9 @@ def main() -> None:
     parser.add_argument("--families", default="mobilenet_v1,mobilenet_v2")
     parser.add_argument("--seeds", type=int, nargs="+", help="some of them")
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--random", type=int, default=ElasticOptions.random)
-    parser.add_argument("--labels", type=float, nargs=2, default=ElasticOptions.labels)
-    parser.add_argument("--weight", type=float, default=ElasticOptions.weight)
+    parser.add_argument("--random", type=int, default=train.RANDOM)
+    parser.add_argument("--labels", type=float, default=train.LABELS)
+    parser.add_argument("--weight", type=float, default=train.WEIGHT)
     parser.add_argument("--lr", type=float, default=find_recipe("modern").lr, help="of the elastic training")
     parser.add_argument(
         "--batch-size", type=int, default=find_recipe("modern").elastic_batch_size, help="of the elastic training"
@@ -285,7 +283,7 @@ def main() -> None:
     asked.elastic_epochs = asked.elastic_epochs or asked.epochs
     share = asked.elastic_epochs / asked.epochs
     keep_memory()
-    options = ElasticOptions(random=asked.random, labels=tuple(asked.labels), weight=asked.weight)
+    train.RANDOM, train.LABELS, train.WEIGHT = asked.random, asked.labels, asked.weight
     pictures = Pictures(asked.judge)
     print_estimate(10 if asked.only_times else 12 * asked.epochs)
     results = Results("elastic_vs_individual", ("torch",), asked.suffix, *([asked.folder] if asked.folder else []))
@@ -295,7 +293,7 @@ def main() -> None:
     results.content |= {"threads": torch.get_num_threads()}
     for family in asked.families.split(","):
         short, seeds, sizes = FAMILIES[family]
-        setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures, options=options)
+        setting = partial(Setting, family, epochs=asked.epochs, pictures=pictures)
         changes = {"lr": asked.lr, "batch_size": asked.batch_size, "epochs": asked.elastic_epochs}
         if not asked.no_times:
             results.cell(f"{short} epochs", partial(setting(0).time_epochs, setting(0, **changes)))

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from pocketvision.run.engines import images_per_call, open_engine
 from pocketvision.run.fastest import fastest_engine
-from pocketvision.run.record import golden_images, record_of
+from pocketvision.run.goldens import golden_images
+from pocketvision.run.record import record_of
 from pocketvision.run.timing import Call, always
 
 BATCHES, THREADS = (1, 32), (1, 2)

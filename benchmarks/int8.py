@@ -33,15 +33,15 @@ from pocketvision.compress.ladder import Ladder
 from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.errors import CompressionFailed
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.files import cache_folder
 from pocketvision.jobs.compress import compress_file, prepare_images, trace_json
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor
-from pocketvision.run.record import golden_images
 from pocketvision.run.timing import always
 
 FAMILIES = {
@@ -125,11 +125,11 @@ def measure_accuracy(name: str, fold: int | None) -> dict[str, Any]:
     """Make integers of one float file by each way, score on the test images."""
     source, data = float_file(name, fold)
     model = source.read_bytes()
-    images = finish(prepare_images(Predictor.open(model, engine="onnxruntime"), read_dataset(data)))
+    images = drain(prepare_images(Predictor.open(model, engine="onnxruntime"), read_dataset(data)))
     files, refused = {"float": model}, {}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            ours = finish(compress_file(source, data, Path(folder, "int8.onnx")))
+            ours = drain(compress_file(source, data, Path(folder, "int8.onnx")))
             files["ours"] = ours.file.read_bytes()
             said = trace_json(ours.climbed)
         except CompressionFailed as error:
@@ -173,7 +173,7 @@ def measure_speed(name: str, threads: int) -> dict[str, Any]:
     arrays = initial_arrays(graph, 0)
     model, images = write_onnx(graph, arrays), golden_images(8, 224, 3)
     ladder = Ladder(images, images, np.zeros(len(images), np.int64), max_drop=100.0)
-    files = {"float": model, "ours": finish(ladder.climb(graph, arrays)).model}
+    files = {"float": model, "ours": drain(ladder.climb(graph, arrays)).model}
     for peer, quantise in PEERS.items():
         try:
             files[peer] = quantise(model, images)

@@ -22,8 +22,9 @@ from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 
 OPSET = 17
 SEED = 0
@@ -119,16 +120,15 @@ def make_keras(peers: Peers, resolution: int, classes: int = 1000) -> Any:
 
 def untrained_model(graph: Graph, preprocessing: Preprocessing = FROM_SCRATCH) -> bytes:
     """Return the file of an untrained network, with a record as `fit` writes it, verified."""
-    assert graph.options is not None
     model = write_onnx(graph, initial_arrays(graph, SEED))
     side, channels = graph.image.height, graph.image.channels
     record = Record(
         task="classification",
-        labels=tuple(f"class {number}" for number in range(graph.options.classes)),
+        labels=tuple(f"class {number}" for number in range(graph.source.classes)),
         resolution=side,
         channels=channels,
         preprocessing=preprocessing,
-        model={"name": graph.name, **graph.options._asdict()},
+        model={"name": graph.name, **graph.source._asdict()},
         metrics={},
         temperature=1.0,
         unknown_threshold=0.0,

@@ -30,7 +30,7 @@ from pocketvision.model.network import build
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.record import golden_images
+from pocketvision.run.goldens import golden_images
 from pocketvision.train.batches import training_batches
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.loop import Trainer

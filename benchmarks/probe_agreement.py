@@ -32,7 +32,7 @@ from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
 from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.record import golden_images
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.timing import Call, Open
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "timm", "torch")

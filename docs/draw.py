@@ -166,8 +166,7 @@ def _box(box: Box) -> Iterator[str]:
 
 
 def _origin(drawing: Drawing) -> str:
-    assert drawing.graph.options is not None
-    return f"{drawing.block} of {drawing.graph.options.family}"
+    return f"{drawing.block} of {drawing.graph.source.family}"
 
 
 def _in_words(drawing: Drawing, layout: Layout) -> str:

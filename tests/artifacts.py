@@ -9,8 +9,9 @@ from graphs import random_arrays, random_images, steady
 from pocketvision.export.artifact import Parity, write_artifact
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.evaluate import compute_logits
 
 NAMES = ("zebra", "ant", "猫", "bee", "yak", "cod", "x-ray", "dog", "wolf", "eel")  # in no order

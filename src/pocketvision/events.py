@@ -1,10 +1,11 @@
 """What long work says while it runs: plain values that it yields, and the command line draws."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
-Outcome = TypeVar("Outcome")
+Said = TypeVar("Said")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,26 @@ class Measured:
 
 
 Event = Note | Progress | Timed | Step | Epoch | Measured
-Work = Generator[Event, None, Outcome]  # long work: says what it does, and returns what came out
+Work: TypeAlias = Generator[Event, None, Result]  # long work: it yields events, and returns a result
 
 
-def finish(job: Generator[Any, None, Outcome]) -> Outcome:
-    """Run long work to its end, whatever it says on the way; return what came out."""
+def drain(work: Generator[Said, None, Result], on_event: Callable[[Said], object] = lambda event: None) -> Result:
+    """Run work to its end and return its result; `on_event` is called with each event."""
     while True:
         try:
-            next(job)
+            event = next(work)
         except StopIteration as stop:
-            outcome: Outcome = stop.value
-            return outcome
+            result: Result = stop.value
+            return result
+        on_event(event)
+
+
+def mapped(work: Generator[Said, None, Result], to_event: Callable[[Said], Event]) -> Work[Result]:
+    """Yield `to_event` of all that work yields; return its result."""
+    while True:
+        try:
+            said = next(work)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield to_event(said)

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pocketvision.errors import BadOption
+
 
 def cache_folder() -> Path:
     """Return the folder for fetched data and weights; it need not exist."""
@@ -12,6 +14,23 @@ def cache_folder() -> Path:
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "pocketvision"
+
+
+def check_out_path(path: Path, option: str = "-o", example: str = "model.onnx") -> None:
+    """Refuse a path that no file can be written to, before any work is done.
+
+    Args:
+        path: of the file.
+        option: of the command line, that the path was given with.
+        example: a name for the file.
+
+    Raises:
+        BadOption: it is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise BadOption(f"{str(path)!r} is a folder; the file needs a name of its own.", f"{option} {path / example}")
+    if not path.absolute().parent.is_dir():
+        raise BadOption(f"{str(path)!r} cannot be written: there is no such folder.", f"{option} with another path")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -27,7 +27,7 @@ def import_all(package):
     return found
 """
 TORCH = {"torch", "torchvision", "safetensors"}
-NOT_ON_DEVICE = TORCH | {"onnx", "pydantic", "typer", "rich", "matplotlib", "tensorboard"}
+NOT_ON_DEVICE = TORCH | {"onnx", "pydantic", "typer", "rich", "tensorboard"}
 
 
 def run_without(forbidden, program):

@@ -28,7 +28,6 @@ def everything():
     """A graph with every op, and with every padding lopsided."""
     b = Builder(ops.Shape(3, 12, 12))
     x = b.normalize("image", "normalize", (120.0,), (60.0,))
-    x = b.pad(x, "pad", ops.Padding(1, 2, 3, 0))
     x = b.conv(x, "conv", 8, kernel=3, stride=2, padding=ops.Padding(0, 1, 2, 0), bias=True, activation="relu6")
     x = b.conv(x, "wide", 8, kernel=ops.Pair(3, 1), dilation=ops.Pair(2, 1), groups=2)
     x = b.channel_shuffle(b.activation(x, "activation", "relu"), "shuffle", 4)

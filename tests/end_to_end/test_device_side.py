@@ -8,7 +8,7 @@ import pytest
 from commandline import python
 from pocketvision.cost.device_file import read_device_file
 
-TRAIN = ("torch", "torchvision", "safetensors", "tensorboard", "matplotlib", "huggingface_hub")
+TRAIN = ("torch", "torchvision", "safetensors", "tensorboard", "huggingface_hub")
 HEAVY = (*TRAIN, "onnxruntime", "onnx", "numpy", "PIL")
 
 

@@ -13,7 +13,7 @@ from commandline import pocketvision, start_program
 from pocketvision.data.named import NAMED
 from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.jobs.compress import compress_file
 from pocketvision.model.network import Network
 from pocketvision.run.engines import ENGINES
@@ -74,12 +74,12 @@ def test_saved_test_images(fashion_mnist, tmp_path):
 
 def require_integers_as_good(file, float_top1, out):
     """`compress`: no point is lost, and the file computes what the network with fake quantisation does on 1,000 images."""
-    found = finish(compress_file(file, "fashion-mnist", out))
+    found = drain(compress_file(file, "fashion-mnist", out))
     assert found.climbed.verdict.passes and found.climbed.verdict.images == 9_000
     assert found.size_bytes <= 0.3 * found.float_bytes + 50_000  # the record, and a step for each channel
     score = json.loads(pocketvision("evaluate", out, "fashion-mnist", "--json").out)
     assert score["top1"] == found.score.top1 >= float_top1 - 0.01
-    assert "inputs in integers: 100% of the logits within 4 steps" in pocketvision("verify", out).out
+    assert "inputs in int8: 100% of the logits within 4 times the scale" in pocketvision("verify", out).out
     record = Predictor.open(out).record
     images = real_images(record)
     network = Network(found.climbed.graph, seed=None)

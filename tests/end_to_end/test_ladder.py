@@ -13,7 +13,7 @@ from pocketvision.compress.tune import tune
 from pocketvision.data.pixels import Pixels
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.export.network_of import network_of
 from pocketvision.model.network import build
 from pocketvision.run.preprocessing import FROM_SCRATCH
@@ -48,7 +48,7 @@ def trained(tmp_path_factory):
 
 def climb(images, graph, arrays, **options):
     _, calibration, validation = images
-    return finish(Ladder(calibration, validation, validation.labels, **options).climb(graph, arrays))
+    return drain(Ladder(calibration, validation, validation.labels, **options).climb(graph, arrays))
 
 
 def with_outlier(graph, arrays, name):
@@ -110,7 +110,7 @@ def test_fine_tuning_is_the_last_rung(images, trained, monkeypatch):
     graph, arrays = trained
     coarse = Ladder(calibration, validation, validation.labels, weight_limit=2, train=train)
     monkeypatch.setattr(ladders, "MOST_FLOATS", 0.0)
-    found = finish(coarse.climb(graph, arrays))
+    found = drain(coarse.climb(graph, arrays))
     assert found.rung == 4
     assert found.verdict.drop < min(step.verdict.drop for step in found.trace if step.rung < 4) - 1
 
@@ -121,7 +121,7 @@ def test_tuning_keeps_steps_and_zero_points(images, trained):
     found = climb(images, graph, arrays, highest=1)
     plain, weights = ladders.pad_channels(*ladders.fold_batch_norm(graph, arrays))
     short = Pixels(train.dataset, train.indices[:64], SIDE, 1, FROM_SCRATCH)
-    tuned = finish(tune(found.graph, found.arrays, plain, weights, short))
+    tuned = drain(tune(found.graph, found.arrays, plain, weights, short))
     for parameter in found.graph.parameters():
         same = np.array_equal(tuned[parameter.name], found.arrays[parameter.name])
         assert same != parameter.is_trained, parameter.name

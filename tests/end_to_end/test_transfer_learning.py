@@ -18,7 +18,7 @@ from jobs import told, watched
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
 from pocketvision.errors import Interrupted
-from pocketvision.events import Note, Progress, Step, finish
+from pocketvision.events import Note, Progress, Step, drain
 from pocketvision.jobs.call import fit
 from pocketvision.jobs.plan.initial_weights import choose_start
 from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
@@ -321,13 +321,13 @@ def test_auto_takes_the_hubs_file_for_photographs(hub, photos):
     from pocketvision.data.survey import survey
     from pocketvision.jobs.options import FitOptions
 
-    seen = survey(finish(check(photos)).facts)
-    assert finish(choose_start(FitOptions(), seen)).weights.name == NAME
+    seen = survey(drain(check(photos)).facts)
+    assert drain(choose_start(FitOptions(), seen)).weights.name == NAME
     for options in ({"weights": "none"}, {"recipe": "paper"}, {"resolution": 32}):
-        assert finish(choose_start(FitOptions(**options), seen)).weights is None
+        assert drain(choose_start(FitOptions(**options), seen)).weights is None
     assert (
         "No published weights of mobilenet_v1_standard are known"
-        in finish(choose_start(FitOptions(family="mobilenet_v1_standard"), seen)).sentences[0]
+        in drain(choose_start(FitOptions(family="mobilenet_v1_standard"), seen)).sentences[0]
     )
 
 

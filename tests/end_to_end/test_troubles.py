@@ -14,7 +14,7 @@ from PIL import Image
 
 from commandline import SMALL, Outcome, pocketvision
 from pocketvision.data.check import check
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.jobs.fit import read
 from pocketvision.run.images import load_images, read_image
 from pocketvision.run.preprocessing import Preprocessing
@@ -98,7 +98,7 @@ def test_evaluate_leaves_out_the_same(run: tuple[Outcome, Path], troubles: Path)
 
 
 def test_read_returns_what_was_found(troubles: Path) -> None:
-    dataset, parts, seen, checked = finish(read(troubles))
+    dataset, parts, seen, checked = drain(read(troubles))
     assert dataset is checked.dataset
     assert len(checked.findings) == 22
     assert len(parts.train) + len(parts.validation) + len(parts.test) == len(dataset) == len(checked.facts) == 59
@@ -121,7 +121,7 @@ def decoded(path: Path) -> np.ndarray:
 
 
 def test_the_pixels_of_every_readable_image_are_right(troubles: Path) -> None:
-    dataset = finish(check(troubles)).dataset
+    dataset = drain(check(troubles)).dataset
     paths = [Path(str(dataset.image(index))) for index in range(len(dataset))]
     assert {path.name for path in paths} >= {"ink.jpg", "deep.png", "palette.png", "animation.gif", "turned.jpeg"}
     assert {path.name for path in paths} >= {LONG, EMOJI}

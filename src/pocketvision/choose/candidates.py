@@ -16,18 +16,16 @@ from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.rewrite import can_cut, folded
 
 SMALL = 64  # pixels; up to here images are used at their own size, with more of the strides removed
-EVEN = (
-    8  # small images are enlarged to a multiple of this: maps that halve evenly also train faster (28 to 32: 1.2 times)
-)
+# Small images are enlarged to a multiple of this: maps that halve evenly also train faster (28 to 32: 1.2 times)
+EVEN = 8
 PHOTO_RESOLUTIONS = (96, 128, 160, 192, 224)
 SMALL_SHARES = (0.5, 0.75, 1.0)  # of the images' own size, where a budget may need less than that
 WIDTHS = (0.25, 0.375, 0.5, 0.75, 1.0)
 NARROW_WIDTHS = (0.125, 0.1875)  # where a budget may need them
 PHOTO_FAMILY = "mobilenet_v1"
 SMALL_FAMILY = "mobilenet_v1_shallow"  # 27 layers on a few pixels learn slowly: docs/log.md
-REACH_WITH_WEIGHTS = (
-    1.25  # times their own size, up to which enlarged images are better recognised in the time: docs/log.md
-)
+# Times their own size, up to which enlarged images are better recognised in the time: docs/log.md
+REACH_WITH_WEIGHTS = 1.25
 LOST_BY_CUTS = 40.0  # points of the prior, times the share of the width that is cut off trained weights: docs/log.md
 LOST_BY_INTEGERS = 0.5  # points of the prior: half of what the gate lets pass
 ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
@@ -95,8 +93,7 @@ class Candidate:
     @property
     def options(self) -> Options:
         """What its network was made with."""
-        assert self.graph.options is not None
-        return self.graph.options
+        return self.graph.source
 
     def drop(self, reason: str) -> "Candidate":
         """Return it marked as out."""
@@ -150,8 +147,7 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
 
 
 def _at_width(graph: Graph, width: float) -> Graph:
-    assert graph.options is not None
-    return resolve(**graph.options._asdict() | {"width": width})
+    return resolve(**graph.source._asdict() | {"width": width})
 
 
 def _sizes(asked: float | None, suitable: Sequence[float], is_elastic: bool) -> list[float]:
@@ -239,11 +235,10 @@ def default_output_stride(resolution: int) -> int:
 
 
 def _describe(graph: Graph, asked: Asked, short_side: int, precision: str) -> Candidate:
-    assert graph.options is not None
     found = describe_candidate(graph, asked.labels, round(own_resolution(short_side) * _reach(asked)), precision)
     if asked.trained_width is None:
         return found
-    lost = LOST_BY_CUTS * (1 - graph.options.width / asked.trained_width)
+    lost = LOST_BY_CUTS * (1 - graph.source.width / asked.trained_width)
     return replace(found, expected_top1=found.expected_top1 - lost)
 
 

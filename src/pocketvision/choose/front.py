@@ -1,6 +1,5 @@
 """The front: what each cut of one elastic network gets right and takes, and the pick within a budget."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from pocketvision.choose.candidates import Candidate
 from pocketvision.choose.search import screen
 from pocketvision.cost.budget import Budget
+from pocketvision.run.paired import is_as_good
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,6 @@ class Cut:
 def pick(cuts: Sequence[Cut], budget: Budget, device: str) -> Cut:
     """Return the best cut within the budget; of those that are as good within one standard error, the cheapest.
 
-    Source: the rule of one standard error, Breiman et al. 1984, Classification and Regression Trees, section 3.4.3; here the
-    error is of the paired difference on the same images.
-
     Args:
         cuts: of one network.
         budget: the limits.
@@ -58,13 +55,7 @@ def pick(cuts: Sequence[Cut], budget: Budget, device: str) -> Cut:
     screened = screen([cut.candidate for cut in cuts], budget, device)
     fitting = [cut for cut, candidate in zip(cuts, screened, strict=True) if not candidate.dropped]
     best = max(sorted(fitting, key=lambda cut: cut.cost), key=lambda cut: cut.top1)
-    return min((cut for cut in fitting if is_as_good(cut, best)), key=lambda cut: cut.cost)
-
-
-def is_as_good(cut: Cut, best: Cut) -> bool:
-    """Whether a cut is worse than the best by no more than one standard error, paired on the same images."""
-    difference = best.right.astype(float) - cut.right
-    return float(difference.mean()) <= float(difference.std()) / math.sqrt(len(difference))
+    return min((cut for cut in fitting if is_as_good(cut.right, best.right)), key=lambda cut: cut.cost)
 
 
 def pareto(cuts: Sequence[Cut]) -> list[Cut]:
@@ -78,4 +69,5 @@ def pareto(cuts: Sequence[Cut]) -> list[Cut]:
 
 def next_better(cuts: Sequence[Cut], chosen: Cut) -> Cut | None:
     """Return the cheapest cut of the front that is dearer and clearly better than the chosen one; None where there is none."""
-    return next((cut for cut in pareto(cuts) if cut.cost > chosen.cost and not is_as_good(chosen, cut)), None)
+    dearer = (cut for cut in pareto(cuts) if cut.cost > chosen.cost)
+    return next((cut for cut in dearer if not is_as_good(chosen.right, cut.right)), None)

@@ -25,9 +25,8 @@ def expected_top1(graph: Graph, short_side: int) -> float:
         graph: a network made by `resolve`.
         short_side: of the user's images, in pixels; more resolution than that earns nothing.
     """
-    assert graph.options is not None
-    excess = max(1.0, graph.options.resolution / short_side)
-    level, slope = _line(graph.options.family)
+    excess = max(1.0, graph.source.resolution / short_side)
+    level, slope = _line(graph.source.family)
     return level + slope * math.log(count(graph).macs / excess**2)
 
 

@@ -7,11 +7,10 @@ from pocketvision.choose.candidates import Candidate
 from pocketvision.cost.budget import Budget, written
 from pocketvision.errors import NoFit
 
-ENOUGH_EPOCHS = (
-    8  # from scratch; with fewer, a larger network does no better than a smaller one with these: docs/log.md
-)
-NO_TIME = "no time for "  # and so many epochs: how the reason begins
+# Epochs of a training from scratch; with fewer, a larger network does no better than a smaller one with these: docs/log.md
+ENOUGH_EPOCHS = 8
 ENOUGH_WITH_WEIGHTS = 3  # epochs, where training starts from published weights: docs/log.md
+NO_TIME = "no time for "  # and so many epochs: how the reason begins
 FINALISTS = 3  # that are tried for a moment before the best is trained
 
 UNITS = {"latency_ms": "ms", "size_mb": "MB", "memory_mb": "MB of memory", "macs": "multiply-adds"}

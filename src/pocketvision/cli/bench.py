@@ -32,12 +32,11 @@ def bench(
     from pocketvision.cli.progress import watch
     from pocketvision.cost import bench as measuring
     from pocketvision.errors import BadOption
+    from pocketvision.files import check_out_path, write_atomically
     from pocketvision.run.device import count_cores
 
-    if plot is not None and (plot.is_dir() or not plot.absolute().parent.is_dir()):
-        raise BadOption(
-            f"{str(plot)!r} cannot be written: it is a folder, or in none that exists.", "--plot with another path"
-        )
+    if plot is not None:
+        check_out_path(plot, "--plot", "bench.svg")
     engines = [name.strip() for name in engine.split(",") if name.strip()]
     counts = numbers("threads", threads, int, "1,2") or sorted({1, count_cores()})
     if sustained is not None:
@@ -54,7 +53,6 @@ def bench(
     else:
         _print_bench(found)
     if plot is not None:  # last: what was measured is shown, whatever the disk says
-        from pocketvision.files import write_atomically
         from pocketvision.report.bench_chart import draw_bench, draw_sustained
 
         drawn = draw_bench(found) if sustained is None else draw_sustained(found)

@@ -25,12 +25,9 @@ def compress(
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
     """Make a float file's network one in 8-bit integers: a quarter of the size, if it stays as good and is no slower."""
-    from pocketvision.errors import BadOption
+    from pocketvision.files import check_out_path
 
-    if out.is_dir():
-        raise BadOption(f"{str(out)!r} is a folder; the file needs a name of its own.", f"-o {out / 'model.onnx'}")
-    if not out.absolute().parent.is_dir():
-        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    check_out_path(out)
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch

@@ -27,11 +27,10 @@ def cut(
 ) -> None:
     """Cut a finished elastic run to another budget: another verified file in seconds, without training; int8 needs images."""
     from pocketvision.errors import BadOption
+    from pocketvision.files import check_out_path
 
-    if out.is_dir() and not all_:
-        raise BadOption(f"{str(out)!r} is a folder; the file needs a name of its own.", f"-o {out / 'model.onnx'}")
-    if not out.absolute().parent.is_dir():
-        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    if not (all_ and out.is_dir()):
+        check_out_path(out)
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch

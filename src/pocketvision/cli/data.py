@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from pocketvision.text import plural
+
 if TYPE_CHECKING:
     from pocketvision.data.check import Checked
 
@@ -46,7 +48,7 @@ def check(
         _print(checked)
         if sheet is not None:
             print_line(
-                f"{sheet}: {_counted(drawn, 'thumbnail')}"
+                f"{sheet}: {plural(drawn, 'thumbnail')}"
                 if drawn
                 else f"no finding is about an image; {sheet} not written"
             )
@@ -73,19 +75,10 @@ def _print(checked: "Checked") -> None:
         if len(findings) > EXAMPLES:
             print_line(f"  and {len(findings) - EXAMPLES:,} more; --json has all")
     severities = checked.severities()
-    images, classes = _counted(len(checked.readable), "image"), _counted(len(counts), "class", "classes")
-    warnings, notes = _counted(severities["warning"], "warning"), _counted(severities["note"], "note")
+    images, classes = plural(len(checked.readable), "image"), plural(len(counts), "class", "classes")
+    warnings, notes = plural(severities["warning"], "warning"), plural(severities["note"], "note")
     left_out = f"{severities['left out']:,} left out"
     print_line(f"\n{checked.source.name}: {images} of {classes}; {left_out}, {warnings}, {notes}")
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> _counted(1, "note"), _counted(2000, "note")
-    ('1 note', '2,000 notes')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _shown(key: str) -> str:

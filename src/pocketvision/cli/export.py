@@ -17,14 +17,12 @@ def export(
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
     """Write published weights as one verified file, labels and preprocessing inside; nothing is trained."""
-    from pocketvision.errors import BadOption, BadWeights
+    from pocketvision.errors import BadWeights
+    from pocketvision.files import check_out_path
     from pocketvision.model.families import find_family
 
     find_family(family)
-    if out.is_dir():
-        raise BadOption(f"{str(out)!r} is a folder; the file needs a name of its own.", f"-o {out / 'model.onnx'}")
-    if not out.absolute().parent.is_dir():
-        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    check_out_path(out)
     with loading():
         from pocketvision.cli.output import print_json, print_line
         from pocketvision.jobs.export import export as write
@@ -32,8 +30,7 @@ def export(
 
     weights = _published(family, width) if weights == "auto" else weights
     loaded = load_weights(weights, (family,))
-    options = loaded.graph.options
-    assert options is not None
+    options = loaded.graph.source
     if options.family != family or (width is not None and width != options.width):
         raise BadWeights(
             f"{loaded.name} holds {options.family} at width {options.width:g}, and {family} was asked for.",

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from pocketvision.text import plural
+
 
 def info(
     file: Annotated[Path, Argument(help="A model file that pocketvision fit wrote.")],
@@ -83,7 +85,7 @@ def _precision(record: Any) -> str:
 
 
 def _measured(latency: dict[str, Any]) -> str:
-    threads = f"{latency['threads']} thread{'s' if latency['threads'] != 1 else ''}"
+    threads = plural(latency["threads"], "thread")
     memory = "" if latency["rss_mb"] is None else f", {latency['rss_mb']:.0f} MB in all"
     return (
         f"{latency['latency_ms']:.3f} +- {latency['noise_ms']:.3f} ms, with decoding {latency['label_ms']:.3f}{memory}; "

@@ -102,9 +102,9 @@ def _answer_images(images: list[Any], model: Any, top: int, batch: int, write: C
 
             watch(work)
         else:
-            from pocketvision.events import finish
+            from pocketvision.events import drain
 
-            finish(work)
+            drain(work)
     finally:
         codes = [_report(error) for error in unread]
         if len(unread) > 1:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from pocketvision.text import plural
+
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -40,6 +42,7 @@ def probe(
     from pocketvision.cost.probe import probe as probe_graphs
     from pocketvision.cost.probe import probe_files
     from pocketvision.errors import BadOption
+    from pocketvision.files import check_out_path
     from pocketvision.model.families import find_family
     from pocketvision.model.resolve import resolve
 
@@ -55,10 +58,8 @@ def probe(
         )
         for resolution in numbers("resolutions", resolutions, int, "128,224")
     ]
-    if out is not None and out.is_dir():
-        raise BadOption(f"{str(out)!r} is a folder; the device file needs a name of its own.", f"-o {out / 'pi.json'}")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    if out is not None:
+        check_out_path(out, example="pi.json")
     if files and precisions is not None:
         raise BadOption("model files have a precision of their own.", "no --precisions")
     chosen = _precisions(precisions or "fp32,int8")
@@ -80,10 +81,10 @@ def _precisions(text: str) -> list[Any]:
     """Return the precisions of an option's text, in its order, each once."""
     from typing import get_args
 
-    from pocketvision.cost.device_file import MEASURED_IN
+    from pocketvision.cost.device_file import Precision
     from pocketvision.errors import BadOption
 
-    known = get_args(MEASURED_IN)
+    known = get_args(Precision)
     found = list(dict.fromkeys(part.strip() for part in text.split(",")))
     if not found or not set(found) <= set(known):
         raise BadOption(
@@ -110,5 +111,5 @@ def _print_table(measured: Any) -> None:
         for row in measured.rows
     ]
     print_table(header, rows)
-    threads = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
-    print_line(f"{measured.device}, {measured.engine} {measured.engine_version}, {threads}, {measured.date}")
+    engine = f"{measured.engine} {measured.engine_version}"
+    print_line(f"{measured.device}, {engine}, {plural(measured.threads, 'thread')}, {measured.date}")

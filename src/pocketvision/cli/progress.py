@@ -2,31 +2,25 @@
 
 import sys
 import time
-from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from pocketvision.events import Epoch, Event, Measured, Note, Step, Timed
+from pocketvision.events import Epoch, Event, Measured, Note, Result, Step, Timed, Work, drain
 from pocketvision.events import Progress as Counted
 from pocketvision.run.timing import FEWEST_ROUNDS
 
-Result = TypeVar("Result")
 PLAIN_SECONDS = 10.0  # between two lines about steps, where there is no terminal
 
 
-def watch(events: Generator[Event, None, Result]) -> Result:
+def watch(work: Work[Result]) -> Result:
     """Draw all events; return what the work returns."""
     screen = Bars() if sys.stderr.isatty() else Lines()
     try:
-        while True:
-            screen.draw(next(events))
-    except StopIteration as stop:
-        result: Result = stop.value
-        return result
+        return drain(work, screen.draw)
     finally:
         screen.close()
 

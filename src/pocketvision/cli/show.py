@@ -75,7 +75,7 @@ def _content(graph: Any, cost: Any) -> dict[str, Any]:
 
     return {
         "name": graph.name,
-        "options": graph.options._asdict(),
+        "options": graph.source._asdict(),
         "params": cost.params,
         "macs": cost.macs,
         "weight_bytes": cost.weight_bytes,

@@ -90,17 +90,16 @@ def import_(
         from pocketvision.model.weights.load import load_weights
 
     found = load_weights(str(file), () if family is None else (find_family(family).name,))
-    assert found.graph.options is not None
-    if family not in (None, found.graph.options.family):
+    if family not in (None, found.graph.source.family):
         raise BadWeights(
-            f"{found.name} holds {found.graph.options.family}, and --family {family} was asked for.",
-            f"--family {found.graph.options.family}",
+            f"{found.name} holds {found.graph.source.family}, and --family {family} was asked for.",
+            f"--family {found.graph.source.family}",
         )
     folder = import_weights(found, name)
     if found.assumed:
         print_line(found.assumed)
     print_line(f"{name}: {found.graph.name}, {found.layout} names, kept in {folder}")
-    print_line(f"Next: pocketvision fit IMAGES --family {found.graph.options.family} --weights {name} -o run")
+    print_line(f"Next: pocketvision fit IMAGES --family {found.graph.source.family} --weights {name} -o run")
 
 
 def _words(value: Any) -> str:

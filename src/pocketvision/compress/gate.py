@@ -7,6 +7,7 @@ import numpy as np
 
 from pocketvision.errors import BadOption
 from pocketvision.run.assess import Assessment
+from pocketvision.run.paired import difference
 
 MAX_DROP = 1.0  # points of top-1
 FEW_IMAGES = 500  # below, labels must agree, too: a drop of a point is five images
@@ -80,7 +81,6 @@ def judge(before: Assessment, after: Assessment, max_drop: float = MAX_DROP) -> 
     lost, won = int((was_right & ~is_right).sum()), int((is_right & ~was_right).sum())
     images = len(labels)
     agreement = float((before.answers == after.answers).mean())
-    error = math.sqrt(max(lost + won - (lost - won) ** 2 / images, 0.0)) / images
     drop = 100 * (lost - won) / images
     problems = []
     if not drop <= max_drop:
@@ -98,7 +98,7 @@ def judge(before: Assessment, after: Assessment, max_drop: float = MAX_DROP) -> 
         images=images,
         float_top1=float(was_right.mean()),
         top1=float(is_right.mean()),
-        standard_error=error,
+        standard_error=difference(was_right, is_right)[1],
         p=mcnemar(lost, won),
         agreement=agreement,
         class_drop=max(0.0, *fallen.values()) if fallen else 0.0,

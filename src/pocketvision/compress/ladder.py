@@ -92,7 +92,7 @@ class Ladder:
     methods: tuple[Method, ...] = METHODS
     stop_by: float | None = None
 
-    def climb(self, graph: Graph, arrays: Arrays) -> Generator[Event, None, Climbed]:
+    def climb(self, graph: Graph, arrays: Arrays) -> Work[Climbed]:
         """Return the first network in integers that passes the gate; else the one that loses least.
 
         Args:
@@ -128,7 +128,7 @@ class Ladder:
         what: str,
         corrects: bool = False,
         floats: tuple[str, ...] = (),
-    ) -> Generator[Event, None, Climbed]:
+    ) -> Work[Climbed]:
         """Find ranges by each method; return what loses least."""
         integers = insert_fake_quant(graph, floats, self.weight_limit)
         values = yield from observe(integers, arrays, self.calibration)
@@ -220,7 +220,7 @@ class Ladder:
         floats_say: Assessment,
         rung: int,
         floats: tuple[str, ...],
-    ) -> Generator[Event, None, Climbed]:
+    ) -> Work[Climbed]:
         """Write a network and judge what the engine says of its file."""
         arrays = round_biases(graph, arrays)
         model = write_onnx(graph, arrays)

@@ -1,6 +1,6 @@
 """Static ranges: what values each tensor takes on real images, and the 256 steps that cover them best."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pocketvision.data.pixels import Pixels
-from pocketvision.events import Progress
+from pocketvision.events import Progress, Work
 from pocketvision.model.fake_quant import without_fake_quant
 from pocketvision.model.graph import GATE_SLOPE, GATES, Activation, Conv, Dropout, FakeQuant, Graph, Linear, Op
 from pocketvision.model.network import Network
@@ -24,9 +24,8 @@ BATCH = 32
 KEPT = 0.9999  # of the values, by "percentile"
 SHRINKS = np.linspace(1.0, 0.2, 81)  # of the whole range, that "mse" tries
 SMALLEST = 1e-8  # step
-LARGEST_BIAS = (
-    2**26
-)  # in steps: far from where sums of 32 bits overflow; a filter that is nearly 0 would have a larger one
+# Of int32 biases: far from where sums of 32 bits overflow; a filter that is nearly 0 would have a larger one
+LARGEST_BIAS = 2**26
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,7 @@ class Values:
         return middle
 
 
-def observe(
-    graph: Graph, arrays: Arrays, images: NDArray[np.uint8] | Pixels
-) -> Generator[Progress, None, dict[str, Values]]:
+def observe(graph: Graph, arrays: Arrays, images: NDArray[np.uint8] | Pixels) -> Work[dict[str, Values]]:
     """Return what values the tensors take that are to become integers, in float arithmetic.
 
     Args:

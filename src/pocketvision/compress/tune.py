@@ -1,6 +1,5 @@
 """Quantization-aware fine-tuning: a network in integers learns to answer as the float network does."""
 
-from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from pocketvision.data.geometry import Augmentation
 from pocketvision.data.pixels import Pixels, steps_per_epoch
 from pocketvision.elastic.train import Distillation
-from pocketvision.events import Epoch, Event, Progress, Step
+from pocketvision.events import Epoch, Progress, Step, Work
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
 from pocketvision.model.rewrite import Arrays
@@ -29,7 +28,7 @@ CROPPED = Augmentation(flip=False, shift=0.0, scale=0.5)
 
 def tune(
     graph: Graph, arrays: Arrays, plain: Graph, weights: Arrays, train: Pixels, seed: int = 0
-) -> Generator[Event, None, dict[str, NDArray[np.float32]]]:
+) -> Work[dict[str, NDArray[np.float32]]]:
     """Return the parameters of a network in integers, trained on; its steps and zero points stay as they are.
 
     Roundings let gradients through as if they were not there, and answers of the float network are all that is learnt.

@@ -3,7 +3,7 @@
 import io
 import statistics
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pocketvision.cost.probe import measure_footprint
+from pocketvision.cost.probe import measure_footprint, time_calls
 from pocketvision.errors import BadImage, BadOption
-from pocketvision.events import Event, Note, Progress, Timed
+from pocketvision.events import Note, Progress, Timed, Work
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import Engine, installed_engines, open_engine
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.images import read_image
 from pocketvision.run.predictor import Predictor, read_bytes
-from pocketvision.run.record import golden_images, record_of
-from pocketvision.run.timing import always, time_interleaved
+from pocketvision.run.record import record_of
+from pocketvision.run.timing import always
+from pocketvision.text import plural
 
 SECONDS = 20.0  # for timing all cells together; each has two rounds at least
 PHOTO = (500, 375)  # of the made-up photograph, where none are given; what many data sets have
@@ -151,7 +153,7 @@ def bench(
     batches: Sequence[int] = (1, 32),
     images: Sequence[Any] = (),
     seconds: float = SECONDS,
-) -> Generator[Event, None, Bench]:
+) -> Work[Bench]:
     """Measure a finished file; all settings take turns.
 
     Args:
@@ -197,9 +199,7 @@ def bench(
     )
 
 
-def sustain(
-    file: str | Path, minutes: float, engine: str = "auto", threads: int | None = 1
-) -> Generator[Event, None, Sustained]:
+def sustain(file: str | Path, minutes: float, engine: str = "auto", threads: int | None = 1) -> Work[Sustained]:
     """Run one image after the other for minutes on end, without a pause; Ctrl-C ends it and keeps what was measured.
 
     Args:
@@ -276,7 +276,7 @@ def made_up_photo() -> bytes:
 
 def _measure_calls(
     model: bytes, settings: Sequence[tuple[str, int]], batches: Sequence[int], seconds: float
-) -> Generator[Event, None, tuple[Cell, ...]]:
+) -> Work[tuple[Cell, ...]]:
     """Return how long one call takes for each engine, number of threads and batch; they take turns."""
     record = record_of(model)
     one = golden_images(1, record.resolution, record.channels)
@@ -286,23 +286,13 @@ def _measure_calls(
         for setting, engine in engines.items()
         for batch in batches
     }
-    timings = yield from _time({_name(*cell): call for cell, call in calls.items()}, seconds)
+    timings = yield from time_calls({_name(*cell): always(call) for cell, call in calls.items()}, seconds)
     cells = []
     for cell in calls:
         found, batch = timings[_name(*cell)], cell[2]
         per_second = round(1000 * batch / found.median_ms, 1)
         cells.append(Cell(*cell, found.median_ms, found.p95_ms, found.noise_ms, found.rounds, per_second))
     return tuple(cells)
-
-
-def _time(calls: dict[str, Any], seconds: float) -> Generator[Event, None, Any]:
-    rounds = time_interleaved({name: always(call) for name, call in calls.items()}, seconds)
-    while True:
-        try:
-            name, found = next(rounds)
-        except StopIteration as stop:
-            return stop.value
-        yield Timed(name, found.median_ms, found.p95_ms, found.noise_ms, found.rounds)
 
 
 def _content(image: str | Path | bytes) -> bytes:
@@ -320,7 +310,7 @@ def _content(image: str | Path | bytes) -> bytes:
 
 def _from_bytes(
     model: bytes, settings: Sequence[tuple[str, int]], images: Sequence[bytes]
-) -> Generator[Event, None, dict[tuple[str, int], float]]:
+) -> Work[dict[tuple[str, int], float]]:
     """Return how many images a second each setting answers from their bytes; they take turns."""
     contents = [images[i % len(images)] for i in range(DECODED)]
     predictors = {(name, threads): Predictor.open(model, threads, engine=name) for name, threads in settings}
@@ -343,7 +333,7 @@ def _describe(images: int) -> str:
 
 
 def _name(engine: str, threads: int, batch: int) -> str:
-    return f"{engine}, {threads} thread{'s' * (threads > 1)}, batch {batch}"
+    return f"{engine}, {plural(threads, 'thread')}, batch {batch}"
 
 
 def _check(threads: Sequence[int], batches: Sequence[int], seconds: float) -> None:

@@ -98,13 +98,6 @@ class Cost:
         sums = {kind: _sum(tuple(found)) for kind, found in groups.items()}
         return dict(sorted(sums.items(), key=lambda item: -item[1].macs))
 
-    def by_row(self) -> dict[int, Sum]:
-        """Return the sums for each row of the family's table; -1 is what `resolve` adds."""
-        groups: dict[int, list[OpCost]] = defaultdict(list)
-        for op in self.ops:
-            groups[op.row].append(op)
-        return {row: _sum(tuple(found)) for row, found in groups.items()}
-
 
 def _sum(found: tuple[OpCost, ...]) -> Sum:
     return Sum(sum(op.params for op in found), sum(op.weights for op in found), sum(op.macs for op in found))
@@ -128,9 +121,8 @@ def count(graph: Graph) -> Cost:
 
 def describe(graph: Graph) -> dict[str, Any]:
     """Return a network's name, options and costs as JSON values: what records, plans and runs say of it."""
-    assert graph.options is not None
     cost = count(graph)
-    return {"name": graph.name, **graph.options._asdict(), "params": cost.params, "macs": cost.macs}
+    return {"name": graph.name, **graph.source._asdict(), "params": cost.params, "macs": cost.macs}
 
 
 def _cost(op: Op, live: int) -> OpCost:

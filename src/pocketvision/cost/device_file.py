@@ -1,28 +1,22 @@
 """The device file: what was measured on a device, to be read on another machine."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import onnxruntime
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pocketvision.cost.count import count
 from pocketvision.errors import BadDeviceFile
 from pocketvision.files import write_atomically
-from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import resolve
 from pocketvision.run.device import Device
 
 VERSION = 1
 NOISY = 0.15  # of the median: above, a file is worth a warning
+Precision = Literal["fp32", "int8"]  # that networks are measured in
 INTERPOLATION_NOISE = 0.05  # of the value: what a latency between two measured widths may be off by: docs/log.md
-
-
-MEASURED_IN = Literal["fp32", "int8"]
-Precision = Annotated[
-    MEASURED_IN, BeforeValidator(lambda name: "fp32" if name == "float32" else name)
-]  # in older files
 
 
 class Latency(NamedTuple):
@@ -57,9 +51,9 @@ class Row(BaseModel):
     in_channels: int = Field(ge=1, le=3)
     output_stride: int = Field(gt=0)
     dilate: bool
-    thin_head: bool = False
-    conventions: str = SCRATCH
-    precision: Precision = "fp32"
+    thin_head: bool
+    conventions: str
+    precision: Precision
     latency_ms: float = Field(gt=0, allow_inf_nan=False)
     p95_ms: float = Field(gt=0, allow_inf_nan=False)
     noise_ms: float = Field(ge=0, allow_inf_nan=False)
@@ -108,8 +102,7 @@ class DeviceFile(BaseModel):
         Other classes and input channels than those measured give a prediction, too. None where nothing near was measured.
         Weights that are stored as halves are floats when the network runs.
         """
-        options = graph.options
-        assert options is not None
+        options = graph.source
         measured = "int8" if precision == "int8" else "fp32"
         like = [row for row in self.rows if row.precision == measured and _is_alike(row.options, options)]
         same = [row for row in like if row.options._replace(conventions=options.conventions) == options]

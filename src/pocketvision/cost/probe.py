@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from pocketvision.cost.count import count
 from pocketvision.cost.device_file import DeviceFile, Precision, Row
 from pocketvision.cost.integers import counted_memory_mb, name_in
 from pocketvision.errors import BadArtifact, BadOption
-from pocketvision.events import Event, Progress, Timed
+from pocketvision.events import Progress, Timed, Work, mapped
 from pocketvision.model.fake_quant import untrained_integers
 from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
@@ -23,9 +23,10 @@ from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve_again
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import read_bytes
-from pocketvision.run.record import golden_images, record_of
-from pocketvision.run.timing import Call, Timing, time_interleaved
+from pocketvision.run.record import record_of
+from pocketvision.run.timing import Call, Open, Timing, time_interleaved
 
 SECONDS = 60.0  # at most, for all networks together
 
@@ -51,7 +52,7 @@ def probe(
     seconds: float = SECONDS,
     footprints: bool = True,
     precisions: Sequence[Precision] = ("fp32",),
-) -> Generator[Event, None, DeviceFile]:
+) -> Work[DeviceFile]:
     """Measure untrained networks on this machine, each in every one of the precisions.
 
     Args, events, result and errors: see `probe_each`.
@@ -61,7 +62,7 @@ def probe(
 
 def probe_each(
     networks: Sequence[tuple[Graph, Precision]], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
-) -> Generator[Event, None, DeviceFile]:
+) -> Work[DeviceFile]:
     """Measure untrained networks on this machine.
 
     Args:
@@ -99,7 +100,7 @@ def untrained(graph: Graph, precision: Precision) -> bytes:
 
 def probe_files(
     paths: Iterable[Path], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
-) -> Generator[Event, None, DeviceFile]:
+) -> Work[DeviceFile]:
     """Measure finished model files on this machine, as `probe` does untrained networks.
 
     Raises:
@@ -121,9 +122,7 @@ def probe_files(
     return (yield from _probe(files, threads, seconds, footprints))
 
 
-def _probe(
-    files: Mapping[str, Probed], threads: int, seconds: float, footprints: bool
-) -> Generator[Event, None, DeviceFile]:
+def _probe(files: Mapping[str, Probed], threads: int, seconds: float, footprints: bool) -> Work[DeviceFile]:
     timings = yield from measure_latencies({name: file.path for name, file in files.items()}, threads, seconds)
     sizes: dict[str, dict[str, float]] = {name: {} for name in files}
     if footprints:
@@ -143,10 +142,9 @@ def _probe(
 
 
 def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]) -> Row:
-    assert file.graph.options is not None
     return Row(
         name=name,
-        **file.graph.options._asdict(),
+        **file.graph.source._asdict(),
         precision=file.precision,
         latency_ms=timing.median_ms,
         p95_ms=timing.p95_ms,
@@ -160,21 +158,22 @@ def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]
     )
 
 
-def measure_latencies(
-    files: Mapping[str, Path], threads: int, seconds: float
-) -> Generator[Timed, None, dict[str, Timing]]:
+def measure_latencies(files: Mapping[str, Path], threads: int, seconds: float) -> Work[dict[str, Timing]]:
     """Time model files side by side: one call on one ready uint8 image.
 
     Each round reads a file anew and drops it again, so that many networks need no more memory than one.
     """
-    rounds = time_interleaved({name: partial(_open, path, threads) for name, path in files.items()}, seconds)
-    while True:
-        try:
-            name, timing = next(rounds)
-        except StopIteration as stop:
-            found: dict[str, Timing] = stop.value
-            return found
-        yield Timed(name, timing.median_ms, timing.p95_ms, timing.noise_ms, timing.rounds)
+    return (yield from time_calls({name: partial(_open, path, threads) for name, path in files.items()}, seconds))
+
+
+def time_calls(contestants: Mapping[str, Open], seconds: float) -> Work[dict[str, Timing]]:
+    """Time calls as `time_interleaved` does; each round is an event."""
+
+    def to_event(known: tuple[str, Timing]) -> Timed:
+        name, timing = known
+        return Timed(name, timing.median_ms, timing.p95_ms, timing.noise_ms, timing.rounds)
+
+    return (yield from mapped(time_interleaved(contestants, seconds), to_event))
 
 
 def _open(path: Path, threads: int) -> Call:

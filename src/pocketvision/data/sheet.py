@@ -13,7 +13,7 @@ from pocketvision.data.check import Checked
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.findings import Finding
 from pocketvision.errors import BadImage, BadOption
-from pocketvision.files import write_atomically
+from pocketvision.files import check_out_path, write_atomically
 from pocketvision.run.examine import examine_image
 
 COLUMNS = 8
@@ -44,8 +44,7 @@ def check_sheet_path(path: Path) -> None:
     """
     if path.suffix.lower() != ".png" or path.is_dir():
         raise BadOption(f"--sheet writes one PNG picture; got {str(path)!r}.", "--sheet findings.png")
-    if not path.absolute().parent.is_dir():
-        raise BadOption(f"{str(path)!r} cannot be written: there is no such folder.", "--sheet with another path")
+    check_out_path(path, "--sheet")
 
 
 def write_sheet(checked: Checked, path: Path) -> int:

@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network
-from pocketvision.model.rewrite import Indices, leading_indices, slices
+from pocketvision.model.rewrite import leading_indices, slices
 
 
 class SubNetwork:
@@ -23,17 +23,16 @@ class SubNetwork:
     Args:
         wide: graph of the networks that it will be cut from.
         narrow: the same network with fewer channels, at any resolution.
-        indices: which channels, one list per channel space; None: the leading ones.
 
     Raises:
         BadCut: the graphs differ in more than channels.
     """
 
-    def __init__(self, wide: Graph, narrow: Graph, indices: Indices | None = None) -> None:
+    def __init__(self, wide: Graph, narrow: Graph) -> None:
         self.graph = narrow
         with torch.device("meta"):
             self._shell = Network(narrow, seed=None)
-        found = slices(wide, narrow, leading_indices(wide, narrow) if indices is None else indices)
+        found = slices(wide, narrow, leading_indices(wide, narrow))
         self._slices = {name: simplified(index) for name, index in found.items()}
 
     def __call__(self, network: Network, image: Tensor) -> Tensor:

@@ -33,14 +33,13 @@ class ElasticSpace:
         Raises:
             BadOption: a width or resolution is none.
         """
-        assert graph.options is not None
         for name, value in [("width", min(widths, default=1)), ("resolution", min(resolutions, default=1))]:
             if value <= 0:
                 raise BadOption(f"each elastic {name} must be above 0; got {value:g}.", f"{name}s above 0")
-        top_width, top_resolution = graph.options.width, graph.options.resolution
-        known = find_family(graph.options.family).widths or widths
+        top_width, top_resolution = graph.source.width, graph.source.resolution
+        known = find_family(graph.source.family).widths or widths
         lower = {width for width in widths if width < top_width and width in known}
-        options = graph.options._asdict()
+        options = graph.source._asdict()
         lower = {width for width in lower if can_cut(graph, resolve(**options | {"width": width}))}
         return cls(
             graph,
@@ -54,8 +53,7 @@ class ElasticSpace:
 
     @cached_property
     def _cuts(self) -> dict[tuple[float, int], Graph]:
-        assert self.graph.options is not None
-        options = self.graph.options._asdict()
+        options = self.graph.source._asdict()
         return {
             (width, side): resolve(**options | {"width": width, "resolution": side})
             for width in self.widths

@@ -4,7 +4,6 @@ What differs from the published rules, and why: decisions/0014-elastic-training.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,41 +16,15 @@ from torchvision.transforms.v2 import functional as transforms
 from pocketvision.cost.count import count
 from pocketvision.elastic.slice import SubNetwork
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.errors import BadOption
 from pocketvision.model.network import Network
 from pocketvision.train.loop import Trainer, autocast
 
 STREAM = 2  # of random numbers; order and augmentation have 0 and 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ElasticOptions:
-    """How sub-networks learn.
-
-    Attributes:
-        random: sub-networks of random width in a step, besides the largest and the narrowest; their widths differ, as do
-            the resolutions of all. US-Nets take two (arXiv:1903.05134, section 3.3), as does MutualNet (arXiv:1909.12978,
-            section 3.2), and draw each by itself.
-        labels: share of the labels in what a sub-network learns from, at the beginning and at the end of training; the rest
-            are the answers of the largest network on the same images. US-Nets and MutualNet have 0.
-        temperature: that these answers are softened with (Hinton et al. 2015, arXiv:1503.02531, section 2).
-        weight: of a sub-network's loss beside the largest network's. US-Nets and MutualNet have 1.
-    """
-
-    random: int = 2
-    labels: tuple[float, float] = (0.5, 0.5)
-    temperature: float = 1.0
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.random < 0:
-            raise BadOption(f"random sub-networks in a step must be 0 or more; got {self.random}.", "1")
-        if not all(0 <= share <= 1 for share in self.labels):
-            raise BadOption(f"the labels' share must be from 0 to 1; got {self.labels}.", "0.5")
-        if not self.weight > 0:
-            raise BadOption(f"the sub-networks' weight must be above 0; got {self.weight:g}.", "1")
-        if not self.temperature > 0:
-            raise BadOption(f"the temperature must be above 0; got {self.temperature:g}.", "1")
+# Sub-networks of random width in a step, besides the largest and the narrowest: two, as in US-Nets (arXiv:1903.05134, section
+# 3.3) and MutualNet (arXiv:1909.12978, section 3.2).
+RANDOM = 2
+LABELS = 0.5  # share of the labels in a sub-network's loss; the rest is distillation. US-Nets and MutualNet have 0
+WEIGHT = 1.0  # of a sub-network's loss beside the largest network's, as in US-Nets and MutualNet
 
 
 class Sandwich:
@@ -62,12 +35,11 @@ class Sandwich:
 
     Args:
         space: whose largest network is trained.
-        options: how the others learn.
         seed: of which ones, and at which resolution: with the step, all that this depends on.
     """
 
-    def __init__(self, space: ElasticSpace, options: ElasticOptions, seed: int) -> None:
-        self.space, self.options, self.seed = space, options, seed
+    def __init__(self, space: ElasticSpace, seed: int) -> None:
+        self.space, self.seed = space, seed
         self._networks = {
             (width, side): SubNetwork(space.graph, space.cut(width, side))
             for width in space.widths
@@ -86,17 +58,13 @@ class Sandwich:
             logits = trainer.network(images)
         loss = trainer.loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        answers = F.softmax(logits.detach().float() / self.options.temperature, 1)
-        first, last = self.options.labels
-        share = first + (last - first) * trainer.progress
+        answers = F.softmax(logits.detach().float(), 1)
         losses = [loss.detach()]
         for width, resolution in self.draw(trainer.done):
             with autocast(trainer.precision, trainer.device):
                 found = self._networks[width, resolution](trainer.network, resized(images, resolution))
-            mixed = share * trainer.loss(found, labels) + (1 - share) * distance(
-                found, answers, self.options.temperature
-            )
-            (self.options.weight * mixed).backward()  # type: ignore[no-untyped-call]
+            mixed = LABELS * trainer.loss(found, labels) + (1 - LABELS) * distance(found, answers)
+            (WEIGHT * mixed).backward()  # type: ignore[no-untyped-call]
             losses.append(mixed.detach())
         return loss.item() if bool(torch.isfinite(torch.stack(losses)).all()) else float("nan")
 
@@ -108,7 +76,7 @@ class Sandwich:
         """
         widths, sides = self.space.widths, self.space.resolutions
         rng = np.random.default_rng([self.seed, STREAM, step])
-        picked = [widths[0], *spread(rng, widths[1:] or widths, self.options.random)]
+        picked = [widths[0], *spread(rng, widths[1:] or widths, RANDOM)]
         drawn = list(zip(picked, spread(rng, sides, len(picked)), strict=True))
         largest, smaller = (widths[-1], sides[-1]), sides[:-1]
         if smaller:
@@ -116,7 +84,7 @@ class Sandwich:
         return [size for size in drawn if size != largest]
 
 
-def relative_cost(space: ElasticSpace, options: ElasticOptions) -> float:
+def relative_cost(space: ElasticSpace) -> float:
     """Return how many steps of the largest network alone a step takes, by multiply-adds: more where small layers wait."""
 
     def mean_macs(width: float) -> float:
@@ -124,7 +92,7 @@ def relative_cost(space: ElasticSpace, options: ElasticOptions) -> float:
         return float(np.mean([count(space.cut(width, side)).macs for side in sides])) if sides else 0.0
 
     others = float(np.mean([mean_macs(width) for width in space.widths[1:] or space.widths]))
-    return 1 + (mean_macs(space.widths[0]) + options.random * others) / count(space.graph).macs
+    return 1 + (mean_macs(space.widths[0]) + RANDOM * others) / count(space.graph).macs
 
 
 def spread(rng: np.random.Generator, values: Sequence[Any], number: int) -> list[Any]:
@@ -144,35 +112,26 @@ class Distillation:
         teacher: the largest network, in evaluation mode; it is not changed.
         resolution: of the cut.
         share: of the labels.
-        temperature: see `ElasticOptions`.
     """
 
-    def __init__(self, teacher: Network, resolution: int, share: float = 0.5, temperature: float = 1.0) -> None:
-        self.teacher, self.resolution = teacher.eval(), resolution
-        self.share, self.temperature = share, temperature
+    def __init__(self, teacher: Network, resolution: int, share: float = 0.5) -> None:
+        self.teacher, self.resolution, self.share = teacher.eval(), resolution, share
 
     def __call__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> float:
         """Add the gradients of one step; return the loss. The images have the largest network's resolution."""
         with torch.no_grad():
-            answers = F.softmax(self.teacher(images).float() / self.temperature, 1)
+            answers = F.softmax(self.teacher(images).float(), 1)
         with autocast(trainer.precision, trainer.device):
             logits = trainer.network(resized(images, self.resolution))
         loss = self.share * trainer.loss(logits, labels)
-        loss = loss + (1 - self.share) * distance(logits, answers, self.temperature)
+        loss = loss + (1 - self.share) * distance(logits, answers)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
 
-def distance(logits: Tensor, answers: Tensor, temperature: float) -> Tensor:
-    """Return how far logits, softened, are from softened answers: the mean cross-entropy, in nats, times temperature squared.
-
-    Args:
-        logits: (N, classes).
-        answers: (N, classes), probabilities.
-        temperature: of both.
-    """
-    softened = F.log_softmax(logits.float() / temperature, 1)
-    return -(temperature**2) * (answers * softened).sum(1).mean()
+def distance(logits: Tensor, answers: Tensor) -> Tensor:
+    """Return the mean cross-entropy, in nats, between logits (N, classes) and answers: probabilities (N, classes)."""
+    return -(answers * F.log_softmax(logits.float(), 1)).sum(1).mean()
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:

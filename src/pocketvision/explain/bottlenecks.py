@@ -1,9 +1,9 @@
 """Blocks that are narrow outside and wide inside: MobileNetV2's, with V3's gates, and MobileNetV4's two."""
 
 from dataclasses import replace
-from math import prod
+from math import ceil, prod
 
-from pocketvision.cost.memory import FLOAT_BYTES, live_bytes
+from pocketvision.cost.memory import FLOAT_BYTES, tensor_bytes
 from pocketvision.explain.page import BYTES, Comparison, Equation, Lesson, Letter, Section, Table
 from pocketvision.explain.subject import (
     AREA,
@@ -158,8 +158,19 @@ def _parts_table(subject: Subject) -> Table:
 
 
 def _alive(subject: Subject, parts: int) -> int:
-    alive = live_bytes(subject.graph, parts)
-    return max(alive[i] for i in subject.places)
+    """Return the most bytes alive while the block runs, its inside worked out in parts where that needs less.
+
+    What the block reads and what it makes for others is alive all the while. Source: arXiv:1801.04381, section 5.1.
+    """
+    graph, places = subject.graph, subject.places
+    sizes, last = tensor_bytes(graph), graph.last_reader()
+    made = {"image": -1} | {op.name: i for i, op in enumerate(graph.ops)}
+    span = {name: range(i, last.get(name, i) + 1) for name, i in made.items()}  # the ops during which it is alive
+    alive = [name for name in made if span[name].start <= places[-1] and places[0] < span[name].stop]
+    inside = [name for name in alive if places[0] <= made[name] and span[name].stop <= places[-1] + 1]
+    most = max(sum(sizes[name] for name in inside if i in span[name]) for i in places)
+    in_parts = sum(sizes[name] for name in alive if name not in inside) + ceil(most / parts)
+    return min(in_parts, max(cost.live_bytes for cost in subject.costs))
 
 
 def universal_bottleneck(subject: Subject, row: rows.UniversalBottleneck) -> Lesson:

@@ -66,10 +66,10 @@ def explain(family: str, layer: int | None = None, width: float = 1.0, resolutio
     blocks = blocks_of(found, width)
     number = _checked(found, layer, blocks)
     block = blocks[number]
-    assert isinstance(block.row, Block) and graph.options is not None
+    assert isinstance(block.row, Block)
     kind, subject = KINDS[type(block.row)], look_at(graph, block.name)
     lesson = kind.lesson(subject, block.row)
-    here = Sized(width, graph.options.resolution, subject)
+    here = Sized(width, graph.source.resolution, subject)
     others = tuple(_other_sizes(found, here))
     return Explanation(
         family=found.name,

@@ -128,7 +128,7 @@ def write_artifact(
         VerificationFailed: the file does not give its own goldens; nothing was written.
     """
     model = file_of(graph, arrays, record)
-    parity = require_parity(model, images, reference, record.goldens.step)
+    parity = require_parity(model, images, reference, record.goldens.scale)
     verify_file(model)
     write_atomically(path, model)
     return parity

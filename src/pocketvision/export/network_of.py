@@ -24,7 +24,7 @@ def network_of(model: bytes) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
         BadArtifact: it is none, its network is in integers already, or its weights are not those of the network it names.
     """
     record = record_of(model)
-    if record.goldens.step:
+    if record.goldens.scale:
         raise BadArtifact("the file's network is in integers already.", "the float file that it was made from")
     try:
         whole = resolve_again(record.model)

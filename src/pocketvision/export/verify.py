@@ -10,26 +10,14 @@ import onnx
 from pocketvision.errors import VerificationFailed
 from pocketvision.export.seal import digests
 from pocketvision.run.engines import DEFAULT
+from pocketvision.run.goldens import compare_goldens, golden_images
 from pocketvision.run.predictor import Predictor, read_bytes
-from pocketvision.run.record import compare_goldens, golden_images
 
-ALLOWED_OPS = frozenset(
-    (
-        *("Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "DequantizeLinear", "Div", "Flatten", "Gemm"),
-        *(
-            "GlobalAveragePool",
-            "HardSigmoid",
-            "HardSwish",
-            "Identity",
-            "LeakyRelu",
-            "MaxPool",
-            "Mul",
-            "Pad",
-            "QuantizeLinear",
-        ),
-        *("Relu", "Reshape", "Slice", "Softmax", "Sub", "Transpose", "Unsqueeze"),
-    )
-)
+ALLOWED_OPS = frozenset([
+    "Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "DequantizeLinear", "Div", "Flatten", "Gemm", "GlobalAveragePool",
+    "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mul", "QuantizeLinear", "Relu", "Reshape", "Slice",
+    "Softmax", "Sub", "Transpose", "Unsqueeze",
+])  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.cost.budget import Budget
-from pocketvision.events import Event, finish
+from pocketvision.events import Event, drain
 from pocketvision.jobs import fit as main
 from pocketvision.jobs.cut import Written, cut_run, read_front
 from pocketvision.jobs.finish.result import Finished
@@ -22,7 +22,7 @@ class Run(Finished):
         Raises:
             BadOption: the run was not elastic.
         """
-        return finish(read_front(self.model.parent))
+        return drain(read_front(self.model.parent))
 
     def cut(self, budget: Budget, out: str | Path) -> Written:
         """Write the best cut of an elastic run within another budget; nothing is trained.
@@ -30,7 +30,7 @@ class Run(Finished):
         Raises:
             BadOption, NoFit, BudgetMissed: see `pocketvision.jobs.cut.cut_run`.
         """
-        return finish(cut_run(self.model.parent, Path(out), budget))
+        return drain(cut_run(self.model.parent, Path(out), budget))
 
 
 def fit(
@@ -55,8 +55,4 @@ def fit(
         PocketvisionError: see `pocketvision.errors`.
     """
     with closing(main.fit(data, out, FitOptions(**options), restart, recheck)) as events:
-        try:
-            while True:
-                on_event(next(events))
-        except StopIteration as stop:
-            return Run(**vars(stop.value))
+        return Run(**vars(drain(events, on_event)))

@@ -10,6 +10,7 @@ from pocketvision.data.read import read_dataset
 from pocketvision.errors import BadOption, CompressionFailed
 from pocketvision.events import Work
 from pocketvision.export.network_of import network_of
+from pocketvision.files import check_out_path
 from pocketvision.jobs.finish.file import PARITY_IMAGES, write_file
 from pocketvision.jobs.finish.int8 import (
     Limits,
@@ -105,7 +106,6 @@ def compress_file(file: Path, data: str, out: Path, max_drop: float = MAX_DROP, 
 def _check(file: Path, out: Path, max_drop: float) -> None:
     if out.resolve() == file.resolve():
         raise BadOption(f"{str(out)!r} is the fp32 file itself, which stays.", "-o with another name")
-    if not out.absolute().parent.is_dir():
-        raise BadOption(f"{str(out)!r} cannot be written: there is no such folder.", "-o with another path")
+    check_out_path(out)
     if not 0 <= max_drop <= 100:
         raise BadOption(f"max_drop must be 0 to 100 points; got {max_drop:g}.", "--max-drop 1")

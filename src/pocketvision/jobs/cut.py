@@ -31,8 +31,8 @@ from pocketvision.jobs.plan.timetable import PROBE_SECONDS
 from pocketvision.jobs.sizes.store import Cuts, Judged, front_json, read_cuts
 from pocketvision.run.assess import Evaluation
 from pocketvision.run.engines import DEFAULT
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor, load
-from pocketvision.run.record import golden_images
 from pocketvision.run.shelf import INDEX, VERSION
 
 PARITY_IMAGES = 64

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketvision.errors import BadWeights
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.export.artifact import Parity
 from pocketvision.jobs.finish.file import Draft, network_with, write_file
 from pocketvision.jobs.finish.record import goldens_of, made_with, make_record
 from pocketvision.model.resolve import resolve
 from pocketvision.model.weights.load import Weights
 from pocketvision.run.assess import AS_IS
-from pocketvision.run.record import golden_images
+from pocketvision.run.goldens import golden_images
 
 PARITY_IMAGES = 16
 
@@ -45,8 +45,7 @@ def export(weights: Weights, out: Path, resolution: int | None = None) -> Export
         BadWeights: it is not known what the classes are.
         BadResolution: the network cannot have it.
     """
-    options = weights.graph.options
-    assert options is not None
+    options = weights.graph.source
     if len(weights.labels) != options.classes:
         raise BadWeights(
             f"{weights.name} has {options.classes} classes of unknown names, so that its answers would mean nothing.",
@@ -64,5 +63,5 @@ def export(weights: Weights, out: Path, resolution: int | None = None) -> Export
     metrics = {} if weights.top1 is None else {"published": published}
     record = make_record(graph, common, metrics, AS_IS, goldens_of(network))
     images = golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
-    written = finish(write_file(Draft(network, record), out, images))
+    written = drain(write_file(Draft(network, record), out, images))
     return Exported(out, graph.name, options.classes, written.parity)

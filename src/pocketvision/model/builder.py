@@ -94,12 +94,6 @@ class Builder:
         )
         return self._add(ops.Normalize(name=name, inputs=(x,), shape=shape, origin=self.origin, mean=mean, std=std))
 
-    def pad(self, x: str, name: str, padding: Padding) -> str:
-        """Zeros around x."""
-        c, h, w = self.shape(x)
-        shape = Shape(c, h + padding.top + padding.bottom, w + padding.left + padding.right)
-        return self._add(ops.Pad(name=name, inputs=(x,), shape=shape, origin=self.origin, padding=padding))
-
     def conv(
         self,
         x: str,

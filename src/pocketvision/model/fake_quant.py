@@ -15,7 +15,7 @@ from pocketvision.model.rewrite import fold_batch_norm
 
 WEIGHT_LIMIT = 127  # of int8 weights, symmetric around 0
 IN_RANGE = (None, "relu", "relu6")  # activations that a uint8 range does by itself, by what it cuts off
-SHARING = (ops.MaxPool, ops.Split, ops.ChannelShuffle, ops.Pad)  # give values of their input, and 0
+SHARING = (ops.MaxPool, ops.Split, ops.ChannelShuffle)  # give values of their input
 FOLLOWING = (*SHARING, ops.Add, ops.Mul, ops.Concat, ops.AveragePool, ops.GlobalPool)  # integers where all inputs are
 
 
@@ -90,7 +90,7 @@ def may_be_integers(graph: Graph) -> list[str]:
     """Return the names of the convolutions and fully connected layers that do not read the pixels, in order."""
     pixels = {"image"}
     for op in graph.ops:
-        if isinstance(op, ops.Normalize | ops.Pad) and op.inputs[0] in pixels:
+        if isinstance(op, ops.Normalize) and op.inputs[0] in pixels:
             pixels.add(op.name)
     return [op.name for op in graph.ops if isinstance(op, ops.Conv | ops.Linear) and op.inputs[0] not in pixels]
 

@@ -41,9 +41,8 @@ class Padding(NamedTuple):
 
 
 Role = Literal["weight", "bias", "scale", "shift", "mean", "variance", "step", "zero"]
-AxisOf = Literal[
-    "out", "in", None
-]  # whose channels an axis of a parameter follows: the op's output, its input, nobody's
+# Whose channels an axis of a parameter follows: the op's output, its input, nobody's
+AxisOf = Literal["out", "in", None]
 
 
 class Parameter(NamedTuple):
@@ -103,13 +102,6 @@ class Normalize(Op):
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pad(Op):
-    """Zeros around the image."""
-
-    padding: Padding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,11 +265,11 @@ class FakeQuant(Op):
 
 CLASSIFIER = "classifier"  # name of the layer whose outputs, or their means, are the logits
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "hard_swish", "hard_sigmoid")
-LEAKY_SLOPE = (
-    0.01  # of leaky_relu below 0: Maas et al. 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models
-)
-GATE_SLOPE = 1 / 6  # hard_sigmoid(x) = relu6(x + 3) / 6, hard_swish(x) = x hard_sigmoid(x): MobileNetV3, section 5.2;
-# Keras's own layer of that name had a slope of 0.2, which no published weights of these families use
+# Of leaky_relu below 0. Source: Maas et al. 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models
+LEAKY_SLOPE = 0.01
+# hard_sigmoid(x) = relu6(x + 3) / 6, hard_swish(x) = x hard_sigmoid(x): MobileNetV3, section 5.2. Keras's own layer of that name
+# had a slope of 0.2, which no published weights of these families use
+GATE_SLOPE = 1 / 6
 GATES = ("hard_swish", "hard_sigmoid")  # 0 or nearly so below -3
 
 
@@ -327,6 +319,17 @@ class Graph:
         for name, source in self.outputs.items():
             if source not in seen:
                 raise GraphError(f"output {name!r} of {self.name!r} is {source!r}, which no op makes.")
+
+    @property
+    def source(self) -> Options:
+        """What it was resolved from.
+
+        Raises:
+            GraphError: it was built by hand.
+        """
+        if self.options is None:
+            raise GraphError(f"graph {self.name!r} was built by hand: no options give it again.")
+        return self.options
 
     def __getitem__(self, name: str) -> Op:
         for op in self.ops:

@@ -265,8 +265,7 @@ class _Run:
 
 def _places(graph: Graph) -> Iterator[tuple[Op, str, dict[str, _Number]]]:
     """Yield every op that owns arrays, the layer's name within its block, and the numbers that may stand in its name."""
-    assert graph.options is not None
-    rows = find_family(graph.options.family).rows
+    rows = find_family(graph.source.family).rows
     last_block = max(index for index, row in enumerate(rows) if isinstance(row, Block))
     places = [0, *accumulate(row.repeat if isinstance(row, Block) else isinstance(row, MaxPool) for row in rows)]
     block, place, row_before, block_before, index_before = -1, -1, None, "", -1

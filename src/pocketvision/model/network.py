@@ -72,8 +72,6 @@ class Network(nn.Module):
         match op:
             case ops.Normalize(mean=mean, std=std):
                 return (x - x.new_tensor(mean)[:, None, None]) * (1 / x.new_tensor(std)[:, None, None])
-            case ops.Pad(padding=padding):
-                return _pad(x, padding, 0.0)
             case ops.Conv():
                 return self._convolve(op, x)
             case ops.Linear():
@@ -269,8 +267,7 @@ def build(graph: Graph, seed: int = 0, weights: str | Path | None = None) -> Net
         from pocketvision.model.transfer import transfer
         from pocketvision.model.weights.load import load_weights
 
-        found = load_weights(weights, () if graph.options is None else (graph.options.family,))
-        assert found.graph.options is not None
-        is_same = graph.options is not None and graph.options.classes == found.graph.options.classes
+        found = load_weights(weights, (graph.source.family,))
+        is_same = graph.source.classes == found.graph.source.classes
         network.load_arrays(transfer(found.arrays, found.graph, graph, seed, keep_classifier=is_same)[0])
     return network.to(memory_format=torch.channels_last)

@@ -73,7 +73,6 @@ def write_onnx(
     graph: Graph,
     arrays: Mapping[str, NDArray[Any]],
     temperature: float = 1.0,
-    metadata: dict[str, str] | None = None,
     halves: bool = False,
 ) -> bytes:
     """Return a self-contained ONNX file for a classification network.
@@ -86,7 +85,6 @@ def write_onnx(
         graph: with an output "logits", and perhaps "features".
         arrays: its parameters.
         temperature: divides the logits before the softmax.
-        metadata: key-value pairs stored in the file.
         halves: store filters and matrices as float16; engines make floats of them when they load the file.
     """
     graph, arrays = fold_batch_norm(graph, arrays)
@@ -116,7 +114,6 @@ def write_onnx(
     model = helper.make_model(
         proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="pocketvision", ir_version=IR_VERSION
     )
-    helper.set_model_props(model, metadata or {})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
@@ -166,12 +163,6 @@ def _normalize(writer: _Writer, op: ops.Normalize, inputs: list[str]) -> None:
     factor = np.float32(1) / np.array(op.std, np.float32)[None, :, None, None]
     centred = writer.node("Sub", [*inputs, writer.constant(f"{op.name}.mean", mean)], f"{op.name}.centred")
     writer.node("Mul", [centred, writer.constant(f"{op.name}.factor", factor)], op.name)
-
-
-def _pad(writer: _Writer, op: ops.Pad, inputs: list[str]) -> None:
-    p = op.padding
-    sides = writer.constant(f"{op.name}.sides", np.array([0, 0, p.top, p.left, 0, 0, p.bottom, p.right], np.int64))
-    writer.node("Pad", [*inputs, sides], op.name)
 
 
 def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
@@ -334,7 +325,6 @@ def _pool(kind: str, **attributes: Any) -> Callable[[_Writer, Any, list[str]], A
 
 WRITERS: dict[type[Op], Callable[[_Writer, Any, list[str]], Any]] = {
     ops.Normalize: _normalize,
-    ops.Pad: _pad,
     ops.Conv: _conv,
     ops.Linear: _linear,
     ops.Activation: _activation,

@@ -89,13 +89,12 @@ def resolve(
 
 
 def resolve_again(content: Mapping[str, Any]) -> Graph:
-    """Return the network whose options were written as JSON values, perhaps by a release that had fewer of them.
+    """Return the network whose options were written as JSON values.
 
     Raises:
         KeyError: an option is missing.
     """
-    named = {name: content[name] for name in Options._fields if name in content or name not in Options._field_defaults}
-    return resolve(**named)
+    return resolve(**{name: content[name] for name in Options._fields})
 
 
 PLAIN_NAMES: dict[type[Row], str] = {

@@ -113,7 +113,6 @@ def _follow(op: Op, inputs: list[Ints], channels: _Channels, is_of_factors: bool
             return inputs[0].reshape(groups, -1).T.reshape(-1)
         case (
             ops.Normalize()
-            | ops.Pad()
             | ops.Activation()
             | ops.MaxPool()
             | ops.AveragePool()

@@ -69,10 +69,9 @@ def check_is_part(narrow: Graph, wide: Graph) -> None:
         BadWeights: it cannot.
     """
     if not can_cut(wide, narrow):
-        assert wide.options is not None
         raise BadWeights(
             f"{narrow.name} is no part of {wide.name}: its shuffle puts channels where the wider network has none.",
-            f"--width {wide.options.width:g}, or another one below it",
+            f"--width {wide.source.width:g}, or another one below it",
         )
 
 
@@ -82,14 +81,13 @@ def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:
     Each colour has its own mean and standard deviation, and one grey has their means: the filters are scaled for that, and
     what is left goes into the mean of the batch norm behind them, or into the bias. Only where zeros are padded answers differ.
     """
-    assert target.options is not None
     stem = next(op for op in source.ops if op.parameters())
     assert isinstance(stem, Conv)
     name = f"{stem.name}.conv.weight"
     weight = arrays[name].astype(np.float64)
     if target.image.channels == 3:
         return {name: np.repeat(arrays[name] / np.float32(3), 3, axis=1)}
-    conventions = find_conventions(target.options.conventions)
+    conventions = find_conventions(target.source.conventions)
     mean, std = (
         np.broadcast_to(np.array(v), weight.shape[1])[:, None, None] for v in (conventions.mean, conventions.std)
     )

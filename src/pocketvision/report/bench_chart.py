@@ -3,6 +3,7 @@
 from pocketvision.cost.bench import Bench, Sustained
 from pocketvision.report.html import text
 from pocketvision.report.svg import Frame, Scale, dot, padded, path, svg
+from pocketvision.text import plural
 
 WIDTH = 720.0
 LABELS, VALUES = 250.0, 70.0  # pixels left and right of the bars
@@ -18,10 +19,12 @@ svg { font: 12px system-ui, sans-serif; background: #fff; } text { fill: #333; }
 def draw_bench(found: Bench) -> str:
     """Return bars of how many images a second each setting answers, ready arrays and files."""
     rows = [
-        (f"{cell.engine}, {_threads(cell.threads)}, batch {cell.batch}", cell.images_per_second) for cell in found.cells
+        (f"{cell.engine}, {plural(cell.threads, 'thread')}, batch {cell.batch}", cell.images_per_second)
+        for cell in found.cells
     ]
     rows += [
-        (f"{start.engine}, {_threads(start.threads)}, from bytes", start.images_per_second) for start in found.starts
+        (f"{start.engine}, {plural(start.threads, 'thread')}, from bytes", start.images_per_second)
+        for start in found.starts
     ]
     most = max(value for _, value in rows)
     scale = Scale(0.0, most, LABELS, WIDTH - VALUES)
@@ -56,7 +59,3 @@ def _alone(width: float, height: float, content: str, alternative: str) -> str:
     inline = svg(width, height, STYLE + content, alternative)
     size = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
     return inline.replace("<svg ", size, 1) + "\n"
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' * (count > 1)}"

@@ -1,13 +1,13 @@
 """report.json and report.html in a run folder: written, and read again."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from pocketvision.errors import BadOption
-from pocketvision.events import Event, Note
-from pocketvision.files import write_atomically
+from pocketvision.events import Note, Work
+from pocketvision.files import check_out_path, write_atomically
 from pocketvision.report.facts import VERSION, Facts
 from pocketvision.report.page import render
 
@@ -15,7 +15,7 @@ FACTS, PAGE = "report.json", "report.html"
 PLAN, MODEL = "plan.json", "model.onnx"  # what a run folder holds besides
 
 
-def write_report(folder: Path, gather: Callable[[], Facts]) -> Generator[Event, None, None]:
+def write_report(folder: Path, gather: Callable[[], Facts]) -> Work[None]:
     """Gather the facts; write report.json and report.html. What goes wrong is said, and no more: the model is there."""
     try:
         facts = gather()
@@ -36,10 +36,7 @@ def remake_report(folder: Path, page: Path | None = None) -> Path:
         BadOption: it is no run folder, its run is not finished, or its report.json cannot be read.
     """
     facts, page = read_facts(folder), page or folder / PAGE
-    if not page.absolute().parent.is_dir():
-        raise BadOption(f"{str(page)!r} cannot be written: there is no folder {str(page.parent)!r}.", "an existing one")
-    if page.is_dir():
-        raise BadOption(f"{str(page)!r} is a folder; the report is one file.", f"-o {page / PAGE}")
+    check_out_path(page, example=PAGE)
     write_atomically(page, render(facts).encode())
     return page
 

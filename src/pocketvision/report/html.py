@@ -35,15 +35,6 @@ def percent(share: float | None, digits: int = 2) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def plural(number: int, word: str) -> str:
-    """Return a number with its word.
-
-    >>> plural(1, "image"), plural(1200, "image")
-    ('1 image', '1,200 images')
-    """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def table(
     label: str, header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, kind: str = "", foot: int = 0
 ) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pocketvision.report.charts import calibration_chart, confusion_chart, level
 from pocketvision.report.facts import ClassScore, Facts, Finding, Picture
-from pocketvision.report.html import details, fact, figure, legend, name, percent, plural, table, text
+from pocketvision.report.html import details, fact, figure, legend, name, percent, table, text
+from pocketvision.text import plural
 
 TABLE_UP_TO = 25  # classes; more are drawn as a map
 MAP_UP_TO = 250  # classes; of more the pairs alone are shown

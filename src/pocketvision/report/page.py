@@ -22,9 +22,8 @@ SECTIONS: tuple[tuple[str, str, Callable[[Facts], str]], ...] = (
     ("use", "How to use the file", run_sections.use),
     ("provenance", "Where it comes from", run_sections.provenance),
 )
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # whatever is in the data: nothing is fetched or run
-)
+# Whatever stands in the data, nothing is fetched or run
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def render(facts: Facts) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 from pocketvision.cost.budget import written
 from pocketvision.report.charts import Line, choice_charts, front_charts, known_axis, line_chart
 from pocketvision.report.facts import Candidate, Facts, Front, Limit
-from pocketvision.report.html import box, details, fact, figure, legend, name, percent, plural, table, text
+from pocketvision.report.html import box, details, fact, figure, legend, name, percent, table, text
+from pocketvision.text import plural
 
 LIMITS = {  # words and unit of each limit
     "latency_ms": ("latency + noise", "ms"),

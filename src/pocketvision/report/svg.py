@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from pocketvision.report.html import text
 
-CHARACTER = 6.2  # pixels of a tick label's character, about
-
 
 @dataclass(frozen=True)
 class Scale:

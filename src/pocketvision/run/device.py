@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pocketvision.text import plural
+
 RELEVANT_FLAGS = {  # the vector instructions that engines choose their kernels by, as x86 lists them, and ARM
     "flags": re.compile(r"sse4_[12]|avx2?|avx512\w+|avx_\w+|amx_\w+|fma|f16c"),
     "Features": re.compile(r"neon|asimd\w*|sve\w*|sme\w*|i8mm|bf16|fphp|dotprod"),
@@ -32,7 +34,7 @@ class Device:
     system: str
 
     def __str__(self) -> str:
-        return f"{self.cpu}, {self.cores} core{'s' if self.cores != 1 else ''}"
+        return f"{self.cpu}, {plural(self.cores, 'core')}"
 
 
 def this_device() -> Device:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from pocketvision.errors import BadArtifact
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.files import cache_folder, write_atomically
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, Engine, installed_engines, open_engine
-from pocketvision.run.record import Record, compare_goldens, golden_images
+from pocketvision.run.goldens import compare_goldens, golden_images
+from pocketvision.run.record import Record
 from pocketvision.run.timing import always, time_interleaved
 
 SECONDS = 0.5  # for timing; each engine has two rounds at least
@@ -89,7 +90,7 @@ def _measure(model: bytes, record: Record, names: list[str], threads: int | None
     if not calls:
         said = "; ".join(f"{name}: {problem}" for name, problem in refused.items())
         raise BadArtifact(f"no engine runs the file as it was written: {said}", "pocketvision verify FILE")
-    timings = finish(time_interleaved(calls, SECONDS))
+    timings = drain(time_interleaved(calls, SECONDS))
     taken = min(timings, key=lambda name: timings[name].median_ms)
     if DEFAULT in timings and timings[taken].median_ms > (1 - WORTH) * timings[DEFAULT].median_ms:
         taken = DEFAULT

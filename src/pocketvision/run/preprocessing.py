@@ -5,11 +5,8 @@ from typing import Any, Literal, Self
 
 from pocketvision.errors import BadArtifact, BadOption
 
-SHARP, LARGE = (
-    4,
-    3,
-)  # times the side needed, that a JPEG decoded at a fraction of its size must keep: of small and large ones
-SMALL_SIDE = 448  # pixels: up to these four times are kept
+# What a JPEG decoded at a fraction of its size must keep: LARGE times the side needed, and up to SMALL_SIDE SHARP times
+SHARP, LARGE, SMALL_SIDE = 4, 3, 448
 
 
 @dataclass(frozen=True)

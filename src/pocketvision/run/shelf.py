@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from pocketvision.errors import BadArtifact, NoFit
-from pocketvision.events import finish
+from pocketvision.events import drain
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor
-from pocketvision.run.record import golden_images
 from pocketvision.run.timing import Timing, always, time_interleaved
 
 INDEX = "index.json"
@@ -89,4 +89,4 @@ def _time(models: dict[str, Predictor]) -> dict[str, Timing]:
         name: always(partial(model.engine.run, golden_images(1, model.record.resolution, model.record.channels)))
         for name, model in models.items()
     }
-    return finish(time_interleaved(calls, SECONDS))
+    return drain(time_interleaved(calls, SECONDS))

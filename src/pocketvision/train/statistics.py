@@ -26,6 +26,15 @@ def images_needed(graph: Graph) -> int:
     return max(FEWEST, PIXELS // (graph.image.height * graph.image.width))
 
 
+def evenly(number: int, most: int) -> NDArray[np.int64]:
+    """Return so many rows at most of a number of them, evenly spaced.
+
+    >>> evenly(100, 5), evenly(3, 5)
+    (array([ 0, 24, 49, 74, 99]), array([0, 1, 2]))
+    """
+    return np.linspace(0, number - 1, min(most, number)).astype(np.int64)
+
+
 def recalibrate(
     graph: Graph, arrays: Arrays, images: Images
 ) -> Generator[Progress, None, dict[str, NDArray[np.float32]]]:
@@ -46,7 +55,7 @@ def recalibrate(
             module.reset_running_stats()
             module.momentum = None  # the mean of all batches
     network.train()
-    rows = np.linspace(0, len(images) - 1, min(images_needed(graph), len(images))).astype(np.int64)
+    rows = evenly(len(images), images_needed(graph))
     done = 0
     for some in np.array_split(rows, -(-len(rows) // BATCH)):  # all about as large: each counts as much
         with torch.no_grad():

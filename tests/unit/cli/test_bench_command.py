@@ -139,13 +139,12 @@ def test_what_the_system_says_of_heat(file, tmp_path, monkeypatch):
         ),
         (
             ["--plot", "nowhere/bench.svg"],
-            "BadOption: 'nowhere/bench.svg' cannot be written: it is a folder, or in none that exists. "
-            "Try: --plot with another path",
+            "BadOption: 'nowhere/bench.svg' cannot be written: there is no such folder. Try: --plot with another path",
         ),
     ],
 )
 def test_refuses(file, words, message, monkeypatch):
-    monkeypatch.setattr(module, "time_interleaved", lambda *arguments: pytest.fail("measured"))
+    monkeypatch.setattr(module, "time_calls", lambda *arguments: pytest.fail("measured"))
     outcome = pocketvision("bench", file, *words)
     assert (outcome.code, outcome.out, outcome.err) == (2, "", f"{message}\n")
 
@@ -153,7 +152,7 @@ def test_refuses(file, words, message, monkeypatch):
 @pytest.mark.parametrize("content", [b"\xff\xd8\xff", None])
 def test_an_image_that_cannot_be_read(file, tmp_path, monkeypatch, content):
     """Broken, or not there: said before anything is measured."""
-    monkeypatch.setattr(module, "time_interleaved", lambda *arguments: pytest.fail("measured"))
+    monkeypatch.setattr(module, "time_calls", lambda *arguments: pytest.fail("measured"))
     if content:
         (tmp_path / "broken.jpg").write_bytes(content)
     outcome = pocketvision("bench", file, "--images", tmp_path / "broken.jpg", *QUICK)

@@ -118,7 +118,7 @@ def test_without_memory_the_table_has_gaps(monkeypatch):
         ),
         ("-o nowhere/pi.json", 2, "BadOption: 'nowhere/pi.json' cannot be written: there is no such folder. "
          "Try: -o with another path"),
-        ("-o folder", 2, "BadOption: 'folder' is a folder; the device file needs a name of its own. "
+        ("-o folder", 2, "BadOption: 'folder' is a folder; the file needs a name of its own. "
          "Try: -o folder/pi.json"),
         (
             "missing.onnx",

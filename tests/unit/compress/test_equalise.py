@@ -8,7 +8,7 @@ from graphs import far_apart, network, random_arrays, random_images, small
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.ladder import reach_by_op
 from pocketvision.compress.ranges import find_steps, observe
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.model.fake_quant import insert_fake_quant
 from pocketvision.model.graph import Conv
 from pocketvision.model.rewrite import fold_batch_norm
@@ -25,7 +25,7 @@ def logits(graph, arrays, images):
 
 def seen(graph, arrays, images):
     integers = insert_fake_quant(graph)
-    return integers, finish(observe(integers, arrays, images))
+    return integers, drain(observe(integers, arrays, images))
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1_relu", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"])

@@ -130,13 +130,3 @@ def test_every_op_by_hand():
         weights=sum(op.weights for op in cost.ops),
         macs=sum(op.macs for op in cost.ops),
     )
-
-
-def test_sums_by_row_of_the_family():
-    cost = count(resolve("mobilenet_v1", 0.25))
-    by_row = cost.by_row()
-    assert list(by_row) == list(range(-1, 12))  # Table 1's 12 lines, and what resolve puts in front
-    assert by_row[-1] == Sum(0, 0, 0)
-    assert by_row[7].macs == sum(op.macs for op in cost.ops if op.row == 7)
-    assert len({op.block for op in cost.ops if op.row == 7}) == 5
-    assert sum(s.macs for s in by_row.values()) == cost.macs

@@ -21,7 +21,7 @@ def row(graph, latency_ms=2.0, noise_ms=0.1, **changes):
     cost = count(graph)
     return Row(
         name=graph.name, **graph.options._asdict(), latency_ms=latency_ms, p95_ms=1.1 * latency_ms, noise_ms=noise_ms,
-        rounds=10, size_mb=1.5, macs=cost.macs, memory_mb=cost.memory_mb, **changes,
+        rounds=10, size_mb=1.5, macs=cost.macs, memory_mb=cost.memory_mb, **{"precision": "fp32"} | changes,
     )  # fmt: skip
 
 

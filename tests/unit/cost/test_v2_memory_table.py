@@ -3,7 +3,6 @@
 import pytest
 
 from figures import rows
-from pocketvision.cost.memory import live_bytes
 from pocketvision.model.graph import Conv
 from pocketvision.model.resolve import resolve
 
@@ -50,4 +49,3 @@ def test_the_tensors_of_v2_that_are_really_alive_between_blocks():
         if op.shape.height > 1 and op.name != "block18":
             between[op.shape.height] = max(between.get(op.shape.height, 0), op.shape.channels)
     assert between == {112: 16, 56: 24, 28: 32, 14: 96, 7: 320}
-    assert max(live_bytes(graph, splits=6)) < max(live_bytes(graph)) / 2

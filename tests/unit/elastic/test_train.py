@@ -11,10 +11,10 @@ from PIL import Image
 
 from graphs import network, random_images, small
 from pocketvision.cost.count import count
+from pocketvision.elastic import train
 from pocketvision.elastic.slice import SubNetwork
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.train import Distillation, ElasticOptions, Sandwich, distance, relative_cost, resized
-from pocketvision.errors import BadOption
+from pocketvision.elastic.train import Distillation, Sandwich, distance, relative_cost, resized
 from pocketvision.model.network import build
 from pocketvision.train.loop import Trainer
 from pocketvision.train.recipe import RECIPES
@@ -34,7 +34,7 @@ def gradients(job):
 
 
 def test_the_draw_depends_on_seed_and_step_alone():
-    one, same, other = (Sandwich(SPACE, ElasticOptions(random=2), seed) for seed in (0, 0, 1))
+    one, same, other = (Sandwich(SPACE, seed) for seed in (0, 0, 1))
     drawn = [one.draw(step) for step in range(200)]
     assert drawn == [same.draw(step) for step in reversed(range(200))][::-1]
     assert drawn != [other.draw(step) for step in range(200)]
@@ -55,25 +55,27 @@ def test_the_draw_depends_on_seed_and_step_alone():
         ((0.25,), (16,), 1, [(0.25, 16), (0.25, 32), (0.5, 16)]),
     ],
 )
-def test_few_sizes(widths, sides, random, sizes):
-    space = ElasticSpace.below(SPACE.graph, widths, sides)
-    sandwich = Sandwich(space, ElasticOptions(random=random), 0)
+def test_few_sizes(widths, sides, random, sizes, monkeypatch):
+    monkeypatch.setattr(train, "RANDOM", random)
+    sandwich = Sandwich(ElasticSpace.below(SPACE.graph, widths, sides), 0)
     assert sorted({size for step in range(50) for size in sandwich.draw(step)}) == sizes
 
 
 def test_what_a_step_costs():
     """Widths 0.25, 0.375 and 0.5, three resolutions: the narrowest and two that differ, of three, in each step."""
     macs = {(w, r): count(SPACE.cut(w, r)).macs for w in SPACE.widths for r in SPACE.resolutions}
-    sandwich = Sandwich(SPACE, ElasticOptions(random=2), seed=0)
+    sandwich = Sandwich(SPACE, seed=0)
     drawn = [sum(macs[size] for size in sandwich.draw(step)) for step in range(600)]
-    assert relative_cost(SPACE, ElasticOptions(random=2)) == pytest.approx(1 + np.mean(drawn) / macs[0.5, 32], rel=0.03)
+    assert relative_cost(SPACE) == pytest.approx(1 + np.mean(drawn) / macs[0.5, 32], rel=0.03)
     alone = ElasticSpace.below(SPACE.graph, (), ())
-    assert relative_cost(alone, ElasticOptions(random=2)) == 1
+    assert relative_cost(alone) == 1
 
 
-@pytest.mark.parametrize("labels", [(1.0, 1.0), (0.0, 0.0), (0.3, 0.3)])
-def test_the_gradients_of_all_networks_are_added(labels):
-    job = trainer(Sandwich(SPACE, ElasticOptions(random=1, labels=labels, temperature=2.0), seed=3))
+@pytest.mark.parametrize("labels", [1.0, 0.0, 0.3])
+def test_the_gradients_of_all_networks_are_added(labels, monkeypatch):
+    monkeypatch.setattr(train, "RANDOM", 1)
+    monkeypatch.setattr(train, "LABELS", labels)
+    job = trainer(Sandwich(SPACE, seed=3))
     job.network.train()
     value = job.objective(job, IMAGES, LABELS)
     found = gradients(job)
@@ -83,31 +85,17 @@ def test_the_gradients_of_all_networks_are_added(labels):
     logits = other.network(IMAGES)
     whole = other.loss(logits, LABELS)
     assert value == pytest.approx(whole.item())
-    answers = F.softmax(logits.detach() / 2, 1)
-    for width, side in Sandwich(SPACE, ElasticOptions(random=1), seed=3).draw(0):
+    answers = F.softmax(logits.detach(), 1)
+    for width, side in Sandwich(SPACE, seed=3).draw(0):
         cut = SubNetwork(SPACE.graph, SPACE.cut(width, side))(other.network, resized(IMAGES, side))
-        entropy = F.cross_entropy(cut / 2, answers) * 4
-        whole = whole + labels[0] * other.loss(cut, LABELS) + (1 - labels[0]) * entropy
+        whole = whole + labels * other.loss(cut, LABELS) + (1 - labels) * F.cross_entropy(cut, answers)
     whole.backward()
     for name, gradient in gradients(other).items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-5)
 
 
-def test_the_labels_share_moves_with_the_training():
-    """At the end of training, with labels alone at the beginning, the answers alone count."""
-    moving, fixed = (
-        trainer(Sandwich(SPACE, ElasticOptions(labels=labels), seed=0)) for labels in ((1.0, 0.0), (0.25, 0.25))
-    )
-    for job in (moving, fixed):
-        job.progress = 0.75
-        job.network.train()
-        job.objective(job, IMAGES, LABELS)
-    for name, gradient in gradients(moving).items():
-        torch.testing.assert_close(gradient, gradients(fixed)[name])
-
-
 def test_only_the_largest_network_keeps_statistics():
-    sandwich, alone = trainer(Sandwich(SPACE, ElasticOptions(), seed=0)), trainer()
+    sandwich, alone = trainer(Sandwich(SPACE, seed=0)), trainer()
     for job in (sandwich, alone):
         job.network.train()
         job.objective(job, IMAGES, LABELS)
@@ -116,7 +104,7 @@ def test_only_the_largest_network_keeps_statistics():
 
 
 def test_what_is_no_number_in_one_network_is_no_number():
-    job = trainer(Sandwich(SPACE, ElasticOptions(), seed=0))
+    job = trainer(Sandwich(SPACE, seed=0))
     job.network.train()
     before = copy.deepcopy(job.network.state_dict())
     sandwich = job.objective
@@ -135,7 +123,7 @@ def test_a_stopped_training_goes_on_with_the_same_draws():
         yield from ()
         return 0.0, 0.0
 
-    whole, first, second = (trainer(Sandwich(SPACE, ElasticOptions(), seed=5), steps=6) for _ in range(3))
+    whole, first, second = (trainer(Sandwich(SPACE, seed=5), steps=6) for _ in range(3))
     list(whole.run(batches, validate))
     for _ in first.run(batches, validate):
         if first.done == 3:
@@ -148,10 +136,10 @@ def test_a_stopped_training_goes_on_with_the_same_draws():
 
 def test_the_distance_is_smallest_where_logits_agree():
     logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
-    answers = F.softmax(logits / 3, 1)
-    least = distance(logits, answers, 3.0)
-    assert least.item() == pytest.approx(9 * -(answers * answers.log()).sum(1).mean().item(), rel=1e-5)
-    assert distance(logits + torch.randn(5, 4), answers, 3.0) > least
+    answers = F.softmax(logits, 1)
+    least = distance(logits, answers)
+    assert least.item() == pytest.approx(-(answers * answers.log()).sum(1).mean().item(), rel=1e-5)
+    assert distance(logits + torch.randn(5, 4), answers) > least
 
 
 def test_a_cut_learns_from_the_largest_networks_answers():
@@ -172,17 +160,3 @@ def test_images_are_made_smaller_as_the_decoder_does():
         pillow = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((16, 16), Image.Resampling.BILINEAR)
         assert (found.permute(1, 2, 0).int() - torch.from_numpy(np.array(pillow)).int()).abs().max() <= 1
     assert resized(IMAGES, 32) is IMAGES
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"random": -1}, "random sub-networks in a step must be 0 or more; got -1. Try: 1"),
-        ({"labels": (0.5, 1.5)}, "the labels' share must be from 0 to 1; got (0.5, 1.5). Try: 0.5"),
-        ({"temperature": 0.0}, "the temperature must be above 0; got 0. Try: 1"),
-    ],
-)
-def test_options_that_are_none(options, message):
-    with pytest.raises(BadOption) as error:
-        ElasticOptions(**options)
-    assert str(error.value) == message

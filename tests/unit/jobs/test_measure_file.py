@@ -2,7 +2,7 @@
 
 from artifacts import export
 from pocketvision.cost.budget import Budget, Spent
-from pocketvision.events import finish
+from pocketvision.events import drain
 from pocketvision.jobs.finish import measure
 from pocketvision.jobs.finish.measure import Measuring, check_budget, measure_file, results, spent_of
 from pocketvision.run.timing import Timing
@@ -13,7 +13,7 @@ FAST, SLOW = Timing(1.0, 1.2, 0.1, 10), Timing(3.0, 3.5, 0.1, 10)
 def test_a_real_file(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "SECONDS", 0.2)
     exported = export("mobilenet_v1", tmp_path / "model.onnx")
-    found = finish(measure_file(exported.content, Measuring(exported.images[0], 1)))
+    found = drain(measure_file(exported.content, Measuring(exported.images[0], 1)))
     assert 0 < found.latency.median_ms < found.label.median_ms and found.threads == 1
     content = found.to_json()
     assert content["latency_ms"] == found.latency.median_ms and content["engine"] == "onnxruntime"
@@ -45,7 +45,7 @@ def test_what_is_over_the_limit_is_measured_again_with_care(tmp_path, monkeypatc
 
     monkeypatch.setattr(measure, "measure_latencies", measured)
     found = {
-        limit: finish(measure_file(exported.content, Measuring(None, 1, limit))).latency.median_ms
+        limit: drain(measure_file(exported.content, Measuring(None, 1, limit))).latency.median_ms
         for limit in (None, 3.2, 3.05)
     }
     assert found == {None: 3.0, 3.2: 3.0, 3.05: 1.0}

@@ -14,7 +14,7 @@ from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import describe
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.split import Split
-from pocketvision.elastic.train import ElasticOptions, Sandwich
+from pocketvision.elastic.train import Sandwich
 from pocketvision.jobs.options import FitOptions
 from pocketvision.jobs.plan import plan as plan_module
 from pocketvision.jobs.plan import sizes as sizes_module
@@ -249,7 +249,7 @@ def test_what_is_described(clock):
     assert list(planned(deadline=None).describe()) == []
 
 
-SIZES = ElasticPlan((0.125, 0.25), (16, 32), ElasticOptions())
+SIZES = ElasticPlan((0.125, 0.25), (16, 32))
 
 
 def elastic(start=SCRATCH, **options):

@@ -66,7 +66,6 @@ SHAPES = {
     "along one axis": (lambda b: b.conv("image", "x", 4, kernel=Pair(1, 3), stride=Pair(1, 2)), (4, 8, 4)),
     "one side padded": (lambda b: b.conv("image", "x", 4, kernel=3, stride=2, padding=Padding(0, 0, 1, 1)), (4, 4, 4)),
     "no padding": (lambda b: b.average_pool("image", "x", kernel=2, stride=2, padding=Padding()), (3, 4, 4)),
-    "pad": (lambda b: b.pad("image", "x", Padding(1, 2, 3, 4)), (3, 12, 14)),
     "concat": (lambda b: b.concat(("image", "image"), "x"), (6, 8, 8)),
     "second piece": (lambda b: b.split("image", "x", (1, 2))[1], (2, 8, 8)),
 }

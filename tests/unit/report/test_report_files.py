@@ -83,10 +83,10 @@ def test_facts_that_cannot_be_read(run, content, why):
 def test_a_place_that_cannot_be_written_to(run, tmp_path):
     page = tmp_path / "no" / "page.html"
     assert refused(run, "-o", page) == (
-        f"{str(page)!r} cannot be written: there is no folder {str(page.parent)!r}. Try: an existing one"
+        f"{str(page)!r} cannot be written: there is no such folder. Try: -o with another path"
     )
     assert refused(run, "-o", tmp_path) == (
-        f"{str(tmp_path)!r} is a folder; the report is one file. Try: -o {tmp_path / 'report.html'}"
+        f"{str(tmp_path)!r} is a folder; the file needs a name of its own. Try: -o {tmp_path / 'report.html'}"
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from pocketvision.errors import BadOption
-from pocketvision.events import Progress, finish
+from pocketvision.events import Progress, drain
 from pocketvision.run.assess import AS_IS, Calibration, assess, in_batches
 from pocketvision.run.metrics import fit_temperature, unknown_threshold
 
@@ -34,7 +34,7 @@ def softmax(logits):
 
 def test_the_figures():
     calibration = Calibration(temperature=3.0, unknown_threshold=0.4)
-    whole = finish(assess([LOGITS], LABELS, "test", calibration))
+    whole = drain(assess([LOGITS], LABELS, "test", calibration))
     found, accuracy = whole.evaluation, accuracy_score(LABELS, LOGITS.argmax(1))
     assert (found.part, found.images, whole.calibration) == ("test", 500, calibration)
     assert found.top1 == whole.top1 == pytest.approx(accuracy)
@@ -46,7 +46,7 @@ def test_the_figures():
 
 
 def test_image_by_image():
-    found = finish(assess([LOGITS], LABELS, calibration=Calibration(3.0)))
+    found = drain(assess([LOGITS], LABELS, calibration=Calibration(3.0)))
     assert (found.each == (LOGITS.argmax(1) == LABELS)).all() and (found.answers == LOGITS.argmax(1)).all()
     np.testing.assert_allclose(found.confidence, softmax(LOGITS / 3).max(1))
     np.testing.assert_allclose(found.losses, -np.log(softmax(LOGITS)[np.arange(500), LABELS]))
@@ -55,7 +55,7 @@ def test_image_by_image():
 
 
 def test_without_a_calibration_it_is_fitted_on_the_images():
-    found = finish(assess([LOGITS], LABELS))
+    found = drain(assess([LOGITS], LABELS))
     temperature = fit_temperature(LOGITS, LABELS)
     assert found.calibration.temperature == temperature
     assert found.calibration.unknown_threshold == unknown_threshold(softmax(LOGITS / temperature), LABELS)
@@ -69,17 +69,17 @@ def test_batches_of_any_size_give_the_same_and_say_how_far_they_are():
     except StopIteration as stop:
         found = stop.value
     assert events == [Progress("judging", done, 500) for done in (200, 400, 500)]
-    assert found.evaluation == finish(assess([LOGITS], LABELS)).evaluation
+    assert found.evaluation == drain(assess([LOGITS], LABELS)).evaluation
 
 
 @pytest.mark.parametrize("outputs", [[], [LOGITS[:3]], [np.full((500, 4), np.nan, np.float32)]])
 def test_outputs_that_cannot_be_scored(outputs):
     with pytest.raises(BadOption):
-        finish(assess(outputs, LABELS, calibration=AS_IS))
+        drain(assess(outputs, LABELS, calibration=AS_IS))
 
 
 def test_figures_as_json():
-    record = finish(assess([LOGITS], LABELS, "all", AS_IS)).evaluation.to_json()
+    record = drain(assess([LOGITS], LABELS, "all", AS_IS)).evaluation.to_json()
     assert set(record) == {"part", "images", "top1", "standard_error", "ece", "ece_uncalibrated", "unknown"}
     assert record["part"] == "all" and record["images"] == 500 and record["unknown"] == 0.0
     assert all(value == round(value, 6) for value in record.values() if isinstance(value, float))

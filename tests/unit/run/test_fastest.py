@@ -9,8 +9,8 @@ from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.run import engines, fastest
 from pocketvision.run.engines import DEFAULT, OnnxRuntime, OpenVino, installed_engines
 from pocketvision.run.fastest import Choice, fastest_engine, known_choice
+from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor
-from pocketvision.run.record import golden_images
 from pocketvision.run.timing import Timing
 
 

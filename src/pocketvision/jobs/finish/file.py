@@ -62,7 +62,7 @@ class Draft:
     def disagreement(self, images: NDArray[np.uint8]) -> str:
         """Return why the file does not compute what the network does, on images (N, R, R, C) uint8; empty: it does."""
         try:
-            require_parity(self.content(), images, partial(compute_logits, self.network), self.record.goldens.step)
+            require_parity(self.content(), images, partial(compute_logits, self.network), self.record.goldens.scale)
         except ExportMismatch as error:
             return error.problem
         return ""

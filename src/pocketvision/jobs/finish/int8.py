@@ -18,7 +18,8 @@ from pocketvision.model.rewrite import Arrays
 from pocketvision.run.assess import Assessment
 from pocketvision.run.device import Device, this_device
 from pocketvision.run.engines import OnnxRuntime
-from pocketvision.run.record import Record, golden_images, make_goldens
+from pocketvision.run.goldens import golden_images, make_goldens
+from pocketvision.run.record import Record
 
 GOLDENS = 16
 # The largest weight of which two products always fit into 16 bits, in which processors without VNNI add.

@@ -13,7 +13,7 @@ from pocketvision.cost.count import count
 from pocketvision.cost.integers import counted_memory_mb
 from pocketvision.cost.probe import measure_footprint, measure_latencies
 from pocketvision.errors import BudgetMissed
-from pocketvision.events import Measured, Work, finish
+from pocketvision.events import Measured, Work, drain
 from pocketvision.model.graph import Graph
 from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
@@ -100,7 +100,7 @@ def measure_file(model: bytes, how: Measuring) -> Work[Measurement]:
 
 
 def _time_label(predictor: Predictor, image: Any) -> Timing:
-    return finish(time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS))["label"]
+    return drain(time_interleaved({"label": lambda: partial(predictor.predict, image)}, SECONDS))["label"]
 
 
 def spent_of(

@@ -21,8 +21,9 @@ from pocketvision.jobs.plan.plan import Plan
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network
 from pocketvision.run.assess import Calibration, Evaluation
+from pocketvision.run.goldens import Goldens, golden_images, make_goldens
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.run.record import Goldens, Record, golden_images, make_goldens
+from pocketvision.run.record import Record
 from pocketvision.train.evaluate import compute_logits
 
 GOLDENS = 4

@@ -58,8 +58,7 @@ def choose_start(options: FitOptions, seen: Survey) -> Generator[Note, None, Sta
     start = Start(_load_asked(options)) if asked != "auto" else _load_auto(options, seen)
     found = start.weights
     if found is not None:
-        assert found.graph.options is not None
-        network = f"{found.graph.options.family} at width {found.graph.options.width:g}"
+        network = f"{found.graph.source.family} at width {found.graph.source.width:g}"
         sentences = [f"Training starts from {found.name} ({network})."] + [found.assumed] * bool(found.assumed)
         start = Start(found, tuple(sentences))
     for sentence in start.sentences:
@@ -70,8 +69,7 @@ def choose_start(options: FitOptions, seen: Survey) -> Generator[Note, None, Sta
 def _load_asked(options: FitOptions) -> Weights:
     """Return the weights that were asked for by name or file."""
     found = load_weights(options.weights, options.families)
-    have = found.graph.options
-    assert have is not None
+    have = found.graph.source
     if options.families and have.family not in options.families:
         raise BadWeights(
             f"{found.name} holds {have.family}, and --family {options.family} was asked for.", f"--family {have.family}"

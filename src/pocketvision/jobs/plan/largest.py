@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from pocketvision.choose.candidates import Candidate
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.train import ElasticOptions
 from pocketvision.events import Note, Work
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS, ElasticPlan
@@ -81,14 +80,8 @@ def _choose_sizes(candidates: list[Candidate], has_weights: bool) -> Work[Elasti
     resolutions = tuple(sorted({candidate.options.resolution for candidate in candidates}))
     widths = sorted({candidate.options.width for candidate in candidates})
     if not has_weights:
-        return ElasticPlan(tuple(widths), resolutions, ElasticOptions())
+        return ElasticPlan(tuple(widths), resolutions)
     needed = sorted({c.options.width for c in candidates if not c.dropped}, reverse=True)[:2]
     widths = [width for width in widths if width >= min(NARROWEST_SHARE * max(widths), *needed)]
     yield Note(f"Sub-networks have width {widths[0]:g} at least; narrower ones keep little of the weights.")
-    return ElasticPlan(
-        tuple(widths),
-        resolutions,
-        ElasticOptions(),
-        tune_share=TUNE_SHARE_WITH_WEIGHTS,
-        tune_rate=TUNE_RATE_WITH_WEIGHTS,
-    )
+    return ElasticPlan(tuple(widths), resolutions, TUNE_SHARE_WITH_WEIGHTS, TUNE_RATE_WITH_WEIGHTS)

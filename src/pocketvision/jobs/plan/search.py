@@ -77,8 +77,7 @@ def decide(given: Given) -> Work[tuple[Given, Found]]:
     found = yield from search(given)
     if start.weights is None or str(given.options.weights) != "auto":
         return given, found
-    width, trained = found.finalists[0].options.width, start.weights.graph.options
-    assert trained is not None
+    width, trained = found.finalists[0].options.width, start.weights.graph.source
     if width >= LEAST_SHARE * trained.width:
         return given, found
     sentence = (
@@ -131,8 +130,7 @@ def _asked(given: Given) -> Asked:
     )
     if start.weights is None:
         return asked
-    have = start.weights.graph.options
-    assert have is not None
+    have = start.weights.graph.source
     return replace(asked, families=(have.family,), conventions=have.conventions, trained_width=have.width)
 
 

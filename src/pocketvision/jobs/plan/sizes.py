@@ -6,7 +6,7 @@ from typing import Any
 
 from pocketvision.cost.count import count
 from pocketvision.elastic.space import ElasticSpace
-from pocketvision.elastic.train import ElasticOptions, Sandwich, relative_cost
+from pocketvision.elastic.train import Sandwich, relative_cost
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.timetable import decode_seconds, probe_seconds
 from pocketvision.model.graph import Graph
@@ -27,14 +27,12 @@ class ElasticPlan:
 
     Attributes:
         widths, resolutions: of the cuts; the largest are the network's own.
-        options: how sub-networks learn.
         tune_share: of the time, for training the pick further.
         tune_rate: of the recipe's learning rate, then.
     """
 
     widths: tuple[float, ...]
     resolutions: tuple[int, ...]
-    options: ElasticOptions
     tune_share: float = TUNE_SHARE
     tune_rate: float = TUNE_RATE
 
@@ -43,9 +41,7 @@ class ElasticPlan:
         """Return what `asdict` made of it."""
         if content is None:
             return None
-        options = ElasticOptions(**content["options"] | {"labels": tuple(content["options"]["labels"])})
-        sizes = {name: tuple(content[name]) for name in ("widths", "resolutions")}
-        return cls(**{**content, **sizes, "options": options})
+        return cls(**{**content, **{name: tuple(content[name]) for name in ("widths", "resolutions")}})
 
     def space(self, graph: Graph) -> ElasticSpace:
         """Return the sizes below a network, itself included."""
@@ -53,7 +49,7 @@ class ElasticPlan:
 
     def relative_cost(self, graph: Graph) -> float:
         """Return how many steps of the largest network alone a step with its sub-networks takes, about."""
-        return relative_cost(self.space(graph), self.options)
+        return relative_cost(self.space(graph))
 
     def judging_seconds(self, given: Given, graph: Graph, look: float) -> float:
         """Return how long judging and timing all sizes will take.
@@ -76,4 +72,4 @@ class ElasticPlan:
 
 def objective_of(graph: Graph, elastic: ElasticPlan | None, seed: int = 0) -> Objective | None:
     """Return what is learnt in a step; None: the labels alone."""
-    return None if elastic is None else Sandwich(elastic.space(graph), elastic.options, seed)
+    return None if elastic is None else Sandwich(elastic.space(graph), seed)

@@ -18,6 +18,7 @@ from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
 from pocketvision.train.recipe import Recipe
+from pocketvision.train.statistics import evenly
 
 # What a job does, in order: the main training, judging all sizes of an elastic network, training the pick further, the epochs
 # on all images, the ladder to int8, and then goldens, parity, measuring, writing and verifying the file.
@@ -140,7 +141,7 @@ def finish_seconds(parts: Split, look: float, looks: int) -> float:
 
 def decode_seconds(dataset: Dataset, graph: Graph) -> float:
     """Estimate how long decoding all images once will take, from a few of them."""
-    some = np.linspace(0, len(dataset) - 1, min(DECODED_FOR_TIMING, len(dataset))).astype(int)
+    some = evenly(len(dataset), DECODED_FOR_TIMING)
     began = time.perf_counter()
     load_images([dataset.image(int(i)) for i in some], graph.image.height, graph.image.channels, FROM_SCRATCH)
     return (time.perf_counter() - began) / len(some) * len(dataset) / max(1, torch.get_num_threads())

@@ -11,7 +11,7 @@ from pocketvision.choose.candidates import describe_candidate
 from pocketvision.choose.front import Cut
 from pocketvision.data.pixels import Pixels
 from pocketvision.errors import BadData
-from pocketvision.events import Note, Progress, Work, finish
+from pocketvision.events import Note, Progress, Work, drain
 from pocketvision.jobs.finish.file import network_with
 from pocketvision.jobs.finish.int8 import Limits, assess_int8, climb
 from pocketvision.jobs.finish.parts import PreparedImages, assess_parts, spread_out
@@ -28,7 +28,7 @@ from pocketvision.model.rewrite import Arrays, cut, leading_indices
 from pocketvision.run.assess import Assessment
 from pocketvision.run.device import Device
 from pocketvision.train.evaluate import outputs
-from pocketvision.train.statistics import images_needed, recalibrate
+from pocketvision.train.statistics import evenly, images_needed, recalibrate
 
 Parts = Mapping[str, Pixels]
 
@@ -81,7 +81,7 @@ def _images(given: Given, training: Training, side: int) -> Work[Parts]:
     """Return images at one resolution: some to take statistics from, and those that judge."""
     plan, train = training.plan, given.parts.train
     graph = plan.space.cut(plan.space.widths[0], side)
-    some = train[np.linspace(0, len(train) - 1, min(images_needed(graph), len(train))).astype(int)]
+    some = train[evenly(len(train), images_needed(graph))]
     found = {}
     for part, indices in (("train", some), ("validation", given.parts.validation), ("test", given.parts.test)):
         found[part] = yield from decode(given, indices, graph, plan.preprocessing, f"{part} at {side} pixels")
@@ -90,7 +90,7 @@ def _images(given: Given, training: Training, side: int) -> Work[Parts]:
 
 def _judge(network: Network, parts: Parts, given: Given, precisions: tuple[str, ...]) -> Judged:
     """Judge a cut in fp32; its file stores fp16 where that was asked for."""
-    found = finish(assess_parts(lambda pixels: outputs(network, pixels), parts["validation"], parts["test"]))
+    found = drain(assess_parts(lambda pixels: outputs(network, pixels), parts["validation"], parts["test"]))
     return _judged(network.graph, found, given, "fp16-storage" if "fp16-storage" in precisions else "fp32")
 
 
@@ -100,8 +100,8 @@ def _judge_int8(network: Network, parts: Parts, given: Given, device: Device) ->
     some = train[spread_out(np.arange(len(train)))]
     images = PreparedImages(None, some, parts["validation"], parts["test"])
     limits = Limits(highest=1, methods=("mse",))
-    climbed = finish(climb(network.graph, network.arrays(), images, limits, device))
-    return _judged(network.graph, finish(assess_int8(climbed, images)), given, "int8")
+    climbed = drain(climb(network.graph, network.arrays(), images, limits, device))
+    return _judged(network.graph, drain(assess_int8(climbed, images)), given, "int8")
 
 
 def _judged(graph: Graph, found: Mapping[str, Assessment], given: Given, precision: str) -> Judged:

@@ -4,7 +4,6 @@ The features come from the file's own engine, which is several times as fast as 
 where fine-tuning starts, and what is kept where fine-tuning does not help.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.data.pixels import Images, Pixels
-from pocketvision.events import Note, Progress, Work, finish
+from pocketvision.events import Note, Progress, Work, drain
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.model.graph import CLASSIFIER, Graph, Linear
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.rewrite import Arrays
 from pocketvision.run.assess import AS_IS, assess
 from pocketvision.run.engines import OnnxRuntime
+from pocketvision.run.paired import is_as_good
 from pocketvision.train import linear_probe
 from pocketvision.train.linear_probe import DECAYS, fit_linear
 
@@ -64,7 +64,7 @@ def fit_classifier(plan: Plan, arrays: Arrays, train: Images, validation: Pixels
     fitted, found = [], []
     for number, decay in enumerate(DECAYS, start=1):
         linear = fit_linear(features, labels, classifier.shape.channels, decay, plan.weights)
-        found.append(finish(assess([linear.logits(judged)], validation.labels, calibration=AS_IS)))
+        found.append(drain(assess([linear.logits(judged)], validation.labels, calibration=AS_IS)))
         fitted.append(linear)
         yield Progress("fitting the classifier", number, len(DECAYS))
     best = strongest([one.losses for one in found])
@@ -76,8 +76,7 @@ def fit_classifier(plan: Plan, arrays: Arrays, train: Images, validation: Pixels
 def strongest(losses: Sequence[NDArray[np.float64]]) -> int:
     """Return the index of the strongest decay that is not clearly worse than the best, paired on the same images.
 
-    A classifier that is less sure of its training images leaves more for fine-tuning to learn (docs/log.md). Source: the rule of
-    one standard error, Breiman et al. 1984, Classification and Regression Trees, section 3.4.3.
+    A classifier that is less sure of its training images leaves more for fine-tuning to learn (docs/log.md).
 
     Args:
         losses: for each decay, the weakest first, one of each validation image (N,).
@@ -86,9 +85,7 @@ def strongest(losses: Sequence[NDArray[np.float64]]) -> int:
     1
     """
     best = min(losses, key=lambda each: float(np.nan_to_num(each.mean(), nan=np.inf)))
-    worse = [each - best for each in losses]
-    errors = [float(each.std()) / math.sqrt(len(each)) for each in worse]
-    return max(i for i, (each, error) in enumerate(zip(worse, errors, strict=True)) if each.mean() <= error)
+    return max(i for i, each in enumerate(losses) if is_as_good(-each, -best))
 
 
 def fit_classifier_again(plan: Plan, arrays: Arrays, images: Images) -> Work[dict[str, NDArray[np.float32]]]:

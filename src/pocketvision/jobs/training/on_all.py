@@ -18,6 +18,7 @@ from pocketvision.jobs.training.stages import Stage, run_stage
 from pocketvision.jobs.training.training import Training
 from pocketvision.model.network import Network
 from pocketvision.model.rewrite import mean_of
+from pocketvision.text import plural
 
 # Of the way from before to after.
 SHARE_OF_ALL = 0.5
@@ -45,8 +46,9 @@ def learn_all(
     if epochs == 0:
         yield Note("There is no time left to learn from the validation images, too.")
         return network, ""
-    said = f"{epochs} epoch{'s' * (epochs != 1)}"
-    yield Note(f"Validation has decided: {said} more, with {images}. The test part judges what comes out.")
+    yield Note(
+        f"Validation has decided: {plural(epochs, 'epoch')} more, with {images}. The test part judges what comes out."
+    )
     try:
         trainer = yield from run_stage(
             Stage("all", training_on_all(training, network, epochs), origin), snapshot, checkpointing
@@ -55,7 +57,7 @@ def learn_all(
         yield Note(f"The network stays as it was before that: {error.problem}")
         return network, ""
     network.load_arrays(mean_of(network.arrays(), trainer.average.network.arrays(), SHARE_OF_ALL))
-    return network, f"{trainer.epochs} epoch{'s' * (trainer.epochs != 1)}"
+    return network, plural(trainer.epochs, "epoch")
 
 
 def epochs_in_time(plan: Plan) -> int:

@@ -81,7 +81,7 @@ def begin_with(training: Training, weights: Weights, sentences: tuple[str, ...])
     arrays, changed = transfer(weights.arrays, weights.graph, graph, training.seed)
     for sentence in changed:
         yield Note(sentence)
-    if _width(graph) < _width(weights.graph):
+    if graph.source.width < weights.graph.source.width:
         arrays = yield from recalibrate(graph, arrays, training.train)
     if training.plan.elastic is not None:
         arrays = sort_by_importance(graph, arrays)  # so that leading channels, which all cuts have, are the best
@@ -94,11 +94,6 @@ def begin_with(training: Training, weights: Weights, sentences: tuple[str, ...])
     said = f"Its classifier alone, fitted on features of the weights as they were: validation top-1 {fitted.validation_top1:.4f}."
     plan = replace(training.plan, classifier_decay=fitted.decay)
     return replace(training, plan=plan, start=fitted.arrays), Start(weights, (*sentences, *changed, said))
-
-
-def _width(graph: Graph) -> float:
-    assert graph.options is not None
-    return graph.options.width
 
 
 def _decode_both(given: Given, graph: Graph, preprocessing: Preprocessing) -> Work[tuple[Pixels, Pixels]]:

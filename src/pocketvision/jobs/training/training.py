@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pocketvision.data.pixels import Images, Pixels, Together
-from pocketvision.events import Epoch, Event, Note, Progress, Step, Work, finish
+from pocketvision.events import Epoch, Event, Note, Progress, Step, Work, drain
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.jobs.plan.timetable import CHECKED_EACH_EPOCH
 from pocketvision.model.network import Network, build
@@ -104,7 +104,7 @@ class Training:
         for event in trial.run(trainer):
             if isinstance(event, Step):
                 yield Progress(f"trial of {plan.graph.name}", trainer.done, trainer.total)
-        return finish(check(self.validation)(trainer.average.network)).each
+        return drain(check(self.validation)(trainer.average.network)).each
 
     def batches(self, epoch: int, first: int) -> Any:
         """Return an epoch's batches from its first step on."""

@@ -3,7 +3,6 @@
 Successive halving with one rung. Source: Jamieson and Talwalkar 2016, arXiv:1502.07943.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pocketvision.events import Note, Work
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.jobs.training.training import Training
+from pocketvision.run.paired import is_better
 
 # Of the planned steps, that a trial takes.
 TRIAL_SHARE = 0.05
@@ -74,8 +74,6 @@ def choose_winner(hits: Sequence[NDArray[np.bool_]]) -> int:
     """
     winner = 0
     for challenger in range(1, len(hits)):
-        difference = hits[challenger].astype(float) - hits[winner]
-        error = float(difference.std()) / math.sqrt(len(difference))
-        if difference.mean() > CERTAIN * error:
+        if is_better(hits[challenger], hits[winner], CERTAIN):
             winner = challenger
     return winner

@@ -26,11 +26,10 @@ def import_weights(weights: Weights, name: str) -> Path:
         raise BadWeights(
             f"there are weights named {name!r} already, in {folder}.", "another name, or delete that folder"
         )
-    assert weights.graph.options is not None
     folder.mkdir(parents=True, exist_ok=True)
     content = write_safetensors(dict(weights.arrays))
     record = {
-        "network": weights.graph.options._asdict(),
+        "network": weights.graph.source._asdict(),
         "preprocessing": weights.preprocessing.to_json(),
         "labels": weights.labels,
         "top1": weights.top1,

@@ -134,10 +134,9 @@ def _load_file(path: Path, families: Sequence[str] = ()) -> Weights:
     content = read_file(path)
     state = read_state(content, path)
     layout, graph = recognise(state, str(path))
-    assert graph.options is not None
-    family = graph.options.family
+    family = graph.source.family
     conventions = "timm_half" if (layout, family) == ("timm", "mobilenet_v1") else CONVENTIONS_OF[layout]
-    graph = resolve(**graph.options._replace(conventions=conventions)._asdict())
+    graph = resolve(**graph.source._replace(conventions=conventions)._asdict())
     assumed = (
         f"{path.name} does not say what it was trained with: {conventions} conventions are assumed, and "
         f"{graph.image.height} pixels."
@@ -173,9 +172,8 @@ def _load_folder(folder: Path) -> Weights:
     weights = _load_file(path)
     config = read_json(folder / "config.json")
     described = describe_timm(config) if "architecture" in config else describe_transformers(folder, config)
-    assert weights.graph.options is not None
     conventions, resolution, preprocessing, labels = described
-    options = weights.graph.options._replace(conventions=conventions, resolution=resolution)
+    options = weights.graph.source._replace(conventions=conventions, resolution=resolution)
     graph = resolve(**options._asdict())
     return replace(
         weights,
@@ -188,18 +186,16 @@ def _load_folder(folder: Path) -> Weights:
 
 
 def _imagenet_or_nothing(graph: Graph) -> tuple[str, ...]:
-    assert graph.options is not None
-    return imagenet_labels(graph.options.classes == 1001) if graph.options.classes in (1000, 1001) else ()
+    return imagenet_labels(graph.source.classes == 1001) if graph.source.classes in (1000, 1001) else ()
 
 
 def describe(weights: Weights) -> dict[str, Any]:
     """Return what is known of weights, as JSON values."""
-    assert weights.graph.options is not None
-    conventions = CONVENTIONS[weights.graph.options.conventions]
+    conventions = CONVENTIONS[weights.graph.source.conventions]
     return {
         "name": weights.name,
         "network": weights.graph.name,
-        **weights.graph.options._asdict(),
+        **weights.graph.source._asdict(),
         **asdict(conventions),
         "preprocessing": weights.preprocessing.to_json(),
         "layout": weights.layout,
@@ -237,5 +233,5 @@ def _load_imported(folder: Path) -> Weights:
         layout=OWN,
         sha256=record["sha256"],
         top1=record["top1"],
-        assumed=record.get("assumed", ""),
+        assumed=record["assumed"],
     )

@@ -131,8 +131,7 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
 
 def look_alikes(graph: Graph) -> list[str]:
     """Return the other families whose arrays have the same names and shapes, and which compute something else."""
-    options = graph.options
-    assert options is not None
+    options = graph.source
     found = []
     for name, family in FAMILIES.items():
         if name == options.family or (family.widths and options.width not in family.widths):
@@ -145,8 +144,7 @@ def look_alikes(graph: Graph) -> list[str]:
 
 def at_family(graph: Graph, family: str) -> Graph:
     """Return another family's network with the same options, at its own output stride."""
-    assert graph.options is not None
-    return resolve(**graph.options._replace(family=family, output_stride=native_stride(FAMILIES[family]))._asdict())
+    return resolve(**graph.source._replace(family=family, output_stride=native_stride(FAMILIES[family]))._asdict())
 
 
 def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: float, thin_head: bool) -> Graph | None:
