@@ -36,7 +36,6 @@ from pocketvision.elastic.train import Distillation, Sandwich
 from pocketvision.events import drain
 from pocketvision.jobs.plan.recipe import chosen_augmentation
 from pocketvision.jobs.plan.sizes import TUNE_RATE
-from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import Network, build
 from pocketvision.model.resolve import resolve
@@ -118,7 +117,7 @@ class Setting:
 
     def learn(self, trainer: Trainer, resolution: int) -> Network:
         """Train to the end; the averaged weights."""
-        for event in trainer.run(partial(self.batches, resolution), look_at_nothing):
+        for event in trainer.run(partial(self.batches, resolution)):
             if type(event).__name__ == "Epoch":
                 print(f"  epoch {event.epoch}/{event.epochs}: loss {event.loss:.3f}, {event.seconds:.0f} s", flush=True)
         return trainer.average.network

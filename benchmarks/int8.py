@@ -35,7 +35,9 @@ from pocketvision.data.read import read_dataset
 from pocketvision.errors import CompressionFailed
 from pocketvision.events import drain
 from pocketvision.files import cache_folder
-from pocketvision.jobs.compress import compress_file, prepare_images, trace_json
+from pocketvision.jobs.compress import compress_file
+from pocketvision.jobs.finish.int8 import trace_json
+from pocketvision.jobs.finish.parts import prepare_images
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
@@ -136,7 +138,7 @@ def measure_accuracy(name: str, fold: int | None) -> dict[str, Any]:
             refused["ours"], said = str(error), {}
     for peer, quantise in PEERS.items():
         try:
-            files[peer] = quantise(model, images.calibration[:])
+            files[peer] = quantise(model, images.ranges[:])
         except Exception as error:  # what a peer cannot do is part of the answer
             refused[peer] = f"{type(error).__name__}: {error}"[:300]
     right = {who: right_answers(content, images.test, images.test_labels) for who, content in files.items()}

@@ -22,7 +22,6 @@ from measure import Results, paired, print_estimate, ratio, time_calls
 from pocketvision.cost.count import count
 from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.jobs.plan.recipe import chosen_augmentation
-from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.dead_filters import count_dead_filters
 from pocketvision.model.graph import Conv, Graph
 from pocketvision.model.init import initial_arrays
@@ -106,7 +105,7 @@ def train(pictures: Pictures, way: Way, seed: int) -> dict[str, Any]:
     steps = steps_per_epoch(len(pictures.train), recipe.batch_size)
     trainer = Trainer(build(graph, seed), recipe, EPOCHS, steps)
     changes = chosen_augmentation(recipe, graph, EPOCHS)
-    for _ in trainer.run(partial(training_batches, images, recipe.batch_size, changes, seed), look_at_nothing):
+    for _ in trainer.run(partial(training_batches, images, recipe.batch_size, changes, seed)):
         pass
     judged, network = pictures.at("judged", way.resolution), trainer.average.network
     right = compute_logits(network, judged).argmax(1) == judged.labels

@@ -22,7 +22,6 @@ from measure import Results, paired, print_estimate
 
 from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.jobs.plan.recipe import chosen_augmentation
-from pocketvision.jobs.training.trials import look_at_nothing
 from pocketvision.model.kernels import library
 from pocketvision.model.network import build
 from pocketvision.model.resolve import resolve
@@ -52,7 +51,7 @@ def train(pictures: Pictures, name: str, way: str, seed: int) -> dict[str, Any]:
     batches = partial(training_batches, images, recipe.batch_size, changes, seed)
     began = time.perf_counter()
     with mock.patch.object(library, "kernels", library.kernels if has_kernels else lambda: None):
-        for _ in trainer.run(batches, look_at_nothing):
+        for _ in trainer.run(batches):
             pass
     seconds = time.perf_counter() - began
     judged = pictures.at("judged", SIDE)

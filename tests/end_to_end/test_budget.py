@@ -11,10 +11,10 @@ from pocketvision import Budget
 from pocketvision.cost.device_file import DeviceFile, read_device_file
 from pocketvision.errors import BudgetMissed, NoFit
 from pocketvision.events import Note
-from pocketvision.jobs import fit as flow
 from pocketvision.jobs.call import fit
-from pocketvision.jobs.plan import search
-from pocketvision.jobs.training.trials import Entry
+from pocketvision.jobs.finish import file as file_module
+from pocketvision.jobs.plan import trainable
+from pocketvision.jobs.training.training import Training
 from pocketvision.run.predictor import load
 from pocketvision.run.timing import Timing
 
@@ -78,7 +78,7 @@ def test_a_limit_that_needs_no_measuring(option, key, limit, photos):
 
 def test_a_plan_trains_nothing_and_writes_nothing(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Entry, "make_trainer", None)
+    monkeypatch.setattr(Training, "make_trainer", None)
     outcome = pocketvision("fit", photos, "--plan", "--minutes", 2, "--size-mb", 0.5, "-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert list(tmp_path.iterdir()) == []
@@ -133,13 +133,13 @@ def test_no_fit_writes_nothing(words, photos, tmp_path):
 def test_a_file_that_is_over_the_budget_in_the_end(photos, tmp_path, monkeypatch):
     """It was fast enough when it was chosen; the machine has become slow since."""
 
-    def slow(model, image, threads, limit_ms):
-        measured = yield from flow_measure_file(model, image, threads, limit_ms)
+    def slow(model, how):
+        measured = yield from measure_file(model, how)
         slower = Timing(median_ms=120.0, p95_ms=130.0, noise_ms=3.21, rounds=10)
         return type(measured)(slower, measured.label, measured.load_ms, measured.rss_mb, measured.threads)
 
-    flow_measure_file = flow.measure_file
-    monkeypatch.setattr(flow, "measure_file", slow)
+    measure_file = file_module.measure_file
+    monkeypatch.setattr(file_module, "measure_file", slow)
     model = tmp_path / "run" / "model.onnx"
     outcome = pocketvision("fit", photos, "--resolution", 32, *ONCE, "--latency-ms", 100, "-o", model.parent)
     assert outcome.code == BudgetMissed.exit_code
@@ -204,7 +204,7 @@ def test_a_file_that_is_not_to_be_trusted_is_warned_of(photos, board, tmp_path):
 
 
 def test_where_none_has_time_the_cheapest_trains_what_it_can(photos, monkeypatch):
-    monkeypatch.setattr(search, "measure_step_seconds", lambda *arguments, **_: 100.0)
+    monkeypatch.setattr(trainable, "measure_step_seconds", lambda *arguments, **_: 100.0)
     words = ("--plan", "--minutes", 1, "--resolution", 32, "--training-precision", "float32", "--json")
     outcome = pocketvision("fit", photos, *words)
     assert outcome.code == 0, outcome.err

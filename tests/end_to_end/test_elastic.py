@@ -19,15 +19,17 @@ from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import count
 from pocketvision.cost.probe import probe_each
 from pocketvision.errors import BadArtifact, BadData, BadOption, DiskFailed, NoFit
-from pocketvision.export.evaluate import Evaluation
 from pocketvision.jobs.call import fit
 from pocketvision.jobs.cut import say_if_trained_further
-from pocketvision.jobs.plan import plan, search
+from pocketvision.jobs.plan import latencies, plan, trainable
+from pocketvision.jobs.plan.latencies import Latencies
 from pocketvision.jobs.runs.folder import RunFolder
-from pocketvision.jobs.sizes import pick as elastic_module
+from pocketvision.jobs.sizes import judge as judge_module
+from pocketvision.jobs.sizes import pick as pick_module
 from pocketvision.jobs.sizes.store import read_cuts
 from pocketvision.model.network import build
 from pocketvision.run import shelf
+from pocketvision.run.assess import Evaluation
 from pocketvision.run.predictor import Predictor, load
 from pocketvision.run.timing import Timing
 
@@ -50,7 +52,7 @@ def test_the_pick_learns_to_the_end_of_the_time(photos, tmp_path, monkeypatch):
     """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps; 5 % are for timing all cuts."""
     asked = []
     monkeypatch.setattr(
-        search, "probe_each", lambda networks, threads, s, **k: asked.append(s) or probe_each(networks, threads, s, **k)
+        latencies, "probe_each", lambda networks, threads, s, **k: asked.append(s) or probe_each(networks, threads, s, **k)
     )
     finished, said = told(photos, tmp_path / "run", **{**ELASTIC, "epochs": None, "minutes": 0.75})
     assert finished.evaluation.part == "test" and asked == [pytest.approx(0.05 * 45)]
@@ -218,28 +220,26 @@ def test_runs_without_cuts(elastic, run_folder, tmp_path):
 
 STOP = """
 import os, signal
-from pocketvision.jobs import fit as flow
-from pocketvision.jobs.sizes import pick as elastic
-from pocketvision.train import checkpoint
+from pocketvision.jobs.sizes import judge
 
 PLACE = {place!r}
 if PLACE == "cuts":
-    real = elastic.write_cuts
+    real = judge.write_cuts
     def write_cuts(*words):
         os.kill(os.getpid(), signal.SIGKILL)
-    elastic.write_cuts = write_cuts
+    judge.write_cuts = write_cuts
 elif PLACE == "after the cuts":
-    real = elastic.write_cuts
+    real = judge.write_cuts
     def write_cuts(*words):
         real(*words)
         os.kill(os.getpid(), signal.SIGKILL)
-    elastic.write_cuts = write_cuts
+    judge.write_cuts = write_cuts
 else:
     from pocketvision.jobs.runs import folder as rundir
     real, seen = rundir.RunFolder.save, []
-    def save(self, folder, *rest, **more):
-        real(self, folder, *rest, **more)
-        seen.append(folder.name)
+    def save(self, stage, *rest, **more):
+        real(self, stage, *rest, **more)
+        seen.append(stage)
         if seen.count(PLACE) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
     rundir.RunFolder.save = save
@@ -248,7 +248,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("place", ["checkpoint", "cuts", "after the cuts", "checkpoint_of_pick"])
+@pytest.mark.parametrize("place", ["main", "cuts", "after the cuts", "pick"])
 def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target, tmp_path, monkeypatch):
     words = ["fit", photos, "--elastic", "--epochs", 3, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
     words += ["--training-precision", "float32", "--target", target, "-o", tmp_path / "run"]
@@ -261,7 +261,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(place, elastic, photos, target
     assert not (tmp_path / "run" / "model.onnx").exists()
     outcome = pocketvision(*words)
     assert outcome.code == 0, outcome.err
-    assert "Going on" in outcome.err
+    assert "Resuming" in outcome.err
     ours, theirs = (load(folder / "model.onnx").record.digests for folder in (tmp_path / "run", elastic[0]))
     assert ours["initializers"] == theirs["initializers"] and ours["nodes"] == theirs["nodes"]
     assert ours["record"]["metrics"] == theirs["record"]["metrics"]
@@ -273,13 +273,13 @@ def test_a_killed_pick_goes_on_in_the_time_that_is_left(photos, target, tmp_path
     words = ["fit", photos, "--elastic", "--minutes", 0.75, "--width", 0.25, "--resolution", 32, "--batch-size", 8]
     words += ["--training-precision", "float32", "--target", target, "-o", tmp_path / "run"]
     monkeypatch.setenv("POCKETVISION_CHECKPOINT_SECONDS", "0")
-    stop = [sys.executable, "-c", STOP.format(place="checkpoint_of_pick"), *map(str, words)]
+    stop = [sys.executable, "-c", STOP.format(place="pick"), *map(str, words)]
     job = subprocess.run(stop, capture_output=True, check=False)
     assert job.returncode == -signal.SIGKILL, job.stderr
     began = (tmp_path / "run" / "pick.json").read_bytes()
     outcome = pocketvision(*words)
     assert outcome.code == 0, outcome.err
-    assert "Going on with the pick after step" in outcome.err
+    assert "(stage 'pick')" in outcome.err
     assert (tmp_path / "run" / "pick.json").read_bytes() == began, "what was measured then holds"
     assert load(tmp_path / "run" / "model.onnx").record.provenance["elastic"]
 
@@ -298,7 +298,7 @@ def test_a_pick_whose_checkpoints_are_all_damaged_begins_anew(elastic, photos, t
     assert ours["initializers"] == theirs["initializers"]
 
 
-@pytest.mark.parametrize(("owner", "name"), [(elastic_module, "write_cuts"), (RunFolder, "keep_pick")])
+@pytest.mark.parametrize(("owner", "name"), [(judge_module, "write_cuts"), (RunFolder, "keep_pick")])
 def test_a_full_disk_after_the_elastic_training_loses_nothing(
     owner, name, elastic, photos, target, tmp_path, monkeypatch
 ):
@@ -307,7 +307,7 @@ def test_a_full_disk_after_the_elastic_training_loses_nothing(
 
     with (
         monkeypatch.context() as patch,
-        pytest.raises(DiskFailed, match="No space left on device; stopped after training"),
+        pytest.raises(DiskFailed, match="No space left on device; stopped after the training"),
     ):
         patch.setattr(owner, name, full)
         fit(photos, tmp_path / "run", target=target, **ELASTIC)
@@ -343,7 +343,7 @@ def test_what_the_prior_would_train_alone_is_among_the_cuts(words, trainable_mac
     def measured(graph, *arguments, objective=None, **_):
         return 1e-4 if objective is None or count(graph).macs <= trainable_macs else 100.0
 
-    monkeypatch.setattr(search, "measure_step_seconds", measured)
+    monkeypatch.setattr(trainable, "measure_step_seconds", measured)
     monkeypatch.setattr(plan, "measure_step_seconds", measured)
     asked = ("--elastic", "--macs", 600_000, "--training-precision", "float32", "--plan", "--json")
     outcome = pocketvision("fit", tiny, *asked, *words)
@@ -423,8 +423,8 @@ def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path
         row["latency_ms"] += 100
     other = tmp_path / "slow.json"
     other.write_text(json.dumps(slow))
-    real = elastic_module.time_graphs
-    monkeypatch.setattr(elastic_module, "time_graphs", lambda graphs, _, *rest: real(graphs, other, *rest))
+    real = Latencies.time
+    monkeypatch.setattr(Latencies, "time", lambda self, *rest: real(Latencies.of(other, 1), *rest))
     run = tmp_path / "run"
     with pytest.raises(NoFit, match=rf"Try: pocketvision cut {run} --latency-ms 1\d\d -o small\.onnx"):
         fit(photos, run, target=target, budget=Budget(latency_ms=50), **ELASTIC)
@@ -432,7 +432,7 @@ def test_a_budget_that_no_cut_keeps_in_the_end(elastic, photos, target, tmp_path
 
 
 def test_a_loss_that_is_no_number_leaves_the_pick_as_it_was_cut(elastic, photos, target, tmp_path, monkeypatch):
-    monkeypatch.setattr(elastic_module.Distillation, "__call__", lambda *_: float("nan"))
+    monkeypatch.setattr(pick_module.Distillation, "__call__", lambda *_: float("nan"))
     finished, said = told(photos, tmp_path / "run", target=target, **ELASTIC)
     assert any(sentence.startswith("The pick stays as it was cut: the loss became nan") for sentence in said)
     assert finished.model.exists()

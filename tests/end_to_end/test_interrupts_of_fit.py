@@ -182,7 +182,7 @@ def test_killed_between_two_checkpoints(photos, tmp_path, whole, monkeypatch):
     job.communicate(timeout=60)
     again = pocketvision(*words)
     assert again.code == 0, again.err
-    assert "Going on" in again.err
+    assert "Resuming" in again.err
     assert weights(folder) == weights(whole)
 
 

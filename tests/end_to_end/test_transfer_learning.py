@@ -24,10 +24,12 @@ from pocketvision.jobs.plan.initial_weights import choose_start
 from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
 from pocketvision.jobs.runs.checkpointing import digest
 from pocketvision.jobs.sizes.store import read_cuts
-from pocketvision.jobs.training.interpolate import between, settle
-from pocketvision.jobs.training.trials import Entry
+from pocketvision.jobs.training.interpolate import interpolate
+from pocketvision.jobs.training.training import Training
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.resolve import resolve
+from pocketvision.model.rewrite import mean_of
+from pocketvision.run.assess import Assessment
 from pocketvision.run.predictor import load
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.checkpoint import load_checkpoint
@@ -62,9 +64,7 @@ def tuned(photos, weights, tmp_path_factory):
 def test_a_classifier_that_is_not_linear_in_the_features_is_trained_with_the_rest(photos, tmp_path, monkeypatch):
     """And never is the drawn one kept: here validation likes each network less than the one before, the start most of all."""
     losses = iter(range(1000))
-    monkeypatch.setattr(
-        "pocketvision.jobs.training.interpolate.negative_log_likelihood", lambda logits, labels: next(losses)
-    )
+    monkeypatch.setattr(Assessment, "loss", property(lambda self: next(losses)))
     path, _ = save_torchvision(tmp_path, "squeezenet1_1", 1.0)
     _, said = told(
         photos, tmp_path / "run", weights=path, **OPTIONS | {"epochs": 2, "resolution": 32, "output_stride": 16}
@@ -218,10 +218,10 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
             signal.raise_signal(signal.SIGINT)
 
     folder, steps = tmp_path / "run", []
-    with pytest.raises(Interrupted, match="in epoch 1 of 1, after step 2 of"):
+    with pytest.raises(Interrupted, match="in epoch 1 of 1 of the training, after step 2 of"):
         fit(photos, folder, on_event=stop_training, weights=ours, **options)
     assert (folder / "start.safetensors").exists()
-    with pytest.raises(Interrupted, match="in the epochs on all images, after step 2 of"):
+    with pytest.raises(Interrupted, match="in epoch 1 of 1 of the epochs on all images, after step 2 of"):
         fit(photos, folder, on_event=stop_on_all, weights=ours, **options)
     fit(photos, folder, on_event=steps.append, weights=ours, **options)
     assert next(e.done for e in steps if isinstance(e, Progress) and e.work == ON_ALL) == 3
@@ -239,7 +239,7 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     (folder / "model.onnx").unlink()
     kept = {}
     monkeypatch.setattr(
-        "pocketvision.jobs.training.on_all.between", lambda *a: kept.update(zip("abc", a, strict=True)) or between(*a)
+        "pocketvision.jobs.training.on_all.mean_of", lambda *a: kept.update(zip("abc", a, strict=True)) or mean_of(*a)
     )
     fit(photos, folder, weights=ours, **options)
     assert kept["c"] == 0.5 and digest(kept["a"]) != digest(kept["b"])
@@ -255,8 +255,8 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     newest.write_bytes(newest.read_bytes()[:-1])
     _, said = told(photos, folder, weights=ours, **options)
     assert any("checkpoint_of_all, of step" in text and "is damaged" in text for text in said)
-    assert not any(text.startswith("Going on after step") for text in said)
-    assert any("went on from other weights; these epochs begin anew" in text for text in said)
+    assert not any("(stage 'all')" in text for text in said)
+    assert any("started from other weights; this training begins anew" in text for text in said)
     assert load_checkpoint(folder / "checkpoint_of_all").numbers["origin"] == digest(kept["a"])
     assert load(folder / "model.onnx").record.digests["initializers"] == expected
     assert (
@@ -271,8 +271,8 @@ def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, we
     monkeypatch.setattr("pocketvision.jobs.training.interpolate.SHARES", (1.0,))
     options = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000), "weights": weights}
     whole, folder, shapes = tmp_path / "whole", tmp_path / "run", []
-    real = Entry.all_images.fget
-    monkeypatch.setattr(Entry, "all_images", property(lambda e: shapes.append(real(e).shape) or real(e)))
+    real = Training.all_images.fget
+    monkeypatch.setattr(Training, "all_images", property(lambda e: shapes.append(real(e).shape) or real(e)))
     fit(photos, whole, **options)
     record = load(whole / "model.onnx").record
     assert record.provenance["on_all"] == "1 epoch" and record.metrics["data"]["trained_on"] == ["train", "validation"]
@@ -287,7 +287,7 @@ def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(photos, we
 
     with pytest.raises(Interrupted, match=r"before the epochs on all images; the weights are in .*checkpoint_of_pick"):
         fit(photos, folder, on_event=stop_in("looking back", 1), **options)
-    with pytest.raises(Interrupted, match="in the epochs on all images, after step 2 of"):
+    with pytest.raises(Interrupted, match="in epoch 1 of 1 of the epochs on all images, after step 2 of"):
         fit(photos, folder, on_event=stop_in(ON_ALL, 2), **options)
     fit(photos, folder, **options)
     assert load(folder / "model.onnx").record.digests["initializers"] == record.digests["initializers"]
@@ -374,17 +374,17 @@ def test_a_width_that_is_no_part_of_the_weights_is_refused_before_images_are_dec
 
 def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, monkeypatch):
     """With weights that training turned to nothing the start is the better one."""
-    entries = []
+    trainings = []
     monkeypatch.setattr(
-        "pocketvision.jobs.fit.settle", lambda entry, trained: entries.append(entry) or settle(entry, trained)
+        "pocketvision.jobs.fit.interpolate", lambda one, trained: trainings.append(one) or interpolate(one, trained)
     )
     fit(photos, tmp_path / "run", weights=weights, **OPTIONS)
-    spoilt = entries[0].network()
+    spoilt = trainings[0].network()
     with torch.no_grad():
         spoilt.classifier.weight.zero_()
-    (kept, share), said = watched(settle(entries[0], spoilt))
+    (kept, share), said = watched(interpolate(trainings[0], spoilt))
     assert said[-1].text.startswith("Fine-tuning did not help: validation top-1 ")
-    assert share == 0 and np.array_equal(kept.arrays()["classifier.weight"], entries[0].start["classifier.weight"])
+    assert share == 0 and np.array_equal(kept.arrays()["classifier.weight"], trainings[0].start["classifier.weight"])
 
 
 def test_weights_commands(hub, weights, tmp_path, monkeypatch):

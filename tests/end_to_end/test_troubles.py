@@ -15,7 +15,7 @@ from PIL import Image
 from commandline import SMALL, Outcome, pocketvision
 from pocketvision.data.check import check
 from pocketvision.events import drain
-from pocketvision.jobs.fit import read
+from pocketvision.jobs.plan.read import read_images
 from pocketvision.run.images import load_images, read_image
 from pocketvision.run.preprocessing import Preprocessing
 from troubles import EMOJI, LONG, TRAILING, listing, write_troubles
@@ -98,11 +98,11 @@ def test_evaluate_leaves_out_the_same(run: tuple[Outcome, Path], troubles: Path)
 
 
 def test_read_returns_what_was_found(troubles: Path) -> None:
-    dataset, parts, seen, checked = drain(read(troubles))
-    assert dataset is checked.dataset
+    read = drain(read_images(troubles))
+    dataset, parts, checked = read.dataset, read.parts, read.checked
     assert len(checked.findings) == 22
     assert len(parts.train) + len(parts.validation) + len(parts.test) == len(dataset) == len(checked.facts) == 59
-    assert not seen.grey
+    assert not read.seen.grey
 
 
 def decoded(path: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pocketvision import load
 
 SAME = ("channels", "goldens", "labels", "metrics", "model", "temperature", "unknown_threshold")  # parts of the record
-GOING_ON = re.compile(r"Going on in .* after epoch (\d+), step (\d+) of (\d+)")
+GOING_ON = re.compile(r"Resuming after epoch (\d+), step (\d+) of (\d+)")
 PATIENCE_SECONDS = 600
 TICK_SECONDS = 0.0005
 
