@@ -17,16 +17,9 @@ from pocketvision.files import write_atomically
 
 NAME = "manifest.json"
 VERSION = 2
-OWN = ("key", "sha256", "size_bytes", "label", "group", "part")  # of a row in manifest.json
-SEEN = (
-    "mtime_ns",
-    "width",
-    "height",
-    "grey",
-    "form",
-    "turned",
-    "conversion",
-)  # and of its look, with the small picture
+# Of a row in manifest.json, and of its look, whose small picture is in base64.
+OWN = ("key", "sha256", "size_bytes", "label", "group", "part")
+SEEN = ("mtime_ns", "width", "height", "grey", "form", "turned", "conversion")
 
 
 @dataclass(frozen=True)
