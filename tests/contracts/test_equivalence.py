@@ -15,12 +15,12 @@ from pocketvision.run.predictor import Predictor
 from published import (
     IMAGENET,
     difference,
-    three_images,
     our_logits,
     randomise,
     save_timm,
     save_torchvision,
     their_logits,
+    three_images,
 )
 
 TOLERANCE = 1e-4
