@@ -120,7 +120,8 @@ def random_arrays(graph: Graph, seed: int = 0) -> dict[str, NDArray[np.float32]]
     if key not in _drawn:
         _drawn[key] = _draw(graph, seed)
         for array in _drawn[key].values():
-            array.flags.writeable = False
+            if array.ndim:
+                array.flags.writeable = False
     return dict(_drawn[key])
 
 

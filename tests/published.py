@@ -52,9 +52,9 @@ def randomise(net: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return net.eval()
 
 
-def eight_images(resolution: int, channels: int = 3) -> np.ndarray:
-    """(8, R, R, C) uint8, patches of every size."""
-    return golden_images(8, resolution, channels)
+def three_images(resolution: int, channels: int = 3) -> np.ndarray:
+    """(3, R, R, C) uint8, patches of every size."""
+    return golden_images(3, resolution, channels)
 
 
 @torch.no_grad()

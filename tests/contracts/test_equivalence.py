@@ -15,43 +15,37 @@ from pocketvision.run.predictor import Predictor
 from published import (
     IMAGENET,
     difference,
-    eight_images,
     our_logits,
     randomise,
     save_timm,
     save_torchvision,
     their_logits,
+    three_images,
 )
 
 TOLERANCE = 1e-4
 WRONG = 10 * TOLERANCE  # what a wrong convention must show at least
-SAME_AS_OTHERS = (("shufflenet_v2_x1_0", 1.0), ("shufflenet_v2_x1_5", 1.5))
+# A network of each layout of names, and of each rule for widths
 TORCHVISION = [
-    ("mobilenet_v2", 1.0),
     ("mobilenet_v2", 0.5),
     ("mobilenet_v3_large", 1.0),
-    ("mobilenet_v3_small", 1.0),
     ("mobilenet_v3_small", 0.75),
     ("shufflenet_v2_x0_5", 0.5),
-    *(pytest.param(name, width, marks=pytest.mark.slow) for name, width in SAME_AS_OTHERS),
-    ("shufflenet_v2_x2_0", 2.0),
     ("squeezenet1_0", 1.0),
     ("squeezenet1_1", 1.0),
 ]
 TIMM = [
     "mobilenetv1_100",
-    "mobilenetv2_140",
+    "mobilenetv2_050",
     "mobilenetv3_large_100",
     "tf_mobilenetv3_small_075",
     "tf_efficientnet_lite0",
-    "tf_efficientnet_lite2",
     "legacy_xception",
-    "mobilenetv4_conv_small",
     "mobilenetv4_conv_small_050",
     "mobilenetv4_conv_medium",
 ]
-SAME_SIZE = 128  # both libraries at one resolution; padding shows at odd maps, too
-ODD_SIZE = 111
+SAME_SIZE = 96  # both libraries at one resolution; padding shows at odd maps, too
+ODD_SIZE = 79
 
 
 def at(weights, resolution):
@@ -62,7 +56,7 @@ def at(weights, resolution):
 
 def check(weights, net, mean, std, folder):
     for resolution in (SAME_SIZE, ODD_SIZE):
-        images, sized = eight_images(resolution), at(weights, resolution)
+        images, sized = three_images(resolution), at(weights, resolution)
         expected = their_logits(net, images, mean, std)
         assert np.ptp(expected, axis=0).max() > 0.01 * np.abs(expected).max(), "the logits depend on the image"
         assert difference(our_logits(sized, images), expected) <= TOLERANCE
@@ -86,7 +80,7 @@ def test_timm(name, tmp_path):
     check(weights, net, net.pretrained_cfg["mean"], net.pretrained_cfg["std"], tmp_path)
 
 
-@pytest.mark.parametrize(("version", "width"), [(1, 1.0), (1, 0.75), (2, 1.0), (2, 0.35), (2, 1.4)])
+@pytest.mark.parametrize(("version", "width"), [(1, 0.75), (2, 0.35), (2, 1.4)])
 def test_transformers(version, width, tmp_path):
     transformers = pytest.importorskip("transformers")
     config = getattr(transformers, f"MobileNetV{version}Config")(depth_multiplier=width, num_labels=11, image_size=96)
@@ -119,7 +113,7 @@ def test_a_wrong_convention_shows(what, tmp_path, monkeypatch):
     path, net = save_torchvision(tmp_path, "mobilenet_v2", 0.5)
     wrong = replace(CONVENTIONS["torchvision"], **MUTATIONS[what])
     monkeypatch.setitem(CONVENTIONS, "torchvision", wrong)
-    weights, images = at(load_weights(path), SAME_SIZE), eight_images(SAME_SIZE)
+    weights, images = at(load_weights(path), SAME_SIZE), three_images(SAME_SIZE)
     assert difference(our_logits(weights, images), their_logits(net, images, *IMAGENET)) > WRONG
 
 
@@ -129,18 +123,24 @@ def test_a_wrong_convention_shows_in_tensorflows(what, tmp_path, monkeypatch):
     weights = load_weights(folder)
     wrong = {"epsilon": {"batch_norm_eps": 1e-5}, "padding": {"padding": "symmetric"}}[what]
     monkeypatch.setitem(CONVENTIONS, "timm_tf", replace(CONVENTIONS["timm_tf"], **wrong))
-    images = eight_images(SAME_SIZE)
+    images = three_images(SAME_SIZE)
     expected = their_logits(net, images, (0.5,) * 3, (0.5,) * 3)
     assert difference(our_logits(at(weights, SAME_SIZE), images), expected) > WRONG
 
 
-@pytest.mark.parametrize("published", [p for p in PUBLISHED if p.place.startswith("timm/")], ids=lambda p: p.name)
-def test_the_table_of_published_weights_agrees_with_timm(published):
+def test_the_table_of_published_weights_agrees_with_timm():
     timm = pytest.importorskip("timm")
+    known = [published for published in PUBLISHED if published.place.startswith("timm/")]
+    assert known
+    for published in known:
+        check_timms(timm, published)
+
+
+def check_timms(timm, published):
     theirs = timm.get_pretrained_cfg(published.place.removeprefix("timm/"))
     conventions = CONVENTIONS[published.conventions]
     net = timm.create_model(theirs.architecture, num_classes=0)
-    assert net.bn1.eps == conventions.batch_norm_eps
+    assert net.bn1.eps == conventions.batch_norm_eps, published.name
     is_same = conventions.padding == "same"
     first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d))
     assert (type(first).__name__ == "Conv2dSame") == is_same
@@ -151,8 +151,14 @@ def test_the_table_of_published_weights_agrees_with_timm(published):
     assert published.resolution == theirs.input_size[-1]
 
 
-@pytest.mark.parametrize("published", [p for p in PUBLISHED if p.origin == "torchvision"], ids=lambda p: p.name)
-def test_the_table_of_published_weights_agrees_with_torchvision(published):
+def test_the_table_of_published_weights_agrees_with_torchvision():
+    known = [published for published in PUBLISHED if published.origin == "torchvision"]
+    assert known
+    for published in known:
+        check_torchvisions(published)
+
+
+def check_torchvisions(published):
     from torchvision.models import get_weight
 
     theirs = get_weight(published.place)

@@ -52,7 +52,9 @@ def test_the_pick_learns_to_the_end_of_the_time(photos, tmp_path, monkeypatch):
     """Minutes instead of epochs: the pick has as many epochs as fit, each of three steps; 5 % are for timing all cuts."""
     asked = []
     monkeypatch.setattr(
-        latencies, "probe_each", lambda networks, threads, s, **k: asked.append(s) or probe_each(networks, threads, s, **k)
+        latencies,
+        "probe_each",
+        lambda networks, threads, s, **k: asked.append(s) or probe_each(networks, threads, s, **k),
     )
     finished, said = told(photos, tmp_path / "run", **{**ELASTIC, "epochs": None, "minutes": 0.75})
     assert finished.evaluation.part == "test" and asked == [pytest.approx(0.05 * 45)]

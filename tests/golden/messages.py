@@ -6,6 +6,7 @@ once, to text, is replaced by that text.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ def _calls(node: ast.AST, scopes: list[_Texts]) -> Iterator[tuple[ast.Call, list
         yield from _calls(child, inner)
 
 
+@cache
 def messages() -> list[Message]:
     """Return all of them, sorted."""
     found = set()

@@ -193,7 +193,8 @@ def _train(
     if plan.elastic is None:
         test = yield from decode(given, given.parts.test, plan.graph, plan.preprocessing, "test")
     yield from plan.describe()
-    trainer = yield from run_stage(Stage("main", training), snapshot, checkpointing)
+    trainer = training.make_trainer()
+    yield from run_stage(Stage("main", training), trainer, snapshot, checkpointing)
     if plan.elastic is None:
         return trainer.average.network.to("cpu"), training, test
     pick = yield from train_pick(given, training, trainer.average.network, checkpointing)

@@ -1,7 +1,7 @@
 """The check as a whole: a clean folder gives nothing, each trouble its own finding, and nothing is touched."""
 
-import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from pocketvision.data.findings import KINDS, Finding
 from pocketvision.data.split import Split
 from pocketvision.errors import BadData, UnknownData
 from pocketvision.events import Progress
+from refusals import refused
 from troubles import listing
 
 FEWEST = 10  # images of a class that is not tiny
@@ -46,11 +47,15 @@ def clean(tmp_path: Path) -> Path:
 
 def write_clean(root: Path) -> Path:
     """Write a folder that has nothing wrong with it: different crops, of one size and form."""
-    for name in ("cat", "coffee"):
-        (root / name).mkdir(parents=True)
-        for number in range(FEWEST):
-            (root / name / f"{number}.jpg").write_bytes(jpeg(crop(name, number))[1])
+    for (name, number), content in whole_images().items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (root / name / f"{number}.jpg").write_bytes(content)
     return root
+
+
+@cache
+def whole_images() -> dict[tuple[str, int], bytes]:
+    return {(name, number): jpeg(crop(name, number))[1] for name in ("cat", "coffee") for number in range(FEWEST)}
 
 
 def test_a_clean_folder_gives_nothing(clean: Path) -> None:
@@ -109,198 +114,155 @@ def fill(name: str, *, mode: str = "RGB", count: int = FEWEST, first: int = 60) 
 PHOTO = jpeg(crop("cat", 30))[1]
 DEEP = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
 
-# kind: what is written, the finding's key, and its sentence
-CASES = [
-    ("unreadable image", put("cat/x.jpg", b""), "cat/x.jpg", "is empty (0 bytes)."),
-    (
-        "unreadable image",
-        put("cat/x.jpg", PHOTO[:900]),
-        "cat/x.jpg",
-        "cannot be read: image file is truncated (",
-    ),
-    (
-        "unreadable image",
-        put("cat/x.png", b"words, not pixels"),
-        "cat/x.png",
-        "is not an image of a known format: JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO.",
-    ),
+CAFE, CAFE_APART = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
+# kind: what is written, the finding's key, what its sentence holds, and the kinds that this trouble brings with it
+CASES: list[tuple[str, Callable[[Path], None], str, tuple[str, ...], tuple[str, ...]]] = [
+    ("unreadable image", put("cat/x.jpg", b""), "cat/x.jpg", ("0 bytes",), ()),
+    ("unreadable image", put("cat/x.jpg", PHOTO[:900]), "cat/x.jpg", ("truncated",), ()),
+    ("unreadable image", put("cat/x.png", b"words, not pixels"), "cat/x.png", ("JPEG, PNG, WEBP",), ()),
     (
         "over the pixel limit",
         put("cat/x.png", encoded(Image.new("1", (20_000, 20_000)), "PNG")),
         "cat/x.png",
-        "20000 x 20000 is 400,000,000 pixels; at most 178,956,970 are decoded, and 16,777,216 along a side.",
+        ("20000 x 20000", "400,000,000", "178,956,970", "16,777,216"),
+        (),
     ),
-    ("empty class", lambda root: (root / "dog").mkdir(), "dog", "its folder holds no image that is read."),
-    ("empty class", put("dog/x.jpg", b""), "dog", "it holds no image that can be read."),
-    ("outside of class folders", put("x.jpg", PHOTO), "x.jpg", "lies in no class folder, so it has no label."),
-    (
-        "other format",
-        put("cat/x.HEIC", b"ftyp"),
-        "cat/x.HEIC",
-        ".HEIC is not read; JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO are.",
-    ),
-    ("broken link", link("cat/x.jpg", "nowhere.jpg"), "cat/x.jpg", "leads to a file that does not exist."),
-    ("link in a circle", link("cat/x", "x"), "cat/x", "leads back to itself."),
-    ("link in a circle", link("cat/x", ".."), "cat/x", "leads back to 'photos', a folder above it."),
-    ("link in a circle", link("x", "."), "x", "leads back to 'photos', a folder above it."),
-    ("tiny class", fill("dog", count=9), "dog", "9 images; 10 or more are better."),
-    ("tiny class", fill("dog", count=1), "dog", "1 image; 10 or more are better."),
+    ("empty class", lambda root: (root / "dog").mkdir(), "dog", (), ()),
+    ("empty class", put("dog/x.jpg", b""), "dog", (), ("unreadable image",)),
+    ("outside of class folders", put("x.jpg", PHOTO), "x.jpg", (), ()),
+    ("other format", put("cat/x.HEIC", b"ftyp"), "cat/x.HEIC", (".HEIC", "JPEG, PNG, WEBP"), ()),
+    ("broken link", link("cat/x.jpg", "nowhere.jpg"), "cat/x.jpg", (), ()),
+    ("link in a circle", link("cat/x", "x"), "cat/x", (), ()),
+    ("link in a circle", link("cat/x", ".."), "cat/x", ("'photos'",), ()),
+    ("link in a circle", link("x", "."), "x", ("'photos'",), ()),
+    ("tiny class", fill("dog", count=9), "dog", ("9 images", "10"), ()),
+    ("tiny class", fill("dog", count=1), "dog", ("1 image;", "10"), ()),
+    ("similar class names", fill("Cat"), "Cat", ("'Cat' (10", "'cat' (10"), ()),
+    ("similar class names", fill("cat "), "cat", ("'cat' (10", "'cat ' (10"), ("space around a class name",)),
     (
         "similar class names",
-        fill("Cat"),
-        "Cat",
-        "'Cat' (10 images), 'cat' (10 images) differ only in case, white space or Unicode form; they are kept apart.",
+        all_of(fill(CAFE), fill(CAFE_APART, first=80)),
+        CAFE_APART,
+        (f"'{CAFE}' (10", f"'{CAFE_APART}' (10"),
+        ("unusual name",),
     ),
-    (
-        "similar class names",
-        fill("cat "),
-        "cat",
-        "'cat' (10 images), 'cat ' (10 images) differ only in case, white space or Unicode form; they are kept apart.",
-    ),
-    (
-        "similar class names",
-        all_of(fill("\N{LATIN SMALL LETTER E WITH ACUTE}"), fill("e\N{COMBINING ACUTE ACCENT}", first=80)),
-        "e\N{COMBINING ACUTE ACCENT}",
-        "'e\N{COMBINING ACUTE ACCENT}' (10 images), '\N{LATIN SMALL LETTER E WITH ACUTE}' (10 images) differ only in case, "
-        "white space or Unicode form; they are kept apart.",
-    ),
-    ("space around a class name", fill("dog "), "dog ", "'dog ' begins or ends with white space."),
-    (
-        "grey class",
-        fill("dog", mode="L"),
-        "dog",
-        "all of it is grey, while 'cat' has colour only; a network may learn just that.",
-    ),
-    ("duplicate", put("cat/x.jpg", jpeg(crop("cat", 0))[1]), "cat/0.jpg", "has the same bytes as cat/x.jpg."),
+    ("space around a class name", fill("dog "), "dog ", ("'dog '",), ()),
+    ("grey class", fill("dog", mode="L"), "dog", ("'cat'",), ("grey and colour",)),
+    ("duplicate", put("cat/x.jpg", jpeg(crop("cat", 0))[1]), "cat/0.jpg", ("cat/x.jpg",), ()),
     (
         "duplicate",
         all_of(*(put(f"cat/{name}.jpg", jpeg(crop("cat", 0))[1]) for name in "xyz")),
         "cat/0.jpg",
-        "one of 4 images with the same bytes, such as cat/x.jpg.",
+        ("4 images", "cat/x.jpg"),
+        (),
     ),
     (
         "duplicate across classes",
         put("coffee/x.jpg", jpeg(crop("cat", 0))[1]),
         "cat/0.jpg",
-        "has the same bytes as coffee/x.jpg, under 'cat', 'coffee'.",
+        ("coffee/x.jpg", "'cat', 'coffee'"),
+        (),
     ),
     (
         "near-duplicate",
         put("cat/x.png", encoded(crop("cat", 0).resize((70, 80)), "PNG")),
         "cat/0.jpg",
-        "looks like cat/x.png.",
+        ("cat/x.png",),
+        (),
     ),
     (
         "near-duplicate across classes",
         put("coffee/x.jpg", encoded(crop("cat", 0), "JPEG", quality=40)),
         "cat/0.jpg",
-        "looks like coffee/x.jpg, under 'cat', 'coffee'.",
+        ("coffee/x.jpg", "'cat', 'coffee'"),
+        (),
     ),
     (
         "extreme size",
         put("cat/x.jpg", encoded(crop("cat", 30).resize((7, 9)), "JPEG")),
         "cat/x.jpg",
-        "7 x 9 pixels; the median short side is 99.",
+        ("7 x 9", "99"),
+        (),
     ),
     (
         "extreme size",
         put("cat/x.jpg", encoded(crop("cat", 30).resize((1400, 900)), "JPEG")),
         "cat/x.jpg",
-        "1400 x 900 pixels; the median short side is 107.",
+        ("1400 x 900", "107"),
+        (),
     ),
     (
         "extreme shape",
         put("cat/x.jpg", encoded(crop("cat", 30).resize((300, 74)), "JPEG")),
         "cat/x.jpg",
-        "300 x 74 pixels; networks read squares.",
+        ("300 x 74",),
+        (),
     ),
-    ("wrong extension", put("cat/x.png", PHOTO), "cat/x.png", "is JPEG by its content, not PNG."),
+    ("wrong extension", put("cat/x.png", PHOTO), "cat/x.png", ("JPEG", "PNG"), ()),
     (
         "grey and colour",
         put("cat/x.jpg", encoded(crop("cat", 30).convert("L"), "JPEG")),
         "cat/x.jpg",
-        "1 of 21 images is grey, the others have colour; all are read as colour.",
+        ("1 of 21",),
+        (),
     ),
-    (
-        "turned by EXIF",
-        put("cat/x.jpg", turned(crop("cat", 30))[1]),
-        "cat/x.jpg",
-        "is stored turned or mirrored, and read upright.",
-    ),
+    ("turned by EXIF", put("cat/x.jpg", turned(crop("cat", 30))[1]), "cat/x.jpg", (), ()),
+    ("converted", put("cat/x.jpg", encoded(crop("cat", 30).convert("CMYK"), "JPEG")), "cat/x.jpg", ("CMYK",), ()),
     (
         "converted",
-        put("cat/x.jpg", encoded(crop("cat", 30).convert("CMYK"), "JPEG")),
-        "cat/x.jpg",
-        "CMYK becomes RGB, without its colour profile.",
+        put("cat/x.png", encoded(Image.fromarray(DEEP), "PNG")),
+        "cat/x.png",
+        ("16-bit",),
+        ("grey and colour",),
     ),
-    ("converted", put("cat/x.png", encoded(Image.fromarray(DEEP), "PNG")), "cat/x.png", "16-bit grey becomes 8-bit."),
     (
         "converted",
         put("cat/x.png", encoded(crop("cat", 30).convert("RGBA"), "PNG")),
         "cat/x.png",
-        "transparency is laid on white.",
+        ("transparency",),
+        (),
     ),
     (
         "converted",
         put("cat/x.gif", encoded(crop("cat", 30), "GIF", save_all=True, append_images=[crop("cat", 31)])),
         "cat/x.gif",
-        "of several frames the first is read.",
+        ("frames",),
+        (),
     ),
-    ("hidden file", put("cat/.x.jpg", PHOTO), "cat/.x.jpg", "a hidden file; its name begins with a dot."),
-    ("hidden file", put(".git/x.jpg", PHOTO), ".git", "a hidden folder; its name begins with a dot."),
-    (
-        "unusual name",
-        put("cat/\N{CAT FACE}.jpg", PHOTO),
-        "cat/\N{CAT FACE}.jpg",
-        "its name holds emoji or other rare characters.",
-    ),
-    (
-        "unusual name",
-        put("cat/e\N{COMBINING ACUTE ACCENT}.jpg", PHOTO),
-        "cat/e\N{COMBINING ACUTE ACCENT}.jpg",
-        "its name is not in Unicode's composed form (NFC), so other systems may spell it in other bytes.",
-    ),
-    ("unusual name", put("cat/a\tb.jpg", PHOTO), "cat/a\tb.jpg", "its name holds control characters."),
-    ("unusual name", put("cat/é\u200d.jpg", PHOTO), "cat/é\u200d.jpg", "its name holds control characters."),
-    ("unusual name", put("cat/caf\udce9.jpg", PHOTO), r"cat/caf\udce9.jpg", "its name is not valid UTF-8."),
-    ("unusual name", put("cat/é\udce9.jpg", PHOTO), r"cat/é\udce9.jpg", "its name is not valid UTF-8."),
-    (
-        "very long name",
-        put(f"cat/{'x' * 246}.jpg", PHOTO),
-        f"cat/{'x' * 246}.jpg",
-        "250 bytes; up to 200 work everywhere.",
-    ),
+    ("hidden file", put("cat/.x.jpg", PHOTO), "cat/.x.jpg", ("file",), ()),
+    ("hidden file", put(".git/x.jpg", PHOTO), ".git", ("folder",), ()),
+    ("unusual name", put("cat/\N{CAT FACE}.jpg", PHOTO), "cat/\N{CAT FACE}.jpg", ("emoji",), ()),
+    ("unusual name", put(f"cat/{CAFE_APART}.jpg", PHOTO), f"cat/{CAFE_APART}.jpg", ("NFC",), ()),
+    ("unusual name", put("cat/a\tb.jpg", PHOTO), "cat/a\tb.jpg", ("control",), ()),
+    ("unusual name", put("cat/é\u200d.jpg", PHOTO), "cat/é\u200d.jpg", ("control",), ()),
+    ("unusual name", put("cat/caf\udce9.jpg", PHOTO), r"cat/caf\udce9.jpg", ("UTF-8",), ()),
+    ("unusual name", put("cat/é\udce9.jpg", PHOTO), r"cat/é\udce9.jpg", ("UTF-8",), ()),
+    ("very long name", put(f"cat/{'x' * 246}.jpg", PHOTO), f"cat/{'x' * 246}.jpg", ("250 bytes", "200"), ()),
 ]
 
 
-@pytest.mark.parametrize(("kind", "write", "key", "sentence"), CASES)
-def test_each_trouble_is_named(kind: str, write: Callable[[Path], None], key: str, sentence: str, clean: Path) -> None:
+@pytest.mark.parametrize(("kind", "write", "key", "holds", "brings"), CASES)
+def test_each_trouble_is_named_and_nothing_else_is_said(
+    kind: str,
+    write: Callable[[Path], None],
+    key: str,
+    holds: tuple[str, ...],
+    brings: tuple[str, ...],
+    clean: Path,
+) -> None:
     write(clean)
     before = listing(clean)
     found = checked(clean)
-    said = of_kind(found, kind)
-    assert any(name == key and text.startswith(sentence) for name, text in said), found.findings
+    assert any(name == key and all(part in text for part in holds) for name, text in of_kind(found, kind)), (
+        found.findings
+    )
+    assert kinds(found) == {kind, *brings}
     assert listing(clean) == before
 
 
 def test_every_kind_has_a_case() -> None:
     elsewhere = {"class missing in a part", "duplicate across parts", "near-duplicate across parts"}
     assert {kind for kind, *_ in CASES} | elsewhere == set(KINDS)
-
-
-@pytest.mark.parametrize("index", range(len(CASES)))
-def test_nothing_else_is_said(index: int, clean: Path) -> None:
-    """What one trouble brings with it is the only other thing that may be said."""
-    kind, write, _, _ = CASES[index]
-    brings = {
-        "similar class names": {"space around a class name", "unusual name"},
-        "space around a class name": set(),
-        "grey class": {"grey and colour"},
-        "converted": {"grey and colour"},
-        "empty class": {"unreadable image"},
-    }
-    write(clean)
-    assert kinds(checked(clean)) <= {kind} | brings.get(kind, set())
 
 
 def test_parts(tmp_path: Path) -> None:
@@ -316,36 +278,14 @@ def test_parts(tmp_path: Path) -> None:
     (root / "test/cat/like.jpg").write_bytes(encoded(crop("cat", 4), "JPEG", quality=50))
     (root / "overview.jpg").write_bytes(PHOTO)
     found = checked(root)
-    assert [finding.to_json() for finding in found.findings] == [
-        {
-            "kind": "outside of class folders",
-            "severity": "left out",
-            "key": "overview.jpg",
-            "sentence": "lies in no class folder, so it has no label.",
-            "others": [],
-        },
-        {
-            "kind": "class missing in a part",
-            "severity": "warning",
-            "key": "coffee",
-            "sentence": "has no test image.",
-            "others": [],
-        },
-        {
-            "kind": "duplicate across parts",
-            "severity": "warning",
-            "key": "test/cat/same.jpg",
-            "sentence": "has the same bytes as train/cat/3.jpg, in 'test', 'train'.",
-            "others": ["train/cat/3.jpg"],
-        },
-        {
-            "kind": "near-duplicate across parts",
-            "severity": "warning",
-            "key": "test/cat/like.jpg",
-            "sentence": "looks like train/cat/4.jpg, in 'test', 'train'.",
-            "others": ["train/cat/4.jpg"],
-        },
+    assert [(finding.kind, finding.severity, finding.key, finding.others) for finding in found.findings] == [
+        ("outside of class folders", "left out", "overview.jpg", ()),
+        ("class missing in a part", "warning", "coffee", ()),
+        ("duplicate across parts", "warning", "test/cat/same.jpg", ("train/cat/3.jpg",)),
+        ("near-duplicate across parts", "warning", "test/cat/like.jpg", ("train/cat/4.jpg",)),
     ]
+    assert "'test', 'train'" in found.findings[2].sentence
+    assert set(found.findings[0].to_json()) == {"kind", "severity", "key", "sentence", "others"}
 
 
 def test_what_is_left_is_a_data_set(clean: Path) -> None:
@@ -367,8 +307,8 @@ def test_what_is_left_is_a_data_set(clean: Path) -> None:
 def test_a_lower_limit_leaves_out_more(clean: Path) -> None:
     put("cat/x.png", encoded(Image.new("RGB", (200, 201), "red"), "PNG"))(clean)
     assert kinds(checked(clean, max_pixels=40_200)) == set()
-    sentence = "200 x 201 is 40,200 pixels; at most 40,199 are decoded, and 16,777,216 along a side."
-    assert of_kind(checked(clean, max_pixels=40_199), "over the pixel limit") == [("cat/x.png", sentence)]
+    ((key, sentence),) = of_kind(checked(clean, max_pixels=40_199), "over the pixel limit")
+    assert key == "cat/x.png" and "40,200" in sentence and "40,199" in sentence
 
 
 def test_nothing_usable_is_an_error_when_it_is_used(tmp_path: Path) -> None:
@@ -378,16 +318,12 @@ def test_nothing_usable_is_an_error_when_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "cat/2.jpg").write_bytes(PHOTO)
     found = checked(tmp_path)
     assert [finding.key for finding in found.findings] == ["cat/1.jpg", "dog/1.jpg", "dog"]
-    message = (
-        f"{tmp_path.name}: 1 of 3 images can be read, not enough for two classes; the first that cannot is cat/1.jpg: "
-        "is empty (0 bytes). Try: another folder, or whole images in place of these"
-    )
-    with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
+    with refused(BadData, tmp_path.name, "1 of 3", "cat/1.jpg", "0 bytes"):
         _ = found.dataset
 
 
 def test_no_data_at_all(tmp_path: Path) -> None:
-    with pytest.raises(UnknownData, match="no file or folder"):
+    with refused(UnknownData, tmp_path / "nowhere"):
         checked(tmp_path / "nowhere")
 
 
@@ -401,8 +337,9 @@ def test_a_file_that_may_not_be_read(clean: Path, monkeypatch: pytest.MonkeyPatc
         return real(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
-    sentences = [sentence for _, sentence in of_kind(checked(clean), "unreadable image")]
-    assert sentences == ["cannot be read: Permission denied; every image of a data set must be a readable file."] * 2
+    found = of_kind(checked(clean), "unreadable image")
+    assert [key for key, _ in found] == ["cat/3.jpg", "coffee/3.jpg"]
+    assert all("Permission denied" in sentence for _, sentence in found)
 
 
 def test_findings_of_a_table(clean: Path) -> None:

@@ -1,6 +1,5 @@
 """Dataset: one face for files and arrays."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.errors import BadData
+from refusals import refused
 
 PIXELS = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3)
 
@@ -61,42 +61,27 @@ def test_fingerprint_knows_content_class_name_and_part_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "classes", "message"),
+    ("samples", "classes", "named"),
     [
-        ([], ("cat", "dog"), "pets holds no image; a data set needs some of at least two classes."),
-        (
-            [Sample("a", 0)],
-            ("cat", "dog", "cat"),
-            "pets names the class 'cat' more than once; each class needs its own name.",
-        ),
-        (
-            [Sample("a", 0), Sample("b", 2)],
-            ("cat", "dog"),
-            "pets, b: label 2 has no class; 2 classes take labels 0 to 1.",
-        ),
-        (
-            [Sample("a", 0, "train"), Sample("b", 1)],
-            ("cat", "dog"),
-            "pets: 1 of 2 images have no part, for instance b; either all have one (train, validation, test) or none. "
-            "Try: give the rest a part, or remove all parts and let pocketvision split",
-        ),
+        ([], ("cat", "dog"), ("no image",)),
+        ([Sample("a", 0)], ("cat", "dog", "cat"), ("'cat'",)),
+        ([Sample("a", 0), Sample("b", 2)], ("cat", "dog"), ("b:", "label 2", "0 to 1")),
+        ([Sample("a", 0, "train"), Sample("b", 1)], ("cat", "dog"), ("1 of 2", "instance b")),
     ],
 )
-def test_what_contradicts_itself_is_refused(samples: list[Sample], classes: tuple[str, ...], message: str) -> None:
-    with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
+def test_what_contradicts_itself_is_refused(
+    samples: list[Sample], classes: tuple[str, ...], named: tuple[str, ...]
+) -> None:
+    with refused(BadData, "pets", *named, attempt=""):
         dataset(samples, classes)
 
 
 def test_samples_without_images_are_refused() -> None:
-    with pytest.raises(BadData, match=re.escape("pets has 1 samples but 4 images; one each is right.")):
+    with refused(BadData, "1 samples", "4 images", attempt=""):
         Dataset("pets", ("cat", "dog"), (Sample("a", 0),), PIXELS)
 
 
 def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     gone = Dataset("gone", ("x", "y"), (Sample("a.jpg", 0),), (tmp_path / "a.jpg",))
-    message = (
-        f"{tmp_path}/a.jpg cannot be read: No such file or directory; every image of a data set must be a readable file. "
-        "Try: restore the file, or read the data set again without it"
-    )
-    with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
+    with refused(BadData, tmp_path / "a.jpg", "No such file or directory"):
         gone.content_hash(0)

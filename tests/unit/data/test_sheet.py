@@ -1,6 +1,5 @@
 """The contact sheet: one picture with every image that was found."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from pocketvision.data.findings import Finding
 from pocketvision.data.looks import look_at
 from pocketvision.data.sheet import GAP, LINE_HEIGHT, MOST, SIDE, check_sheet_path, write_sheet
 from pocketvision.errors import BadOption
+from refusals import refused
 
 BOX = (200, 200, 200)
 
@@ -94,14 +94,12 @@ def test_an_image_above_the_usual_limit_is_a_box(tmp_path: Path, monkeypatch: py
 def test_only_a_png_file(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     path = tmp_path / name
-    message = f"--sheet writes one PNG picture; got {str(path)!r}. Try: --sheet findings.png"
-    with pytest.raises(BadOption, match=f"^{re.escape(message)}$"):
+    with refused(BadOption, path, attempt="--sheet findings.png"):
         check_sheet_path(path)
 
 
 def test_only_into_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "sheet.png"
-    message = f"{str(path)!r} cannot be written: there is no such folder. Try: --sheet with another path"
-    with pytest.raises(BadOption, match=f"^{re.escape(message)}$"):
+    with refused(BadOption, path, attempt="--sheet"):
         check_sheet_path(path)
     check_sheet_path(tmp_path / "sheet.PNG")

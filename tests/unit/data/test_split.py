@@ -1,7 +1,6 @@
 """The split: what it promises, on made-up data sets of many shapes."""
 
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import product
@@ -12,6 +11,7 @@ import pytest
 from pocketvision.data.dataset import Dataset, Part, Sample
 from pocketvision.data.split import Split, split
 from pocketvision.errors import BadData
+from refusals import refused
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
@@ -79,51 +79,58 @@ def labels_of(dataset: Dataset, indices: np.ndarray) -> Counter[int]:
     return Counter(dataset.labels[indices].tolist())
 
 
-SHAPES = list(product(range(40), (False, True)))
+MADE_UP = range(40)  # seeds of made-up data sets
+BOTH = pytest.mark.parametrize("mixed_groups", [False, True], ids=["groups in a class", "groups over classes"])
 
 
-@pytest.mark.parametrize(("seed", "mixed_groups"), SHAPES)
-def test_nothing_that_belongs_together_is_parted(seed: int, mixed_groups: bool) -> None:
-    dataset = random_draft(seed, mixed_groups).dataset()
-    parts = part_of(dataset, split(dataset))
-    for unit in units(dataset):
-        assert len({parts[index] for index in unit}) == 1
+@BOTH
+def test_nothing_that_belongs_together_is_parted(mixed_groups: bool) -> None:
+    for seed in MADE_UP:
+        dataset = random_draft(seed, mixed_groups).dataset()
+        parts = part_of(dataset, split(dataset))
+        assert all(len({parts[index] for index in unit}) == 1 for unit in units(dataset)), seed
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_quotas_are_met_within_one_unit(seed: int) -> None:
-    dataset = random_draft(seed, mixed_groups=False).dataset()
-    made = split(dataset)
-    for label, size in Counter(dataset.labels.tolist()).items():
-        largest = max(len(unit) for unit in units(dataset) if dataset.samples[min(unit)].label == label)
-        for part, quota in (("validation", max(1, 0.15 * size)), ("test", 0.15 * size)):
-            assert abs(labels_of(dataset, getattr(made, part))[label] - quota) <= largest
+def test_quotas_are_met_within_one_unit() -> None:
+    for seed in MADE_UP:
+        dataset = random_draft(seed, mixed_groups=False).dataset()
+        made, joined = split(dataset), units(dataset)
+        for label, size in Counter(dataset.labels.tolist()).items():
+            largest = max(len(unit) for unit in joined if dataset.samples[min(unit)].label == label)
+            for part, quota in (("validation", max(1, 0.15 * size)), ("test", 0.15 * size)):
+                assert abs(labels_of(dataset, getattr(made, part))[label] - quota) <= largest, (seed, label, part)
 
 
-@pytest.mark.parametrize(("seed", "mixed_groups"), SHAPES)
-def test_neither_order_nor_names_matter(seed: int, mixed_groups: bool) -> None:
-    draft = random_draft(seed, mixed_groups)
-    order = random.Random(seed + 1).sample(range(len(draft.labels)), len(draft.labels))
-    one, other = draft.dataset(), draft.dataset(order, names="DSC_")
-
-    def contents(dataset: Dataset, part: np.ndarray) -> list[str]:
-        return sorted(dataset.content_hash(int(index)) for index in part)
-
-    for part in PARTS:
-        assert contents(one, getattr(split(one), part)) == contents(other, getattr(split(other), part))
+def contents(dataset: Dataset, part: np.ndarray) -> list[str]:
+    return sorted(dataset.content_hash(int(index)) for index in part)
 
 
-@pytest.mark.parametrize(("seed", "mixed_groups"), SHAPES)
-def test_every_class_trains_and_is_validated(seed: int, mixed_groups: bool, caplog: pytest.LogCaptureFixture) -> None:
-    dataset = random_draft(seed, mixed_groups).dataset()
-    made = split(dataset)
-    in_units = Counter(label for unit in units(dataset) for label in {dataset.samples[index].label for index in unit})
-    assert set(labels_of(dataset, made.train)) == set(in_units)
-    validated = set(labels_of(dataset, made.validation))
-    if not mixed_groups:  # with them, the only training unit of one class may hold all of another
-        assert {label for label, count in in_units.items() if count > 1} <= validated
-    missed = sorted(set(in_units) - validated)
-    assert caplog.messages == [f"draft: class '{dataset.classes[label]}' has no validation image" for label in missed]
+@BOTH
+def test_neither_order_nor_names_matter(mixed_groups: bool) -> None:
+    for seed in MADE_UP:
+        draft = random_draft(seed, mixed_groups)
+        order = random.Random(seed + 1).sample(range(len(draft.labels)), len(draft.labels))
+        one, other = draft.dataset(), draft.dataset(order, names="DSC_")
+        made, made_of_other = split(one), split(other)
+        for part in PARTS:
+            assert contents(one, getattr(made, part)) == contents(other, getattr(made_of_other, part)), (seed, part)
+
+
+@BOTH
+def test_every_class_trains_and_is_validated(mixed_groups: bool, caplog: pytest.LogCaptureFixture) -> None:
+    for seed in MADE_UP:
+        caplog.clear()
+        dataset = random_draft(seed, mixed_groups).dataset()
+        made = split(dataset)
+        labels = [{dataset.samples[index].label for index in unit} for unit in units(dataset)]
+        in_units = Counter(label for each in labels for label in each)
+        assert set(labels_of(dataset, made.train)) == set(in_units), seed
+        validated = set(labels_of(dataset, made.validation))
+        if not mixed_groups:  # with them, the only training unit of one class may hold all of another
+            assert {label for label, count in in_units.items() if count > 1} <= validated, seed
+        missed = [f"'{dataset.classes[label]}'" for label in sorted(set(in_units) - validated)]
+        assert len(caplog.messages) == len(missed), seed
+        assert all(name in message for name, message in zip(missed, caplog.messages, strict=True))
 
 
 def test_shares_of_a_plain_data_set() -> None:
@@ -132,10 +139,7 @@ def test_shares_of_a_plain_data_set() -> None:
     assert labels_of(dataset, made.train) == {0: 70, 1: 28}
     assert labels_of(dataset, made.validation) == {0: 15, 1: 6}
     assert labels_of(dataset, made.test) == {0: 15, 1: 6}
-    assert made.made == (
-        "70% train, 15% validation, 15% test within each class, in the order of content hashes, "
-        "with groups and exact duplicates kept together."
-    )
+    assert "70% train, 15% validation, 15% test" in made.made
     assert all(
         (np.diff(part) > 0).all() and part.dtype == np.int64 for part in (made.train, made.validation, made.test)
     )
@@ -191,7 +195,8 @@ def test_a_class_of_one_unit_trains_only(caplog: pytest.LogCaptureFixture) -> No
     dataset = Draft().add(0, 20).add(1, 5, "one day").dataset()
     made = split(dataset)
     assert labels_of(dataset, made.train)[1] == 5
-    assert caplog.messages == ["draft: class 'b' has no validation image"]
+    (message,) = caplog.messages
+    assert "'b'" in message and "validation" in message
 
 
 def test_a_class_of_one_image_trains_only() -> None:
@@ -199,18 +204,18 @@ def test_a_class_of_one_image_trains_only() -> None:
     assert labels_of(dataset, split(dataset).train)[1] == 1
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_training_comes_back_where_quotas_took_it_all(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_comes_back_where_quotas_took_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pocketvision.data.split.VALIDATION", 0.49)
     monkeypatch.setattr("pocketvision.data.split.TEST", 0.49)
-    rng = random.Random(seed)
-    draft = Draft()
-    for label in (0, 1, 2):
-        for number in range(rng.randint(2, 4)):
-            draft.add(label, rng.randint(1, 3), f"{label}/{number}")
-    dataset = draft.dataset()
-    made = split(dataset)
-    assert set(labels_of(dataset, made.train)) == set(labels_of(dataset, made.validation)) == {0, 1, 2}
+    for seed in range(20):
+        rng = random.Random(seed)
+        draft = Draft()
+        for label in (0, 1, 2):
+            for number in range(rng.randint(2, 4)):
+                draft.add(label, rng.randint(1, 3), f"{label}/{number}")
+        dataset = draft.dataset()
+        made = split(dataset)
+        assert set(labels_of(dataset, made.train)) == set(labels_of(dataset, made.validation)) == {0, 1, 2}, seed
 
 
 def test_given_parts_stay() -> None:
@@ -220,7 +225,7 @@ def test_given_parts_stay() -> None:
     dataset = draft.dataset()
     made = split(dataset)
     assert all(dataset.samples[index].part == part for part in PARTS for index in getattr(made, part))
-    assert made.made == "Parts as the data set gives them."
+    assert made.made and "%" not in made.made, "nothing was divided"
 
 
 def test_validation_without_test() -> None:
@@ -238,10 +243,7 @@ def test_test_without_validation() -> None:
     assert made.test.tolist() == list(range(40, 48))
     assert labels_of(dataset, made.validation) == {0: 3, 1: 3}
     assert labels_of(dataset, made.train) == {0: 17, 1: 17}
-    assert made.made == (
-        "Train and test as the data set gives them; 15% of train became validation within each class, "
-        "in the order of content hashes, with groups and exact duplicates kept together."
-    )
+    assert "15% of train became validation" in made.made
 
 
 def test_train_alone_is_no_division() -> None:
@@ -260,35 +262,29 @@ def test_leaks_in_given_parts_are_told(caplog: pytest.LogCaptureFixture) -> None
         draft.contents[-1] = draft.contents[draft.parts.index(twin)]
     made = split(draft.dataset())
     assert len(made.test) == 9
-    assert caplog.messages == [
-        "draft: 1 of 7 validation images are exact duplicates of training images; its accuracy will look too good",
-        "draft: 2 of 9 test images are exact duplicates of training images; its accuracy will look too good",
+    assert [message.split(" images")[0] for message in caplog.messages] == [
+        "draft: 1 of 7 validation",
+        "draft: 2 of 9 test",
     ]
 
 
 def test_classes_that_only_judge_are_told(caplog: pytest.LogCaptureFixture) -> None:
     draft = Draft().add(0, 8, part="train").add(1, 8, part="train").add(2, part="test")
     split(draft.dataset())
-    assert caplog.messages == ["draft: class 'c' has no training image", "draft: class 'c' has no validation image"]
+    assert all("'c'" in message for message in caplog.messages)
+    assert [part in message for part, message in zip(("training", "validation"), caplog.messages, strict=True)] == [
+        True
+    ] * 2
 
 
 @pytest.mark.parametrize(
-    ("draft", "message"),
+    ("draft", "named"),
     [
-        (
-            Draft().add(0, 3, part="test").add(1, 3, part="test"),
-            "draft has no training images; some of at least two classes are needed. Try: another split",
-        ),
-        (
-            Draft().add(0, 3),
-            "draft has training images of one class only, 'a'; two are needed. Try: images of one more class",
-        ),
-        (
-            Draft().add(0, 3, part="train").add(1, 3, part="test"),
-            "draft has training images of one class only, 'a'; two are needed. Try: images of one more class",
-        ),
+        (Draft().add(0, 3, part="test").add(1, 3, part="test"), "no training images"),
+        (Draft().add(0, 3), "'a'"),
+        (Draft().add(0, 3, part="train").add(1, 3, part="test"), "'a'"),
     ],
 )
-def test_too_little_to_train_on(draft: Draft, message: str) -> None:
-    with pytest.raises(BadData, match=f"^{re.escape(message)}$"):
+def test_too_little_to_train_on(draft: Draft, named: str) -> None:
+    with refused(BadData, "draft", named):
         split(draft.dataset())

@@ -46,10 +46,13 @@ def train_pick(given: Given, training: Training, large: Network, checkpointing: 
     run = checkpointing.run
     cuts = yield from find_cuts(given, training, large.to("cpu"), run.path, run.origin())
     picked, test = yield from prepare_pick(given, training, cuts, run)
-    origin = digest(picked.network().arrays())
+    trainer = picked.make_trainer()
+    origin = digest(
+        picked.network().arrays()
+    )  # after it: a network that is built draws the numbers that dropout draws next
     snapshot = yield from checkpointing.take_up("pick", origin)
     try:
-        trainer = yield from run_stage(Stage("pick", picked, origin), snapshot, checkpointing)
+        yield from run_stage(Stage("pick", picked, origin), trainer, snapshot, checkpointing)
     except NonFiniteLoss as error:
         yield Note(f"The pick stays as it was cut: {error.problem}")
         return Pick(picked, picked.network(), test)

@@ -49,10 +49,10 @@ def learn_all(
     yield Note(
         f"Validation has decided: {plural(epochs, 'epoch')} more, with {images}. The test part judges what comes out."
     )
+    stage = Stage("all", training_on_all(training, network, epochs), origin)
+    trainer = stage.training.make_trainer()
     try:
-        trainer = yield from run_stage(
-            Stage("all", training_on_all(training, network, epochs), origin), snapshot, checkpointing
-        )
+        yield from run_stage(stage, trainer, snapshot, checkpointing)
     except NonFiniteLoss as error:
         yield Note(f"The network stays as it was before that: {error.problem}")
         return network, ""

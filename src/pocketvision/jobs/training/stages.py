@@ -36,11 +36,12 @@ class Stage:
         return self.training.run_unwatched(trainer, work, WHERE[self.name])
 
 
-def run_stage(stage: Stage, snapshot: Snapshot | None, checkpointing: Checkpointing) -> Work[Trainer]:
-    """Train a stage to its end, from where it was saved last; return its trainer.
+def run_stage(stage: Stage, trainer: Trainer, snapshot: Snapshot | None, checkpointing: Checkpointing) -> Work[None]:
+    """Train a stage to its end, from where it was saved last.
 
     Args:
         stage: what to train.
+        trainer: of its training, as that begins.
         snapshot: where it was saved last; None: it begins now.
         checkpointing: saves its state now and then.
 
@@ -48,7 +49,6 @@ def run_stage(stage: Stage, snapshot: Snapshot | None, checkpointing: Checkpoint
         NonFiniteLoss: the training diverged.
         KeyboardInterrupt: the user asked to stop; the state was saved.
     """
-    trainer = stage.training.make_trainer()
     if snapshot is not None:
         trainer.restore(snapshot)
         yield Note(
@@ -57,4 +57,3 @@ def run_stage(stage: Stage, snapshot: Snapshot | None, checkpointing: Checkpoint
     elif stage.origin:
         checkpointing.save(trainer, stage.name, stage.origin)  # with the time that came before it
     yield from checkpointing.train(stage.run(trainer), trainer, stage.name, stage.origin)
-    return trainer
