@@ -36,11 +36,11 @@ from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT
 from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor, load
-from pocketvision.run.shelf import INDEX, VERSION
+from pocketvision.run.sizes import INDEX, VERSION
 from pocketvision.train.evaluate import compute_logits
 
 PARITY_IMAGES = 64
-MOST_FILES = 5  # on a shelf
+MOST_FILES = 5  # that --all writes
 
 
 @dataclass(frozen=True)

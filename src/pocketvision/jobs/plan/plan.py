@@ -15,7 +15,7 @@ from pocketvision.cost.integers import name_in
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.events import Note
 from pocketvision.jobs.plan.given import Job
 from pocketvision.jobs.plan.recipe import chosen_augmentation, chosen_recipe, rate_of

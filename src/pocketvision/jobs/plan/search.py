@@ -19,7 +19,7 @@ from pocketvision.choose.search import (
 from pocketvision.cost.device_file import DeviceFile, Latency, Precision, read_device_file
 from pocketvision.cost.probe import probe_each
 from pocketvision.data.loader import steps_per_epoch
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.errors import BadDeviceFile
 from pocketvision.events import Event, Note, Progress
 from pocketvision.jobs.options import FitOptions
