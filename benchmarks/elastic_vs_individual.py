@@ -31,7 +31,7 @@ from pocketvision.data.pixels import Pixels, steps_per_epoch
 from pocketvision.data.read import read_dataset
 from pocketvision.data.split import split
 from pocketvision.elastic import train
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.elastic.train import Distillation, Sandwich
 from pocketvision.events import drain
 from pocketvision.jobs.plan.recipe import chosen_augmentation

@@ -14,8 +14,8 @@ from graphs import (
     small,
 )
 from pocketvision.cost.count import count
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.elastic.slice import SubNetwork
-from pocketvision.elastic.space import ElasticSpace
 from pocketvision.model.resolve import resolve
 from pocketvision.model.rewrite import cut, importance, leading_indices, sort_by_importance
 from pocketvision.model.spaces import spaces

@@ -28,7 +28,7 @@ from pocketvision.jobs.sizes import judge as judge_module
 from pocketvision.jobs.sizes import pick as pick_module
 from pocketvision.jobs.sizes.store import read_cuts
 from pocketvision.model.network import build
-from pocketvision.run import shelf
+from pocketvision.run import sizes as sized_files
 from pocketvision.run.assess import Evaluation
 from pocketvision.run.predictor import Predictor, load
 from pocketvision.run.timing import Timing
@@ -153,7 +153,7 @@ def test_the_front_for_another_device(elastic, target):
 
 
 def test_all_cuts_and_the_best_that_is_fast_enough(elastic, photos, tmp_path):
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "sizes"
     assert pocketvision("cut", elastic[0], "--all", "-o", folder).code == 0
     index = json.loads((folder / "index.json").read_text())["files"]
     assert {row["file"] for row in index} | {"index.json"} == {path.name for path in folder.iterdir()}
@@ -183,7 +183,7 @@ def test_the_right_file_at_three_limits(limit, place, elastic, tmp_path, monkeyp
     ]
     (tmp_path / "index.json").write_text(json.dumps({"version": 1, "files": rows}))
     took = {"0": Timing(0.2, 0.3, 0.05, 9), "1": Timing(0.5, 0.6, 0.05, 9), "2": Timing(1.0, 1.1, 0.05, 9)}
-    monkeypatch.setattr(shelf, "_time", lambda models: took)
+    monkeypatch.setattr(sized_files, "_time", lambda models: took)
     opened = Predictor.open(tmp_path, latency_ms=limit).record
     assert opened == load(tmp_path / f"{place}.onnx").record != load(tmp_path / f"{(place + 1) % 3}.onnx").record
 
@@ -448,13 +448,13 @@ def test_the_largest_network_holds_a_size_within_the_budget(photos):
     assert json.loads(outcome.out)["network"].startswith("mobilenet_v3_small")
 
 
-def test_a_shelf_that_was_not_finished_is_made_again(elastic, tmp_path):
+def test_a_folder_that_was_not_finished_is_made_again(elastic, tmp_path):
     """Killed half-way nothing has the final name, and the same command succeeds."""
-    folder = tmp_path / "shelf"
-    (tmp_path / ".shelf.part").mkdir()
-    (tmp_path / ".shelf.part" / "old.onnx").write_bytes(b"half")
+    folder = tmp_path / "sizes"
+    (tmp_path / ".sizes.part").mkdir()
+    (tmp_path / ".sizes.part" / "old.onnx").write_bytes(b"half")
     assert pocketvision("cut", elastic[0], "--all", "-o", folder).code == 0
-    assert not (folder / "old.onnx").exists() and not (tmp_path / ".shelf.part").exists()
+    assert not (folder / "old.onnx").exists() and not (tmp_path / ".sizes.part").exists()
 
 
 def test_limits_and_threads_that_are_none(elastic, tmp_path):

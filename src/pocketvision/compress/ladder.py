@@ -30,7 +30,7 @@ Images = NDArray[np.uint8] | Pixels
 
 
 @dataclass(frozen=True)
-class Step:
+class Try:
     """What was tried, and what came of it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Climbed:
     rung: int
     model: bytes
     floats: tuple[str, ...] = ()
-    trace: list[Step] = field(default_factory=list)
+    trace: list[Try] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Ladder:
                 steps = correct_biases(integers, steps, values)
             found = yield from self._judged(integers, steps, floats_say, rung, floats)
             bits = ", weights of 7 bits" if self.weight_limit < WEIGHT_LIMIT else ""
-            trace.append(Step(rung, f"{what}, {method}{bits}", found.verdict))
+            trace.append(Try(rung, f"{what}, {method}{bits}", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
             tried.append(found)
         best = min(tried, key=lambda one: (not one.verdict.passes, one.verdict.drop))
@@ -164,7 +164,7 @@ class Ladder:
             if found[-1].verdict.passes:
                 break
         taken = min(found, key=lambda one: (not one.verdict.passes, one.verdict.drop))
-        taken.trace = [step for one in found for step in one.trace]
+        taken.trace = [each for one in found for each in one.trace]
         return taken
 
     def _kept_in_floats(
@@ -184,13 +184,13 @@ class Ladder:
         ranked = sorted(names, key=lambda name: -alone[name])
         most = max(1, int(MOST_FLOATS * len(names)))
         floats: tuple[str, ...] = ()
-        trace: list[Step] = []
+        trace: list[Try] = []
         found = whole
         while len(floats) < most:
             floats = tuple(ranked[: min(most, 2 * len(floats) or 1)])
             mixed = insert_fake_quant(graph, floats, self.weight_limit)
             found = yield from self._judged(mixed, find_steps(mixed, arrays, values, "mse"), floats_say, 3, floats)
-            trace.append(Step(3, f"{len(floats)} of {len(names)} layers in floats", found.verdict))
+            trace.append(Try(3, f"{len(floats)} of {len(names)} layers in floats", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
             if found.verdict.passes:
                 break
@@ -209,7 +209,7 @@ class Ladder:
             yield Note(f"Fine-tuning integers gave nothing: {error.problem}")
             return replace(whole, trace=[])
         found = yield from self._judged(whole.graph, tuned, floats_say, 4, ())
-        found.trace = [Step(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
+        found.trace = [Try(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
         yield Note(f"int8, {found.trace[-1].what}: {_words(found.verdict)}.")
         return found
 

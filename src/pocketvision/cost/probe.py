@@ -32,7 +32,7 @@ SECONDS = 60.0  # at most, for all networks together
 
 
 @dataclass(frozen=True)
-class Probed:
+class ModelFile:
     """One network to time.
 
     Attributes:
@@ -82,11 +82,11 @@ def probe_each(
     """
     _check(networks, threads, seconds)
     with tempfile.TemporaryDirectory(prefix="pocketvision-probe-") as folder:
-        files: dict[str, Probed] = {}
+        files: dict[str, ModelFile] = {}
         for i, (graph, precision) in enumerate(networks):
             path = Path(folder, f"{i}.onnx")
             path.write_bytes(untrained(graph, precision))
-            files[name_in(precision, graph.name)] = Probed(path, graph, precision)
+            files[name_in(precision, graph.name)] = ModelFile(path, graph, precision)
             yield Progress("writing networks", i + 1, len(networks))
         return (yield from _probe(files, threads, seconds, footprints))
 
@@ -111,7 +111,7 @@ def probe_files(
     for path in paths:
         model = record_of(read_bytes(path)).model
         try:
-            files[str(path)] = Probed(
+            files[str(path)] = ModelFile(
                 path, resolve_again(model), "int8" if model.get("precision") == "int8" else "fp32"
             )
         except KeyError as error:
@@ -122,7 +122,7 @@ def probe_files(
     return (yield from _probe(files, threads, seconds, footprints))
 
 
-def _probe(files: Mapping[str, Probed], threads: int, seconds: float, footprints: bool) -> Work[DeviceFile]:
+def _probe(files: Mapping[str, ModelFile], threads: int, seconds: float, footprints: bool) -> Work[DeviceFile]:
     timings = yield from measure_latencies({name: file.path for name, file in files.items()}, threads, seconds)
     sizes: dict[str, dict[str, float]] = {name: {} for name in files}
     if footprints:
@@ -141,7 +141,7 @@ def _probe(files: Mapping[str, Probed], threads: int, seconds: float, footprints
     )
 
 
-def _row(name: str, file: Probed, timing: Timing, footprint: Mapping[str, float]) -> Row:
+def _row(name: str, file: ModelFile, timing: Timing, footprint: Mapping[str, float]) -> Row:
     return Row(
         name=name,
         **file.graph.source._asdict(),

@@ -14,8 +14,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from pocketvision.cost.count import count
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.elastic.slice import SubNetwork
-from pocketvision.elastic.space import ElasticSpace
 from pocketvision.model.network import Network
 from pocketvision.train.loop import Trainer, autocast
 

@@ -33,7 +33,7 @@ from pocketvision.run.assess import Evaluation
 from pocketvision.run.engines import DEFAULT
 from pocketvision.run.goldens import golden_images
 from pocketvision.run.predictor import Predictor, load
-from pocketvision.run.shelf import INDEX, VERSION
+from pocketvision.run.sizes import INDEX, VERSION
 
 PARITY_IMAGES = 64
 # Of a folder of sizes.

@@ -134,7 +134,7 @@ class Verdict(_Fact):
     problems: tuple[str, ...]
 
 
-class Tried(Verdict):
+class Try(Verdict):
     """One try, and its rung."""
 
     rung: int
@@ -157,7 +157,7 @@ class Precision(_Fact):
     rung: int
     verdict: Verdict
     floats: tuple[str, ...]
-    tried: tuple[Tried, ...]
+    tried: tuple[Try, ...]
     problem: str = ""
 
 

@@ -88,7 +88,7 @@ class Predictor:
             MissingExtra: the engine is not installed.
         """
         if is_folder(file):
-            from pocketvision.run.shelf import open_within
+            from pocketvision.run.sizes import open_within
 
             return open_within(Path(str(file)), latency_ms, threads, engine)
         if latency_ms is not None:

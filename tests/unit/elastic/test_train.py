@@ -12,8 +12,8 @@ from PIL import Image
 from graphs import network, random_images, small
 from pocketvision.cost.count import count
 from pocketvision.elastic import train
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.elastic.slice import SubNetwork
-from pocketvision.elastic.space import ElasticSpace
 from pocketvision.elastic.train import Distillation, Sandwich, distance, relative_cost, resized
 from pocketvision.model.network import build
 from pocketvision.train.loop import Trainer

@@ -129,7 +129,7 @@ def trace_json(climbed: Climbed) -> dict[str, Any]:
         "rung": climbed.rung,
         "verdict": verdict_json(climbed.verdict),
         "floats": list(climbed.floats),
-        "tried": [{"rung": step.rung, "what": step.what, **verdict_json(step.verdict)} for step in climbed.trace],
+        "tried": [{"rung": each.rung, "what": each.what, **verdict_json(each.verdict)} for each in climbed.trace],
     }
 
 

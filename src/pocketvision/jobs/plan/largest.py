@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pocketvision.choose.candidates import Candidate
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.events import Note, Work
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS, ElasticPlan

@@ -15,7 +15,7 @@ from pocketvision.cost.integers import name_in
 from pocketvision.data.geometry import Augmentation
 from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.data.split import Split
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.events import Note
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.recipe import chosen_augmentation, rate_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pocketvision.cost.count import count
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.elastic.train import Sandwich, relative_cost
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.timetable import decode_seconds, probe_seconds

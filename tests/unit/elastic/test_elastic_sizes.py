@@ -3,7 +3,7 @@
 import pytest
 
 from graphs import small
-from pocketvision.elastic.space import ElasticSpace
+from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.errors import BadOption
 
 

@@ -1,4 +1,4 @@
-"""A shelf: a folder of a few sizes of one network; the best that is fast enough is found on the device that it runs on."""
+"""A folder of a few sizes of one network: the best that is fast enough is found on the device that runs it."""
 
 import json
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ SECONDS = 2.0  # for timing all files
 
 
 @dataclass(frozen=True)
-class Book:
-    """One file on the shelf.
+class SizedFile:
+    """One file of the folder.
 
     Attributes:
         file: its path.
@@ -33,18 +33,18 @@ class Book:
     macs: int
 
 
-def read_shelf(folder: Path) -> list[Book]:
-    """Return the files of a shelf, the best first.
+def read_sizes(folder: Path) -> list[SizedFile]:
+    """Return the files that the folder's index lists, the best first.
 
     Raises:
-        BadArtifact: the folder is none that `pocketvision cut --all` wrote.
+        BadArtifact: `pocketvision cut --all` did not write the folder.
     """
     try:
         content = json.loads((folder / INDEX).read_bytes())
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}; this release reads version {VERSION}")
-        books = [Book(**row | {"file": folder / row["file"]}) for row in content["files"]]
-        if not books or any(book.file.parent != folder for book in books):
+        files = [SizedFile(**row | {"file": folder / row["file"]}) for row in content["files"]]
+        if not files or any(each.file.parent != folder for each in files):
             raise ValueError("it lists no files of this folder")
     except FileNotFoundError as error:
         raise BadArtifact(
@@ -55,29 +55,29 @@ def read_shelf(folder: Path) -> list[Book]:
         raise BadArtifact(
             f"{str(folder / INDEX)!r} lists no cuts: {error}.", "pocketvision cut RUN --all -o FOLDER"
         ) from error
-    return sorted(books, key=lambda book: -book.validation_top1)
+    return sorted(files, key=lambda each: -each.validation_top1)
 
 
 def open_within(folder: Path, latency_ms: float | None, threads: int | None = None, engine: str = "auto") -> Predictor:
     """Open the best file whose median latency plus noise is within a limit, measured here and now; None: the best.
 
     Raises:
-        BadArtifact: the folder is no shelf.
+        BadArtifact: see `read_sizes`.
         NoFit: no file is fast enough.
     """
-    books = read_shelf(folder)
+    files = read_sizes(folder)
     if latency_ms is None:
-        return Predictor.open(books[0].file, threads, engine=engine)
-    models = {book.network: Predictor.open(book.file, threads, engine=engine) for book in books}
+        return Predictor.open(files[0].file, threads, engine=engine)
+    models = {each.network: Predictor.open(each.file, threads, engine=engine) for each in files}
     found = _time(models)
-    for book in books:
-        timing = found[book.network]
+    for each in files:
+        timing = found[each.network]
         if timing.median_ms + timing.noise_ms <= latency_ms:
-            return models[book.network]
-    fastest = min(books, key=lambda book: found[book.network].median_ms)
+            return models[each.network]
+    fastest = min(files, key=lambda each: found[each.network].median_ms)
     timing = found[fastest.network]
     raise NoFit(
-        f"no file in {str(folder)!r} has latency_ms <= {latency_ms:g} here. Closest of {len(books)}: {fastest.network} at "
+        f"no file in {str(folder)!r} has latency_ms <= {latency_ms:g} here. Closest of {len(files)}: {fastest.network} at "
         f"{timing.median_ms + timing.noise_ms:.3g}.",
         f"latency_ms={timing.median_ms + timing.noise_ms:.3g}",
     )
