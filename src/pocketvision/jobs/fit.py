@@ -27,6 +27,7 @@ from pocketvision.jobs.finish.record import (
 from pocketvision.jobs.finish.result import Finished, read_finished
 from pocketvision.jobs.options import FitOptions
 from pocketvision.jobs.plan.given import Given
+from pocketvision.jobs.plan.plan import Plan
 from pocketvision.jobs.plan.read import Read, read_images
 from pocketvision.jobs.plan.room import check_room
 from pocketvision.jobs.plan.search import Found, decide
@@ -47,7 +48,7 @@ from pocketvision.jobs.training.trials import Outcome, hold_trials
 from pocketvision.model.network import Network
 from pocketvision.report.files import write_report
 from pocketvision.report.gather import Sources, gather
-from pocketvision.run.assess import Evaluation, assess
+from pocketvision.run.assess import Assessment, Evaluation, assess
 from pocketvision.train.checkpoint import Snapshot
 from pocketvision.train.evaluate import outputs
 from pocketvision.train.memory import keep_memory
@@ -127,13 +128,16 @@ def _fit(
         checkpointing = Checkpointing(run, interrupts, began)
         training, snapshot = yield from _take_up(given, checkpointing)
     else:
-        training, plan = yield from _decide(run, given)
+        training, content = yield from _decide(run, given)
         with interrupts.held():
-            run.begin(plan, manifest, training.start)
+            run.begin(content, manifest, training.start)
         checkpointing, snapshot = Checkpointing(run, interrupts, began), None
+    plan = training.plan
     trained, training, test = yield from _train(given, training, snapshot, checkpointing)
     network, share = yield from interpolate(training, trained)
-    draft = yield from _draft(given, training, network, share, test, checkpointing)
+    validated = yield from assess(outputs(network, training.validation), training.validation.labels)
+    network, on_all = yield from learn_all(training, network, share, checkpointing)
+    draft = yield from _draft(given, plan, network, validated, test, on_all)
     draft = yield from _in_precision(given, training, draft, test)
     file = yield from _write(given, run, draft, test if len(test) else training.validation, interrupts)
     minutes = (time.monotonic() - began) / 60
@@ -201,28 +205,29 @@ def _train(
     return pick.network.to("cpu"), pick.training, pick.test
 
 
-def _draft(
-    given: Given, training: Training, network: Network, share: float, test: Pixels, checkpointing: Checkpointing
-) -> Work[Draft]:
-    """Calibrate the network, let it learn from validation images, too, where that is planned, and score the test part once.
+def _draft(given: Given, plan: Plan, network: Network, validated: Assessment, test: Pixels, on_all: str) -> Work[Draft]:
+    """Score the test part once; return the network with its record.
 
     Without a test part the score is the validation part's, and says so.
+
+    Args:
+        given: images and options.
+        plan: of the main training that the network comes from, perhaps as a cut.
+        network: as it will be stored.
+        validated: what validation said of it, before it learnt from these images.
+        test: images at its resolution.
+        on_all: what was done with the validation images, too; empty: nothing.
     """
-    validation, on_all = training.validation, ""
-    found = {"validation": (yield from assess(outputs(network, validation), validation.labels))}
-    calibration = found["validation"].calibration
-    if training.plan.epochs_on_all:
-        network, on_all = yield from learn_all(training, network, share, checkpointing)
+    found, calibration = {"validation": validated}, validated.calibration
     yield Note("Judging the network on images that it was not trained on, measuring it, and writing the file.")
     if len(test):
         found["test"] = yield from assess(outputs(network, test), test.labels, "test", calibration)
-    common = common_record(given, training.plan)
+    common = common_record(given, plan)
     common["data"]["trained_on"] = TRAINED_ON[: 2 if on_all else 1]
     scores = {part: one.evaluation for part, one in found.items()}
     metrics = {"data": common["data"], **metrics_of(scores)}
     record = make_record(network.graph, common, metrics, calibration, goldens_of(network))
-    record = with_provenance(record, on_all=on_all)
-    return Draft(network, record, scores, found.get("test", found["validation"]))
+    return Draft(network, with_provenance(record, on_all=on_all), scores, found.get("test", validated))
 
 
 def _in_precision(given: Given, training: Training, draft: Draft, test: Pixels) -> Work[Draft]:
