@@ -78,7 +78,7 @@ def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
     assert abs(largest["validation_top1"] - floats["validation_top1"]) < 0.02
     assert pocketvision("verify", folder / "model.onnx").code == 0
     page = (folder / "report.html").read_text()
-    assert "Floats or integers" in page and "static ranges" in page
+    assert "fp32, fp16 or int8" in page and "static ranges" in page
     assert "int8" in pocketvision("info", folder / "model.onnx").out
 
 
@@ -141,4 +141,4 @@ def test_where_integers_are_not_good_enough_floats_stay(photos, tmp_path, monkey
     record = load(tmp_path / "run" / "model.onnx").record
     assert "precision" not in record.model and record.provenance["compressed"]["kept"] == "fp32"
     assert {step["rung"] for step in record.provenance["compressed"]["tried"]} == {1, 2, 3, 4}
-    assert "The file is in floats" in (tmp_path / "run" / "report.html").read_text()
+    assert "The file is fp32" in (tmp_path / "run" / "report.html").read_text()

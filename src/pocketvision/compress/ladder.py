@@ -1,4 +1,4 @@
-"""The ladder: from a float network to one in integers that passes the gate, by as little work as that takes."""
+"""The ladder: from an fp32 network to an int8 network that passes the gate, with as little work as possible."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from pocketvision.compress.bias import correct_biases
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.gate import MAX_DROP, Verdict, judge
-from pocketvision.compress.ranges import METHODS, Method, Values, find_steps, observe, round_biases
+from pocketvision.compress.ranges import METHODS, Method, Values, find_scales, observe, round_biases
 from pocketvision.compress.tune import tune
 from pocketvision.data.loader import Pixels
 from pocketvision.errors import NonFiniteLoss
 from pocketvision.events import Note, Progress, Work
-from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_integers
+from pocketvision.model.fake_quant import WEIGHT_LIMIT, insert_fake_quant, may_be_int8
 from pocketvision.model.graph import FakeQuant, Graph
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.pad_channels import pad_channels
@@ -22,14 +22,14 @@ from pocketvision.model.rewrite import Arrays, fold_batch_norm
 from pocketvision.run.engines import OnnxRuntime
 
 BATCH = 32
-MOST_FLOATS = 0.25  # of the convolutions: with more of them left in floats it is no network in integers
+MOST_FP32 = 0.25  # of the convolutions: with more of them in fp32 it is hardly an int8 network
 
 Images = NDArray[np.uint8] | Pixels
 
 
 @dataclass(frozen=True)
 class Try:
-    """What was tried, and what came of it.
+    """One try and its result.
 
     Attributes:
         rung: 1 to 4.
@@ -47,10 +47,10 @@ class Climbed:
     """Where the ladder ended.
 
     Attributes:
-        graph, arrays: the best network in integers.
+        graph, arrays: the best int8 network.
         verdict: on it.
         rung: that gave it.
-        floats: convolutions and fully connected layers that stay in floats.
+        floats: convolutions and fully connected layers that stay fp32.
         trace: all that was tried, in order.
         model: its file, without a record.
         logits: of the validation images.
@@ -68,18 +68,18 @@ class Climbed:
 
 @dataclass(frozen=True)
 class Ladder:
-    """What all rungs share.
+    """What all rungs need.
 
     Attributes:
-        calibration: images to find ranges with, (N, R, R, C) uint8; training images.
-        validation: images to judge by.
+        calibration: training images to find ranges with, (N, R, R, C) uint8.
+        validation: images to judge with.
         labels: of the validation images, (N,).
         max_drop: points of top-1 that may be lost.
         weight_limit: see `insert_fake_quant`.
-        train: training images, for rung 4; None: there is no such rung.
-        highest: rung, that may be climbed.
-        methods: to find ranges by; the best is taken.
-        stop_by: `time.monotonic()` after which no further rung is begun; None: no limit.
+        train: training images, for rung 4; None: that rung is left out.
+        highest: the last rung that may be tried.
+        methods: to find ranges with; the best one counts.
+        stop_by: `time.monotonic()` after which no further rung is started; None: no limit.
     """
 
     calibration: Images
@@ -93,22 +93,22 @@ class Ladder:
     stop_by: float | None = None
 
     def climb(self, graph: Graph, arrays: Arrays) -> Work[Climbed]:
-        """Return the first network in integers that passes the gate; else the one that loses least.
+        """Return the first int8 network that passes the gate; if none does, the one that loses least.
 
         Args:
-            graph: the float network, with or without batch norms.
+            graph: the fp32 network, with or without batch norms.
             arrays: its parameters.
         """
         plain, weights = pad_channels(*fold_batch_norm(graph, arrays))
         float_logits = yield from engine_logits(write_onnx(plain, weights), self.validation)
         best = yield from self._static(plain, weights, float_logits, 1, "static ranges")
         trace = list(best.trace)
-        whole = best  # all of it in integers
+        whole = best  # without fp32 layers
         for number, rung in ((2, self._equalised), (3, self._kept_in_floats), (4, self._tuned)):
             if best.verdict.passes or number > self.highest or (number == 4 and self.train is None):
                 break
             if self.stop_by is not None and time.monotonic() > self.stop_by:
-                yield Note(f"There is no time left for rung {number} of the ladder to integers.")
+                yield Note(f"There is no time left for rung {number} of the int8 ladder.")
                 break
             found = yield from rung(plain, weights, float_logits, whole)
             trace += found.trace
@@ -129,17 +129,17 @@ class Ladder:
         corrects: bool = False,
         floats: tuple[str, ...] = (),
     ) -> Work[Climbed]:
-        """Find ranges by each method; return what loses least."""
-        integers = insert_fake_quant(graph, floats, self.weight_limit)
-        values = yield from observe(integers, arrays, self.calibration)
+        """Find ranges by each method; return the network that loses least."""
+        int8 = insert_fake_quant(graph, floats, self.weight_limit)
+        values = yield from observe(int8, arrays, self.calibration)
         tried: list[Climbed] = []
         trace = []
         for method in self.methods:
-            steps = find_steps(integers, arrays, values, method)
+            scaled = find_scales(int8, arrays, values, method)
             if corrects:
-                steps = correct_biases(integers, steps, values)
-            found = yield from self._judged(integers, steps, float_logits, rung, floats)
-            bits = ", weights of 7 bits" if self.weight_limit < WEIGHT_LIMIT else ""
+                scaled = correct_biases(int8, scaled, values)
+            found = yield from self._judged(int8, scaled, float_logits, rung, floats)
+            bits = ", 7-bit weights" if self.weight_limit < WEIGHT_LIMIT else ""
             trace.append(Try(rung, f"{what}, {method}{bits}", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
             tried.append(found)
@@ -150,10 +150,10 @@ class Ladder:
     def _equalised(
         self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
     ) -> Work[Climbed]:
-        """Rung 2: channels of like ranges, and biases that make up for what rounding moves."""
-        integers = insert_fake_quant(graph, (), self.weight_limit)
-        values = yield from observe(integers, arrays, self.calibration)
-        largest = reach_by_op(integers, values)
+        """Rung 2: channels of similar ranges, and biases that correct the shift of rounding."""
+        int8 = insert_fake_quant(graph, (), self.weight_limit)
+        values = yield from observe(int8, arrays, self.calibration)
+        largest = reach_by_op(int8, values)
         found: list[Climbed] = []
         for changed, what in ((graph, "equalised"), (with_relu(graph), "equalised across ReLU6 made ReLU")):
             if found and changed == graph:
@@ -170,27 +170,27 @@ class Ladder:
     def _kept_in_floats(
         self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed
     ) -> Work[Climbed]:
-        """Rung 3: the layers that lose most stay in floats, one after the other, until it passes."""
-        names = [name for name in may_be_integers(graph) if name not in graph.outputs.values()]  # these have a step
-        integers = insert_fake_quant(graph, (), self.weight_limit)
-        values = yield from observe(integers, arrays, self.calibration)
+        """Rung 3: the most sensitive layers stay fp32, more and more of them, until it passes."""
+        names = [name for name in may_be_int8(graph) if name not in graph.outputs.values()]  # outputs need a scale
+        int8 = insert_fake_quant(graph, (), self.weight_limit)
+        values = yield from observe(int8, arrays, self.calibration)
         alone: dict[str, float] = {}
         for i, name in enumerate(names):
             others = tuple(other for other in names if other != name)
             only = insert_fake_quant(graph, others, self.weight_limit)
-            one = yield from self._judged(only, find_steps(only, arrays, values, "mse"), float_logits, 3, others)
+            one = yield from self._judged(only, find_scales(only, arrays, values, "mse"), float_logits, 3, others)
             alone[name] = one.verdict.drop
             yield Progress("finding sensitive layers", i + 1, len(names))
         ranked = sorted(names, key=lambda name: -alone[name])
-        most = max(1, int(MOST_FLOATS * len(names)))
+        most = max(1, int(MOST_FP32 * len(names)))
         floats: tuple[str, ...] = ()
         trace: list[Try] = []
         found = whole
         while len(floats) < most:
             floats = tuple(ranked[: min(most, 2 * len(floats) or 1)])
             mixed = insert_fake_quant(graph, floats, self.weight_limit)
-            found = yield from self._judged(mixed, find_steps(mixed, arrays, values, "mse"), float_logits, 3, floats)
-            trace.append(Try(3, f"{len(floats)} of {len(names)} layers in floats", found.verdict))
+            found = yield from self._judged(mixed, find_scales(mixed, arrays, values, "mse"), float_logits, 3, floats)
+            trace.append(Try(3, f"{len(floats)} of {len(names)} layers in fp32", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
             if found.verdict.passes:
                 break
@@ -198,13 +198,13 @@ class Ladder:
         return found
 
     def _tuned(self, graph: Graph, arrays: Arrays, float_logits: NDArray[np.float32], whole: Climbed) -> Work[Climbed]:
-        """Rung 4: what is wholly in integers, trained to answer as the float network does."""
+        """Rung 4: the network without fp32 layers, fine-tuned to answer as the fp32 network does."""
         assert self.train is not None
         yield from self.train.decode("preparing training images")
         try:
             tuned = yield from tune(whole.graph, whole.arrays, graph, arrays, self.train)
         except NonFiniteLoss as error:
-            yield Note(f"Fine-tuning integers gave nothing: {error.problem}")
+            yield Note(f"Fine-tuning int8 failed: {error.problem}")
             return replace(whole, trace=[])
         found = yield from self._judged(whole.graph, tuned, float_logits, 4, ())
         found.trace = [Try(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
@@ -219,7 +219,7 @@ class Ladder:
         rung: int,
         floats: tuple[str, ...],
     ) -> Work[Climbed]:
-        """Write a network and judge what the engine says of its file."""
+        """Write a network and judge the answers of the engine that runs its file."""
         arrays = round_biases(graph, arrays)
         model = write_onnx(graph, arrays)
         logits = yield from engine_logits(model, self.validation)
@@ -228,16 +228,16 @@ class Ladder:
 
 
 def engine_logits(model: bytes, images: Images) -> Work[NDArray[np.float32]]:
-    """Return what ONNX Runtime says with a file: logits (N, classes) for images (N, R, R, C) uint8."""
+    """Return the logits (N, classes) of a file in ONNX Runtime, for images (N, R, R, C) uint8."""
     engine, found = OnnxRuntime(model), []
     for start in range(0, len(images), BATCH):
         found.append(engine.run(np.asarray(images[start : start + BATCH]))["logits"])
-        yield Progress("judging integers", min(start + BATCH, len(images)), len(images))
+        yield Progress("judging int8", min(start + BATCH, len(images)), len(images))
     return np.concatenate(found)
 
 
 def reach_by_op(graph: Graph, values: dict[str, Values]) -> dict[str, NDArray[np.float64]]:
-    """Return the largest |value| of each channel by the op that gives it, from what was seen before its range."""
+    """Return the largest |value| of each channel, by the op that makes the tensor."""
     return {
         op.inputs[0]: values[op.name].largest for op in graph.ops if isinstance(op, FakeQuant) and op.name in values
     }

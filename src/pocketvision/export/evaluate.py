@@ -14,12 +14,12 @@ from pocketvision.run.metrics import expected_calibration_error, softmax, standa
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.record import Record
 
-TOLD_EACH = 64  # images
+TOLD_EACH = 64  # images between two events
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a file scores.
+    """The scores of a file.
 
     Attributes:
         part: which images: "test", "validation", "train" or "all".
@@ -62,7 +62,7 @@ def score(
 
 
 def file_logits(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64]) -> Work[NDArray[np.float32]]:
-    """Return the file's logits (N, classes) for some of a data set's images; yield how far it got.
+    """Return the file's logits (N, classes) for some of a data set's images; yield progress.
 
     Args:
         predictor: the opened file.
@@ -99,8 +99,8 @@ def labels_for(predictor: Predictor, dataset: Dataset) -> NDArray[np.int64]:
 def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np.int64], str]:
     """Return the images to evaluate on, and what to call them.
 
-    "auto" is the test part, where the data have one or are those that the file was trained on (which are split again in the
-    same way; where that gives no test part, validation); any other data count as a whole.
+    "auto" is the test part, if the data have one or are those that the file was trained on (which are split in the same way
+    again; if that gives no test part, validation); other data are taken as a whole.
 
     Raises:
         BadOption: no such part.
@@ -116,21 +116,23 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
         return np.arange(len(dataset)), part
     part = PART_NAMES[part]
     given = np.flatnonzero([sample.part == part for sample in dataset.samples])
-    indices = given if len(given) and part != "train" else getattr(split(dataset), part)  # train may give to validation
+    indices = (
+        given if len(given) and part != "train" else getattr(split(dataset), part)
+    )  # validation may come from train
     if len(indices) == 0:
         raise BadData(f"{dataset.name!r} has no images in part {part!r}.", "--part all")
     return indices, part
 
 
 def evaluate_file(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64], part: str) -> Work[Evaluation]:
-    """Return what an opened file scores on some of a data set's images; yield how far it got.
+    """Return the scores of an opened file on some of a data set's images; yield progress.
 
     Raises:
         BadData: a class that the file does not know.
     """
     data = predictor.record.metrics.get("data", {})
     if part in (*data.get("trained_on", ("train",)), "all") and dataset.fingerprint() == data.get("fingerprint"):
-        yield Note(f"The network learnt from the {part} images: expect less on others.")
+        yield Note(f"The network was trained on the {part} images: expect less on others.")
     labels = labels_for(predictor, dataset)[indices]
     logits = yield from file_logits(predictor, dataset, indices)
     return score(logits, labels, part, predictor.record.temperature, predictor.record.unknown_threshold)

@@ -15,7 +15,7 @@ from pocketvision.choose.candidates import Candidate, describe_candidate
 from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
 from pocketvision.cost.device_file import read_device_file
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.data.dataset import Dataset
 from pocketvision.data.read import read_dataset
 from pocketvision.errors import BadArtifact, BadOption, CompressionFailed, nearest

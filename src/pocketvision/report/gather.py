@@ -1,4 +1,4 @@
-"""Gathering: from what a run leaves in memory to the facts of its report."""
+"""From the results of a run to the facts of its report."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadImage
 from pocketvision.events import Epoch
@@ -40,7 +40,7 @@ from pocketvision.run.metrics import calibration_bins, confusion_matrix, softmax
 from pocketvision.run.record import Record
 
 THUMBNAIL = 96  # pixels, the longer side at most
-LOSSLESS_UP_TO = 48  # pixels; small pictures are enlarged by the page, which would show a JPEG's blocks
+LOSSLESS_UP_TO = 48  # pixels; the page enlarges small pictures, which would show a JPEG's blocks
 PICTURES = 12  # of each kind
 
 
@@ -70,10 +70,10 @@ def gather(
         dataset: where the images come from.
         indices: of the judged images: (N,).
         logits: the network's for these, (N, classes).
-        spent: what the file takes of each limit; its latency is None where the budget is for another device.
+        spent: what the file takes of each limit; its latency is None if the budget is for another device.
         minutes: wall time of the run.
         front: of an elastic run, see `pocketvision.jobs.sizes.store.front_json`.
-        findings: of the data check, each with kind, severity, subject or key, and sentence; None where nobody looked.
+        findings: of the data check, each with kind, severity, subject or key, and sentence; None if there was no check.
     """
     labels = dataset.labels[indices]
     probabilities = softmax(logits / record.temperature)
@@ -122,7 +122,7 @@ def gather(
 
 
 def read_epochs(log: str) -> list[Epoch]:
-    """Return the epochs of a run's log.jsonl. One that was trained again after an interruption counts once, as it went last."""
+    """Return the epochs of a run's log.jsonl; of one that was repeated after an interruption only the last entry."""
     found: dict[int, Epoch] = {}
     for content in read_json_lines(log):
         if content.pop("event", None) == "epoch":
@@ -131,7 +131,7 @@ def read_epochs(log: str) -> list[Epoch]:
 
 
 def worst_mistakes(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows of the wrong answers that were surest, the surest first.
+    """Return the rows of the most confident wrong answers, the most confident first.
 
     >>> worst_mistakes(np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), np.array([0, 0, 0])).tolist()
     [2, 1]
@@ -146,7 +146,7 @@ def least_sure(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def clean(text: str) -> str:
-    r"""Return the text so that UTF-8 can hold it: a file name need not be Unicode.
+    r"""Return the text so that it can be encoded as UTF-8: a file name need not be Unicode.
 
     >>> print(clean("caf\udce9"))
     caf\udce9
@@ -222,7 +222,7 @@ def _pictures(
 
 
 def thumbnail(dataset: Dataset, index: int) -> dict[str, Any]:
-    """Return one image, upright, at most 96 pixels along a side, as `Picture` holds it; nothing where it cannot be read now."""
+    """Return one image, upright, at most 96 pixels along a side, for `Picture`; nothing if it can no longer be read."""
     try:
         image = read_image(dataset.image(index))
     except BadImage:

@@ -133,8 +133,8 @@ def test_another_engine_is_a_warning(engine, version):
 def test_noise_is_a_warning():
     file = file_of(row(net(0.25), 2.0, 0.3), row(net(0.5), 2.0, 0.31), row(net(1.0), 2.0, 0.5))  # 15 % are 0.3
     assert file.warnings() == [
-        "2 of its 3 networks were measured with more than 15% of noise, mobilenet_v1_w0.50_r96 first; "
-        "probe again while the device does nothing else."
+        "2 of its 3 networks were measured with more than 15% noise, mobilenet_v1_w0.50_r96 first; "
+        "probe again while the device is idle."
     ]
 
 
@@ -164,7 +164,7 @@ def test_what_is_no_device_file_says_where(content, problem, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(BadDeviceFile) as caught:
         read_device_file(path)
-    assert str(caught.value) == f"{str(path)!r} is no device file: {problem}. {TRY}"
+    assert str(caught.value) == f"{str(path)!r} is not a device file: {problem}. {TRY}"
     assert caught.value.exit_code == 3
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_json(content, tmp_path):
     with pytest.raises(BadDeviceFile) as caught:
         read_device_file(path)
     message = str(caught.value)
-    assert message.startswith(f"{str(path)!r} is no device file: Invalid JSON: ")  # the rest is the parser's own
+    assert message.startswith(f"{str(path)!r} is not a device file: Invalid JSON: ")  # the rest is the parser's own
     assert message.endswith(TRY)
 
 

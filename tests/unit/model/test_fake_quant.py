@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphs import network, random_arrays, random_images, small
-from pocketvision.compress.ranges import find_steps, observe
+from pocketvision.compress.ranges import find_scales, observe
 from pocketvision.errors import GraphError
 from pocketvision.events import drain
 from pocketvision.model.fake_quant import insert_fake_quant, without_fake_quant
@@ -27,7 +27,7 @@ def in_integers(name, method="largest", **options):
     plain, arrays = folded(name)
     graph = insert_fake_quant(plain, **options)
     images = pixels(graph, 32)
-    return graph, find_steps(graph, arrays, drain(observe(graph, arrays, images)), method), images
+    return graph, find_scales(graph, arrays, drain(observe(graph, arrays, images)), method), images
 
 
 def pixels(graph, n):
@@ -76,7 +76,7 @@ def test_layers_that_stay_in_floats():
 
 def test_refuses():
     plain, _ = folded("mobilenet_v1")
-    with pytest.raises(GraphError, match=r"op 'pool' of .* is no layer that could be integers"):
+    with pytest.raises(GraphError, match=r"op 'pool' of .* is no layer that can be quantised"):
         insert_fake_quant(plain, floats=("pool",))
     with pytest.raises(GraphError, match=r"op 'stem' of .* has a batch norm; fold it before quantising"):
         insert_fake_quant(small("mobilenet_v1"))

@@ -29,7 +29,7 @@ REFUSED = [
         (
             {"family": "shufflenet_v2", "width": width},
             BadWidth,
-            f"shufflenet_v2 has the widths of its paper's table alone: 0.5, 1, 1.5, 2; got {width}. Try: width={better}",
+            f"shufflenet_v2 has only the widths of its paper's table: 0.5, 1, 1.5, 2; got {width}. Try: width={better}",
         )
         for width, better in ((0.3, 0.5), (5, 2), (float("nan"), 0.5))
     ),

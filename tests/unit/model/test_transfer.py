@@ -47,7 +47,7 @@ def test_grey_images_are_answered_as_grey_ones_in_three_colours(source):
     """Away from the border: there padded zeros stand for another grey."""
     arrays, target = random_arrays(source), again(source, in_channels=1)
     found, said = transfer(arrays, source, target, seed=0, keep_classifier=True)
-    assert said == ["The first filters are summed up for grey images."]
+    assert said == ["The first filters are summed over the colours for grey images."]
     grey = random_images(target)
     with torch.no_grad():
         three, one = (
@@ -61,7 +61,7 @@ def test_colours_share_out_grey_filters():
     source = resolve("mobilenet_v1", 0.25, 32, classes=4, in_channels=1)
     arrays = random_arrays(source)
     found, said = transfer(arrays, source, again(source, in_channels=3), seed=0, keep_classifier=True)
-    assert said == ["The first filters are shared out over three colours."]
+    assert said == ["The first filters are spread over three colours."]
     images = random_images(source)
     with torch.no_grad():
         expected = network(source, arrays)(images)
@@ -72,7 +72,7 @@ def test_colours_share_out_grey_filters():
 def test_a_narrower_network_takes_the_most_important_channels(source):
     arrays, target = random_arrays(source), again(source, width=0.25)
     found, said = transfer(arrays, source, target, seed=0, keep_classifier=True)
-    assert said == ["Of the channels at width 0.5 the most important ones are kept, for width 0.25."]
+    assert said == ["Of the channels at width 0.5, the most important ones are kept for width 0.25."]
     assert {name: array.shape for name, array in found.items()} == {p.name: p.shape for p in target.parameters()}
     kept, weight = important_indices(source, target, arrays), importance(source, arrays)
     expected = cut(arrays, source, target, kept)
@@ -99,4 +99,7 @@ def test_what_cannot_start_is_refused(other):
     source = resolve("mobilenet_v1", 0.5, 32, conventions="torchvision")
     with pytest.raises(BadWeights) as caught:
         transfer(random_arrays(source), source, again(source, **other), seed=0)
-    assert "the family must be the same one, as wide or narrower. Try: --width 0.5 or less" in str(caught.value)
+    assert (
+        "the family and the conventions must be the same, the network as wide or narrower. Try: --width 0.5 or less"
+        in str(caught.value)
+    )

@@ -54,7 +54,7 @@ def test_a_file_says_its_network_and_what_is_assumed_is_said(file, graph):
     assert found.labels == ()
     assert (
         found.assumed
-        == "mine.safetensors does not say what it was trained with: timm conventions are assumed, and 224 pixels."
+        == "mine.safetensors does not state what it was trained with: timm conventions are assumed, and 224 pixels."
     )
     _, arrays = state_of(graph, "timm")
     assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
@@ -101,7 +101,7 @@ def test_networks_from_scratch_below_their_width_are_known_again(tmp_path):
 def test_a_width_that_is_not_tried_is_said(tmp_path):
     save_file(random_arrays(resolve("mobilenet_v1", 0.45, classes=5)), tmp_path / "own.safetensors")
     assert message(load_weights, tmp_path / "own.safetensors").startswith(
-        f"the arrays in '{tmp_path / 'own.safetensors'}' have the names of mobilenet_v1, and at no width that is tried"
+        f"the arrays in '{tmp_path / 'own.safetensors'}' have the names of mobilenet_v1, but not its shapes at any width"
     )
 
 
@@ -124,8 +124,8 @@ def test_a_torch_file_of_tensors_is_read_also_one_level_down(wrap, graph, tmp_pa
 def test_a_pickled_module_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
     assert message(load_weights, tmp_path / "module.pth") == (
-        f"{str(tmp_path / 'module.pth')!r} holds no plain weights: it holds anything but tensors by name, which is all that is "
-        "read. Try: a .safetensors file, or torch.save(model.state_dict(), FILE)"
+        f"{str(tmp_path / 'module.pth')!r} does not hold plain weights: it holds something else than tensors by "
+        "name, and nothing else is read. Try: a .safetensors file, or torch.save(model.state_dict(), FILE)"
     )
 
 
@@ -133,11 +133,11 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "text.pth").write_text("no weights")
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0")
     save_file({"a": np.zeros(3, np.float32)}, tmp_path / "alien.safetensors")
-    assert "holds no plain weights: " in message(load_weights, tmp_path / "text.pth")
-    assert "it is no whole safetensors file" in message(load_weights, tmp_path / "cut.safetensors")
+    assert "does not hold plain weights: " in message(load_weights, tmp_path / "text.pth")
+    assert "it is not a complete safetensors file" in message(load_weights, tmp_path / "cut.safetensors")
     assert message(load_weights, tmp_path / "alien.safetensors") == (
-        f"{str(tmp_path / 'alien.safetensors')!r} holds the weights of no network that is known here: of its 1 arrays at most 0 "
-        "bear the names of one. Try: pocketvision models, which lists the families"
+        f"{str(tmp_path / 'alien.safetensors')!r} does not hold the weights of a known network: of its 1 arrays at most 0 "
+        "have the names of one. Try: pocketvision models, which lists the families"
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pocketvision.compress.gate import Verdict, judge
 from pocketvision.cost.device_file import DeviceFile
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.errors import ExportMismatch
 from pocketvision.events import Event, Note
 from pocketvision.export.artifact import file_of, require_parity

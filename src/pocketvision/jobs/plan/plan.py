@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pocketvision.cost.count import count
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.data.augment import Augmentation
 from pocketvision.data.loader import steps_per_epoch
 from pocketvision.data.split import Split

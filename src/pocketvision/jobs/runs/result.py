@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.cost.budget import Budget, Spent
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.events import drain
 from pocketvision.export.evaluate import Evaluation
 from pocketvision.jobs.cut import Written, cut_run, read_front
