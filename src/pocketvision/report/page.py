@@ -12,7 +12,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Facts], str]], ...] = (
     ("choice", "The choice", run_sections.choice),
     ("sizes", "All sizes from one training", run_sections.sizes),
     ("training", "The training", run_sections.training),
-    ("precision", "fp32, fp16 or int8", run_sections.precision),
+    ("precision", "Precision", run_sections.precision),
     ("confusion", "What is taken for what", image_sections.confusion),
     ("classes", "Class by class", image_sections.classes),
     ("calibration", "How far to trust a probability", image_sections.calibration),

@@ -43,7 +43,7 @@ def test_a_file_in_integers(network, photos, tmp_path, monkeypatch):
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
     record = load(out).record
-    assert record.model["precision"] == "int8" and record.goldens.step > 0
+    assert record.model["precision"] == "int8" and record.goldens.scale > 0
     assert record.provenance["compressed"]["rung"] == found["rung"]
     assert found["size_mb"] < found["float_size_mb"]
     assert pocketvision("verify", out).code == 0

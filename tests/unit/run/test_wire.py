@@ -218,5 +218,5 @@ def test_metadata():
     for cut in (1, len(content) // 2):
         with pytest.raises(BadArtifact, match="cut short"):
             metadata(content[:-cut])
-    with pytest.raises(BadArtifact, match="holds no graph"):
+    with pytest.raises(BadArtifact, match="it has no graph"):
         metadata(b"")
