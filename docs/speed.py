@@ -42,7 +42,7 @@ def newest(question: str, folder: Path = RESULTS) -> dict[str, Any]:
 def speed_page(note: str) -> str:
     """All tables."""
     lines = [note, "# Speed", "", *INTRODUCTION.strip().splitlines(), ""]
-    for part in (inference, integers, whole_way, startup, training):
+    for part in (inference, int8, whole_way, startup, training):
         lines += [*part(), ""]
     return "\n".join(lines)
 
@@ -99,8 +99,8 @@ def counted(cells: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-INTEGER_WAYS = {  # in int8.py's cells -> heading
-    "float": "float",
+INT8_WAYS = {  # in int8.py's cells -> heading
+    "float": "fp32",
     "ours": "ours",
     "onnxruntime": "onnxruntime",
     "onnxruntime, per channel": "per channel",
@@ -108,16 +108,16 @@ INTEGER_WAYS = {  # in int8.py's cells -> heading
 }
 
 
-def integers() -> Iterator[str]:
-    """Speed and accuracy of networks in integers."""
+def int8() -> Iterator[str]:
+    """Speed and accuracy of int8 networks."""
     result = newest("int8")
     summary = result["summary"]
-    yield "## In integers"
+    yield "## int8"
     yield ""
     yield (
         "Milliseconds an image at 224 pixels, batch 1, untrained networks, ONNX Runtime. The peers are "
-        "onnxruntime.quantization with its defaults and with a step for each channel, and NNCF's post-training "
-        "quantisation, from the same float file. Ours takes "
+        "onnxruntime.quantization with its defaults and with a scale for each channel, and NNCF's post-training "
+        "quantisation, from the same fp32 file. Ours takes "
         f"{summary['over_best_peer_mean']:.2f} times as long as the best of them (geometric mean over V1, V2, V3-small and "
         f"Lite0). {where(result)}"
     )
@@ -126,28 +126,28 @@ def integers() -> Iterator[str]:
     for cell, found in result["cells"].items():
         if cell.startswith("speed"):
             timings = found["timings"]
-            medians = [f"{timings[way]['median_ms']:.2f}" if way in timings else "" for way in INTEGER_WAYS]
+            medians = [f"{timings[way]['median_ms']:.2f}" if way in timings else "" for way in INT8_WAYS]
             ratios = [f"{found[ratio]['ratio']:.2f}" for ratio in ("over_best_peer", "float_over_ours")]
             rows.append([cell.removeprefix("speed, "), *medians, *ratios])
-    yield from table(["network", *INTEGER_WAYS.values(), "ours / best peer", "float / ours"], rows)
+    yield from table(["network", *INT8_WAYS.values(), "ours / best peer", "fp32 / ours"], rows)
     yield ""
     yield (
-        "Points of top-1 lost on test images against the float file, with the standard error of the paired difference; "
+        "Points of top-1 lost on test images against the fp32 file, with the standard error of the paired difference; "
         "Fashion-MNIST at width 0.5 and 32 pixels, and the cut-out set with published weights, pooled over five folds. "
-        "A rung is how far up the ladder the file had to go: 1 ranges, 2 equalisation, 3 layers in floats, 4 fine-tuning."
+        "A rung is how far up the ladder the file had to go: 1 ranges, 2 equalisation, 3 layers in fp32, 4 fine-tuning."
     )
     yield ""
     rows = []
     for place, found in summary["accuracy"].items():
         drops = [
             f"{found[way]['drop']:+.2f} ± {found[way]['standard_error']:.2f}" if way in found else "fails"
-            for way in INTEGER_WAYS
+            for way in INT8_WAYS
             if way != "float"
         ]
         rungs = ", ".join(str(rung) for rung in found["rungs"])
         rows.append([place, f"{found['images']:,}", f"{found['float_top1']:.4f}", *drops, rungs])
-    ways = [heading for way, heading in INTEGER_WAYS.items() if way != "float"]
-    yield from table(["network", "images", "float top-1", *ways, "our rungs"], rows)
+    ways = [heading for way, heading in INT8_WAYS.items() if way != "float"]
+    yield from table(["network", "images", "fp32 top-1", *ways, "our rungs"], rows)
 
 
 def whole_way() -> Iterator[str]:

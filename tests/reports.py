@@ -103,7 +103,7 @@ def front(listed: list[dict[str, Any]]) -> dict[str, Any]:
 
 VERDICT = {
     **{"drop": 0.42, "images": 90, "float_top1": 0.9, "top1": 0.8958, "standard_error": 0.004, "p": 0.25},
-    **{"agreement": 0.97, "problems": ["97.0% of 90 labels stay as they are (98% are <wanted>)"]},
+    **{"agreement": 0.97, "problems": ["97.0% of 90 labels agree (98% are <needed>)"]},
 }
 COMPRESSED = {
     "rung": 2,

@@ -1,4 +1,4 @@
-"""Every error a user can meet, and the exit code that the command line gives it.
+"""Every error a user can meet, and its exit code on the command line.
 
     PocketvisionError                      exit  1
     ├── UsageError                               2   the request itself is wrong
@@ -18,7 +18,7 @@
     │   ├── BadWeights
     │   └── UnknownData
     ├── BadArtifact                              4   the file cannot be read as a pocketvision model
-    ├── CheckFailed                              1   the file was read, and something in it differs
+    ├── CheckFailed                              1   the file was read, and something in it is wrong
     │   ├── VerificationFailed
     │   ├── ExportMismatch
     │   ├── BudgetMissed
@@ -29,7 +29,7 @@
     ├── NoFit                                    7   no network fits the budget; nothing was trained
     ├── GraphError                              70   a family, block or rewrite is wrong: our bug or a family author's
     │   └── BadCut
-    └── Interrupted                            130   Ctrl-C; what was reached is saved
+    └── Interrupted                            130   Ctrl-C; the state is saved
 
 Form of a message: what is wrong, with the value; what would be right, and by whose rule. Then, after "Try:", what to do next.
 """
@@ -111,11 +111,11 @@ class BadVideo(InputError):
 
 
 class BadDeviceFile(InputError):
-    """A device file cannot be read, or holds none of the networks that are asked for."""
+    """A device file cannot be read, or has none of the networks that are asked for."""
 
 
 class BadWeights(InputError):
-    """Trained weights cannot be had, read, or used for the network."""
+    """Trained weights cannot be found, read, or used for the network."""
 
 
 class UnknownData(InputError):
@@ -129,11 +129,11 @@ class BadArtifact(PocketvisionError):
 
 
 class CheckFailed(PocketvisionError):
-    """A file was read, and something in it is not what it should be."""
+    """A file was read, and something in it is wrong."""
 
 
 class VerificationFailed(CheckFailed):
-    """The file does not give the outputs, or hold the parts, that its record states."""
+    """The file does not give the outputs, or have the parts, that its record states."""
 
 
 class ExportMismatch(CheckFailed):
@@ -141,15 +141,15 @@ class ExportMismatch(CheckFailed):
 
 
 class BudgetMissed(CheckFailed):
-    """The finished file was written and verified, but measured, it is over the budget."""
+    """The finished file was written and verified, but its measured cost is over the budget."""
 
 
 class CompressionFailed(CheckFailed):
-    """No network in integers is as good as it must be."""
+    """No int8 network passes the gate."""
 
 
 class TrainingFailed(PocketvisionError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
     exit_code = 5
 
@@ -159,7 +159,7 @@ class NonFiniteLoss(TrainingFailed):
 
 
 class DiskFailed(PocketvisionError):
-    """The system refused to read or write a file; from Python it is met as the OSError itself."""
+    """The system refused to read or write a file; in Python it is the OSError itself."""
 
     exit_code = 6
 
@@ -181,13 +181,13 @@ class BadCut(GraphError):
 
 
 class Interrupted(PocketvisionError):
-    """The user stopped the job; what was reached is saved."""
+    """The user stopped the job; its state is saved."""
 
     exit_code = 130
 
 
 def missing_extra(error: ModuleNotFoundError, extra: str = "train") -> MissingExtra:
-    """Return the error that says how to install what was not found."""
+    """Return the error that says how to install a missing module."""
     return MissingExtra(
         f"this needs the module {error.name!r}, which is not installed.", f"pip install 'pocketvision[{extra}]'"
     )

@@ -1,4 +1,4 @@
-"""What long work says while it runs: plain values that it yields, and the command line draws."""
+"""Events of long work: plain values that it yields while it runs, and that the command line draws."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Timed:
-    """What is known so far of how long one network takes; more rounds may follow.
+    """The timing of one network so far; more rounds may follow.
 
     Attributes:
         name: of the network.
         latency_ms: median.
         p95_ms: 95 of 100 calls took no longer.
-        noise_ms: how far another run's median may be from this one.
-        rounds: how many were timed.
+        noise_ms: by how much the median of another run may differ.
+        rounds: that were timed.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training images, and what validation says of the averaged weights.
+    """One pass over the training images, and the validation of the averaged weights.
 
     Attributes:
         epoch, epochs: from 1, and how many are planned.
@@ -76,7 +76,7 @@ class Epoch:
         validation_loss: mean negative log likelihood, in nats; NaN: nobody looked.
         validation_top1: share of validation images whose likeliest class is right; NaN: nobody looked.
         lr: learning rate at the end.
-        seconds: that the epoch took, validation included.
+        seconds: of the epoch, validation included.
         images_per_second: in training.
     """
 

@@ -1,4 +1,4 @@
-"""Where fetched files are kept, and writing files so that a half-written one never carries the final name."""
+"""The folder of fetched files, and writing files so that an incomplete one never has the final name."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_json_lines(text: str) -> list[dict[str, Any]]:
-    r"""Return the documents of a text of JSON lines; only a newline ends a line, whatever other separator a name in it holds.
+    r"""Return the documents of a text of JSON lines; only a newline ends a line, not other separators that a name may contain.
 
     >>> read_json_lines('{"a": 1}\n{"a": "x\x85y"}\n')
     [{'a': 1}, {'a': 'x\x85y'}]

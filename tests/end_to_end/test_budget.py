@@ -199,7 +199,7 @@ def test_a_file_that_is_not_to_be_trusted_is_warned_of(photos, board, tmp_path):
     )  # fmt: skip
     said = "\n".join(notes)
     assert "It was measured with onnxruntime 1.2.3;" in said
-    assert "4 of its 4 networks were measured with more than 15% of noise" in said
+    assert "4 of its 4 networks were measured with more than 15% noise" in said
     assert "was measured with 4 threads; its latencies are of these." in said
 
 

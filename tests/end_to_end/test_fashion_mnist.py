@@ -85,7 +85,7 @@ def require_integers_as_good(file, float_top1, out):
     network = Network(found.climbed.graph, seed=None)
     network.load_arrays(found.climbed.arrays)
     ours, theirs = compute_logits(network, images), Predictor.open(out).logits(images)
-    steps = np.abs(ours - theirs) / record.goldens.step
+    steps = np.abs(ours - theirs) / record.goldens.scale
     assert (steps <= 2.01).mean() >= 0.99
     assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 0.99
 

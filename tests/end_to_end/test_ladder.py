@@ -92,7 +92,7 @@ def test_what_equalisation_cannot_rescue_stays_in_floats(images, trained):
     assert min(step.verdict.drop for step in found.trace if step.rung < 3) > 1.0
     assert (found.rung, found.verdict.passes) == (3, True)
     assert "block5.pointwise" in found.floats and len(found.floats) <= 4
-    assert "layers in floats" in found.trace[-1].what
+    assert "layers in fp32" in found.trace[-1].what
 
 
 def test_where_no_rung_helps_the_best_is_returned_with_its_problem(images, trained):
@@ -138,6 +138,6 @@ def test_the_logits_have_a_step_whatever_stays_in_floats(images, trained, monkey
     monkeypatch.setattr(ladders, "MOST_FLOATS", 1.0)
     found = climb(images, *trained, max_drop=-100.0, highest=3)
     assert {step.rung for step in found.trace} == {1, 2, 3}
-    names = ladders.may_be_integers(ladders.fold_batch_norm(*trained)[0])
+    names = ladders.may_be_int8(ladders.fold_batch_norm(*trained)[0])
     last = found.trace[-1].what
     assert last.startswith(f"{len(names) - 1} of {len(names) - 1} layers"), last

@@ -70,7 +70,7 @@ def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
     assert sorted({cut["precision"] for cut in front["cuts"]}) == ["fp32", "int8"]
     assert len(front["cuts"]) == 2 * len({cut["network"].removesuffix("_int8") for cut in front["cuts"]})
     record = load(folder / "model.onnx").record
-    assert record.model["precision"] == "int8" and record.goldens.step > 0
+    assert record.model["precision"] == "int8" and record.goldens.scale > 0
     assert record.provenance["compressed"]["rung"] >= 1
     largest = next(cut for cut in front["cuts"] if cut["network"] == "mobilenet_v1_shallow_w0.25_r24_s8_int8")
     floats = next(cut for cut in front["cuts"] if cut["network"] == "mobilenet_v1_shallow_w0.25_r24_s8")
@@ -78,7 +78,7 @@ def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
     assert abs(largest["validation_top1"] - floats["validation_top1"]) < 0.02
     assert pocketvision("verify", folder / "model.onnx").code == 0
     page = (folder / "report.html").read_text()
-    assert "Floats or integers" in page and "static ranges" in page
+    assert "The file is int8" in page and "static ranges" in page
     assert "int8" in pocketvision("info", folder / "model.onnx").out
 
 
@@ -141,4 +141,4 @@ def test_where_integers_are_not_good_enough_floats_stay(photos, tmp_path, monkey
     record = load(tmp_path / "run" / "model.onnx").record
     assert "precision" not in record.model and record.provenance["compressed"]["kept"] == "fp32"
     assert {step["rung"] for step in record.provenance["compressed"]["tried"]} == {1, 2, 3, 4}
-    assert "The file is in floats" in (tmp_path / "run" / "report.html").read_text()
+    assert "The file is fp32" in (tmp_path / "run" / "report.html").read_text()

@@ -232,7 +232,9 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
     )
     expected = load(whole / "model.onnx").record.digests["initializers"]
     outcome = pocketvision("evaluate", folder / "model.onnx", photos, "--part", "validation")
-    assert outcome.code == 0 and "The network learnt from the validation images: expect less on others." in outcome.err
+    assert (
+        outcome.code == 0 and "The network was trained on the validation images: expect less on others." in outcome.err
+    )
     assert "learnt from" not in pocketvision("evaluate", folder / "model.onnx", photos, "--part", "test").err
 
     # the file holds the mean of what validation judged and of what came after
@@ -310,8 +312,8 @@ def test_grey_images_at_half_the_width(weights, tmp_path):
     said = []
     finished = fit(photos, tmp_path / "run", on_event=lambda e: said.append(e), weights=weights, width=0.5, **OPTIONS)
     texts = [event.text for event in said if isinstance(event, Note)]
-    assert "Of the channels at width 1 the most important ones are kept, for width 0.5." in texts
-    assert "The first filters are summed up for grey images." in texts
+    assert "Of the channels at width 1, the most important ones are kept for width 0.5." in texts
+    assert "The first filters are summed over the colours for grey images." in texts
     assert finished.name == "mobilenet_v2_w0.50_r64"
     assert load(finished.model).record.channels == 1
 
@@ -369,7 +371,7 @@ def test_a_width_that_is_no_part_of_the_weights_is_refused_before_images_are_dec
     save_file(initial_arrays(graph, 0), tmp_path / "g8.safetensors")
     words = ("--weights", tmp_path / "g8.safetensors", "--width", 0.75, "--plan")
     outcome = pocketvision("fit", photos, *words)
-    assert outcome.code == 3 and "is no part of shufflenet_v1_g8_w1.00_r224: its shuffle" in outcome.err
+    assert outcome.code == 3 and "cannot be cut out of shufflenet_v1_g8_w1.00_r224: its shuffle" in outcome.err
 
 
 def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, monkeypatch):

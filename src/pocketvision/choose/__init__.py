@@ -1,1 +1,1 @@
-"""The choice: which network, among those that can be had."""
+"""The choice of a network."""

@@ -8,46 +8,46 @@ from pocketvision.choose.prior import expected_top1
 from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
 from pocketvision.cost.device_file import Latency
-from pocketvision.cost.integers import count_integers, counted_memory_mb, name_in
+from pocketvision.cost.int8 import count_int8, counted_memory_mb, name_in
 from pocketvision.model.conventions import SCRATCH
 from pocketvision.model.families import find_family
 from pocketvision.model.graph import Graph, Options
 from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.rewrite import can_cut, folded
 
-SMALL = 64  # pixels; up to here images are used at their own size, with more of the strides removed
+SMALL = 64  # pixels; up to this size images are used as they are, with more of the strides removed
 # Small images are enlarged to a multiple of this: maps that halve evenly also train faster (28 to 32: 1.2 times)
 EVEN = 8
 PHOTO_RESOLUTIONS = (96, 128, 160, 192, 224)
-SMALL_SHARES = (0.5, 0.75, 1.0)  # of the images' own size, where a budget may need less than that
+SMALL_SHARES = (0.5, 0.75, 1.0)  # of the images' own size, if a budget may need less
 WIDTHS = (0.25, 0.375, 0.5, 0.75, 1.0)
-NARROW_WIDTHS = (0.125, 0.1875)  # where a budget may need them
+NARROW_WIDTHS = (0.125, 0.1875)  # if a budget may need them
 PHOTO_FAMILY = "mobilenet_v1"
 SMALL_FAMILY = "mobilenet_v1_shallow"  # 27 layers on a few pixels learn slowly: docs/log.md
-# Times their own size, up to which enlarged images are better recognised in the time: docs/log.md
+# Factor up to which enlarging images pays in the same time: docs/log.md
 REACH_WITH_WEIGHTS = 1.25
-LOST_BY_CUTS = 40.0  # points of the prior, times the share of the width that is cut off trained weights: docs/log.md
-LOST_BY_INTEGERS = 0.5  # points of the prior: half of what the gate lets pass
+LOST_BY_CUTS = 40.0  # points of the prior, times the share of the trained width that is cut off: docs/log.md
+LOST_BY_INT8 = 0.5  # points of the prior: half of what the gate lets pass
 ARRAY_BYTES, RECORD_BYTES, LABEL_BYTES = 230, 5400, 4  # what a file holds besides the weights: nodes, digests, labels
-INTEGER_ARRAY_BYTES = 370  # for each array of a file in integers: its names are longer, and nodes stand around it
-HALF_ARRAY_BYTES = 300  # and where each has a node that makes floats of halves
+INT8_ARRAY_BYTES = 370  # for each array of an int8 file: names are longer, and nodes surround it
+FP16_ARRAY_BYTES = 300  # for each array that has a node to cast it from fp16
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user fixed; None is left to the choice.
+    """What the user asked for; None is left to the choice.
 
     Attributes:
         labels: class names.
         in_channels: 3 for RGB, 1 for grey.
         families: that may be taken.
         width, resolution, output_stride: of the network.
-        is_limited: whether there is a budget, so that smaller networks than usual are worth a look.
-        conventions: of the weights to start from; those of networks trained from scratch otherwise.
+        is_limited: whether there is a budget, so that smaller networks than usual are considered.
+        conventions: of the weights to start from; without weights those of training from scratch.
         trained_width: width of the weights to start from; None: from scratch.
         precisions: that the file may have.
-        is_elastic: whether all sizes are trained at once: a width or resolution that is fixed is then the largest, and all share
-            one output stride.
+        is_elastic: whether all sizes are trained at once: a given width or resolution is then the largest one, and all share one
+            output stride.
     """
 
     labels: tuple[str, ...]
@@ -65,15 +65,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One network, and what speaks for and against it.
+    """One network, with its prior and its costs.
 
     Attributes:
         graph: the network.
         expected_top1: the prior, in percent of ImageNet's images.
         spent: what it takes of each limit.
-        latency: measured or predicted; None where nobody asked.
-        epochs: that it can be trained in the time there is; None where that does not matter.
-        dropped: why it is out; empty while it is in.
+        latency: measured or predicted; None if not needed.
+        epochs: for which it can be trained in the time; None if time is not limited.
+        dropped: why it is out; empty: it is not.
         precision: of the file: "fp32", "int8" or "fp16-storage".
     """
 
@@ -87,12 +87,12 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """The network's full name, and its precision where that is not fp32."""
+        """The network's full name, and its precision if that is not fp32."""
         return name_in(self.precision, self.graph.name)
 
     @property
     def options(self) -> Options:
-        """What its network was made with."""
+        """What its network was resolved from."""
         return self.graph.source
 
     def drop(self, reason: str) -> "Candidate":
@@ -100,19 +100,19 @@ class Candidate:
         return replace(self, dropped=reason)
 
     def time(self, latency: Latency) -> "Candidate":
-        """Return it with its latency. The noise counts twice: of this measurement, and of the one on the finished file."""
+        """Return it with its latency. Twice the noise: this measurement's and the final one's."""
         spent = replace(self.spent, latency_ms=latency.median_ms, noise_ms=2 * latency.noise_ms)
         return replace(self, latency=latency, spent=spent)
 
 
 def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
-    """Return the networks that suit images of that size, the likeliest best first.
+    """Return the networks that suit images of that size, the most promising first.
 
-    The prior is no better than a whole point. Within one, higher resolution comes first, which won at equal
-    multiply-adds (docs/log.md); then the cheapest.
+    The prior is accurate to a point at best. Within a point, higher resolution comes first, which won at equal multiply-adds
+    (docs/log.md); then the cheapest.
 
     Args:
-        asked: what the user fixed.
+        asked: what the user asked for.
         short_side: median over the images, in pixels.
     """
     sides = suitable_resolutions(asked, short_side)
@@ -151,14 +151,14 @@ def _at_width(graph: Graph, width: float) -> Graph:
 
 
 def _sizes(asked: float | None, suitable: Sequence[float], is_elastic: bool) -> list[float]:
-    """Return the sizes to look at: all that suit, the one that was asked for, or those up to that one."""
+    """Return the sizes to consider: all that suit, the one that was asked for, or those up to that one."""
     if asked is None:
         return list(suitable)
     return [*(size for size in suitable if is_elastic and size < asked), asked]
 
 
 def suitable_widths(asked: Asked) -> list[float]:
-    """Return the widths worth a look; with trained weights their own, and narrower ones only where a budget may need them.
+    """Return the widths to consider; with trained weights their own, and narrower ones only if a budget may need them.
 
     >>> suitable_widths(Asked(("cat", "dog"), 3, trained_width=0.75))
     [0.75]
@@ -172,7 +172,7 @@ def suitable_widths(asked: Asked) -> list[float]:
 
 
 def widths_of(family: str, asked: Asked) -> list[float]:
-    """Return the widths to look at that a family has, and the one that was asked for: `resolve` says if it has no such one.
+    """Return the widths to consider for a family, and the one that was asked for: `resolve` refuses it if the family lacks it.
 
     >>> asked = Asked(("cat", "dog"), 3, is_elastic=True)
     >>> widths_of("shufflenet_v2", asked), widths_of("shufflenet_v2", replace(asked, width=0.75))
@@ -184,12 +184,12 @@ def widths_of(family: str, asked: Asked) -> list[float]:
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:
-    is_integers = candidate.precision == "int8"
-    return -round(candidate.expected_top1), -candidate.graph.image.height, candidate.spent.macs, is_integers
+    is_int8 = candidate.precision == "int8"
+    return -round(candidate.expected_top1), -candidate.graph.image.height, candidate.spent.macs, is_int8
 
 
 def suitable_resolutions(asked: Asked, short_side: int) -> list[int]:
-    """Return the resolutions worth a look for images of that size, in pixels, rising.
+    """Return the resolutions to consider for images of that size, in pixels, rising.
 
     >>> asked = Asked(("cat", "dog"), 3)
     >>> suitable_resolutions(asked, 28), suitable_resolutions(asked, 150)
@@ -212,7 +212,7 @@ def _shares_of(side: int) -> list[int]:
 
 
 def _reach(asked: Asked) -> float:
-    """Return how far above their own size images are worth enlarging: trained filters expect things of a certain size."""
+    """Return by which factor images are worth enlarging: trained filters expect objects of a certain size."""
     return 1.0 if asked.trained_width is None else REACH_WITH_WEIGHTS
 
 
@@ -243,17 +243,17 @@ def _describe(graph: Graph, asked: Asked, short_side: int, precision: str) -> Ca
 
 
 def describe_candidate(graph: Graph, labels: Sequence[str], side: int, precision: str = "fp32") -> Candidate:
-    """Return a network with its prior and what it takes.
+    """Return a network with its prior and its costs.
 
     Args:
         graph: the network.
         labels: class names.
-        side: above which more resolution earns nothing, in pixels.
+        side: above which more resolution gains nothing, in pixels.
         precision: of the file.
     """
     macs, memory_mb = count(graph).macs, counted_memory_mb(graph, precision)
     spent = Spent(macs=macs, memory_mb=memory_mb, size_mb=file_bytes(graph, labels, precision) / 1e6)
-    lost = LOST_BY_INTEGERS if precision == "int8" else 0.0
+    lost = LOST_BY_INT8 if precision == "int8" else 0.0
     return Candidate(graph, expected_top1(graph, side) - lost, spent, precision=precision)
 
 
@@ -261,15 +261,15 @@ def file_bytes(graph: Graph, labels: Sequence[str], precision: str = "fp32") -> 
     """Estimate, a little too high, how large the file becomes."""
     record = RECORD_BYTES + sum(LABEL_BYTES + len(label.encode()) for label in labels)
     if precision == "int8":
-        cost = count_integers(graph)
-        return record + cost.weight_bytes + INTEGER_ARRAY_BYTES * cost.arrays
+        cost = count_int8(graph)
+        return record + cost.weight_bytes + INT8_ARRAY_BYTES * cost.arrays
     arrays = sum(parameter.role in ("weight", "bias", "shift") for parameter in graph.parameters())
     if precision == "fp16-storage":
         stored = sum(p.size * (2 if p.role == "weight" else 4) for p in folded(graph).parameters())
-        return record + stored + HALF_ARRAY_BYTES * arrays
+        return record + stored + FP16_ARRAY_BYTES * arrays
     return record + count(graph).weight_bytes + ARRAY_BYTES * arrays
 
 
 def middle(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the one of medium cost: the choice where neither a budget nor a time says how large it may be."""
+    """Return the one of median cost: the choice if neither a budget nor the time limits its size."""
     return sorted(candidates, key=lambda candidate: candidate.spent.macs)[(len(candidates) - 1) // 2]

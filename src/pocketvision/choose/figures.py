@@ -10,16 +10,16 @@ CLASSES = {IMAGENET: 1000, "CIFAR-10": 10}
 
 
 class Figure(NamedTuple):
-    """What one source says of one network.
+    """What one source says about one network.
 
     Attributes:
         family, width, resolution: the network.
         data: what it was trained and tested on, a key of CLASSES.
         top1: in percent.
-        params, macs: as the source prints them, misprints included; empty where it prints none.
-        source: where it stands.
-        is_in_prior: whether the family's line in `prior` goes by it: all of a family's points come from one recipe, as a longer
-            training of some sizes would look like a merit of these sizes.
+        params, macs: as the source prints them, misprints included; empty if it prints none.
+        source: where it was published.
+        is_in_prior: whether the family's line in `prior` is fitted to it: all points of a family come from one recipe, as longer
+            training of some sizes would look like an advantage of these sizes.
     """
 
     family: str
@@ -55,7 +55,7 @@ def published_figures() -> dict[str, tuple[Figure, ...]]:
 
 
 def own_top1(family: str, width: float, resolution: int) -> float | None:
-    """Return the first ImageNet top-1, in percent, that was published of a network; None: there is none.
+    """Return the first published ImageNet top-1 of a network, in percent; None if there is none.
 
     >>> own_top1("mobilenet_v1", 1.0, 224), own_top1("effnet", 1.0, 32)
     (70.9, None)

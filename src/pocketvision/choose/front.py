@@ -1,4 +1,4 @@
-"""The front: what each cut of one elastic network gets right and takes, and the pick within a budget."""
+"""The front: accuracy and cost of each cut of one elastic network, and the pick within a budget."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Cut:
     """One size of an elastic network.
 
     Attributes:
-        candidate: its graph and what it takes.
+        candidate: its graph and its costs.
         right: which of the validation images it gets right (N,), the same images for all cuts.
     """
 
@@ -36,13 +36,13 @@ class Cut:
 
     @property
     def cost(self) -> tuple[float, ...]:
-        """What orders cuts from cheap to dear: latency where it is known, then multiply-adds, then the file."""
+        """Orders cuts from cheap to expensive: by latency if it is known, then multiply-adds, then file size."""
         spent = self.candidate.spent
         return spent.latency_ms or 0.0, spent.macs, spent.size_mb
 
 
 def pick(cuts: Sequence[Cut], budget: Budget, device: str) -> Cut:
-    """Return the best cut within the budget; of those that are as good within one standard error, the cheapest.
+    """Return the best cut within the budget; of those as good within one standard error, the cheapest.
 
     Args:
         cuts: of one network.
@@ -59,7 +59,7 @@ def pick(cuts: Sequence[Cut], budget: Budget, device: str) -> Cut:
 
 
 def pareto(cuts: Sequence[Cut]) -> list[Cut]:
-    """Return the cuts that are better than all cheaper ones, the cheapest first; those that are out do not count."""
+    """Return the cuts that are better than all cheaper ones, the cheapest first; dropped ones do not count."""
     front: list[Cut] = []
     for cut in sorted((cut for cut in cuts if not cut.candidate.dropped), key=lambda cut: (cut.cost, -cut.top1)):
         if not front or cut.top1 > front[-1].top1:
@@ -68,6 +68,6 @@ def pareto(cuts: Sequence[Cut]) -> list[Cut]:
 
 
 def next_better(cuts: Sequence[Cut], chosen: Cut) -> Cut | None:
-    """Return the cheapest cut of the front that is dearer and clearly better than the chosen one; None where there is none."""
+    """Return the cheapest cut of the front that costs more and is clearly better than the chosen one; None if there is none."""
     dearer = (cut for cut in pareto(cuts) if cut.cost > chosen.cost)
     return next((cut for cut in dearer if not is_as_good(chosen.right, cut.right)), None)

@@ -11,19 +11,19 @@ from pocketvision.model.families import FILES
 from pocketvision.model.graph import Graph
 from pocketvision.model.resolve import resolve
 
-FEWEST_ROWS = 3  # published sizes of a family that give it a slope of its own
+FEWEST_ROWS = 3  # published sizes of a family, for a slope of its own
 REFERENCE = "mobilenet_v1"  # whose slope the others borrow
 
 
 def expected_top1(graph: Graph, short_side: int) -> float:
-    """Return the ImageNet top-1, in percent, that published networks of the family have at such a cost.
+    """Return the ImageNet top-1, in percent, of published networks of the family at the same cost.
 
     A straight line through the family's published top-1 over the logarithm of its multiply-adds. It tells which of two
-    networks is likely the better one, not what either will reach on other images.
+    networks is likely to be better, not what either will reach on other images.
 
     Args:
         graph: a network made by `resolve`.
-        short_side: of the user's images, in pixels; more resolution than that earns nothing.
+        short_side: of the user's images, in pixels; more resolution than that gains nothing.
     """
     excess = max(1.0, graph.source.resolution / short_side)
     level, slope = _line(graph.source.family)
@@ -55,7 +55,7 @@ def _relative(family: str) -> str:
 
 @cache
 def published() -> dict[str, list[tuple[int, float]]]:
-    """Return (multiply-adds, ImageNet top-1 in percent) of the points that the lines go by, by family."""
+    """Return (multiply-adds, ImageNet top-1 in percent) of the points that the lines are fitted to, by family."""
     return {
         family: points
         for family, figures in published_figures().items()

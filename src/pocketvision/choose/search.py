@@ -11,7 +11,7 @@ from pocketvision.errors import NoFit
 ENOUGH_EPOCHS = 8
 ENOUGH_WITH_WEIGHTS = 3  # epochs, where training starts from published weights: docs/log.md
 NO_TIME = "no time for "  # and so many epochs: how the reason begins
-FINALISTS = 3  # that are tried for a moment before the best is trained
+FINALISTS = 3  # that are tried briefly before the best is trained
 
 UNITS = {"latency_ms": "ms", "size_mb": "MB", "memory_mb": "MB of memory", "macs": "multiply-adds"}
 
@@ -65,15 +65,14 @@ def drop_untrainable(
 ) -> list[Candidate]:
     """Return all candidates, with those marked as dropped that cannot be trained for enough epochs in the time.
 
-    Where none can, the cheapest one stays in. A step is measured of few of them, found by bisection: more multiply-adds
-    take longer.
+    If none can, the cheapest stays in. A step is timed for few of them, found by bisection: more multiply-adds take longer.
 
     Args:
         candidates: in any order.
         measure: candidate -> seconds of one optimizer step, here and now.
         steps_per_epoch: optimizer steps in one epoch.
         seconds: that training may take.
-        enough: epochs.
+        enough: epochs that are needed.
     """
     rising = sorted((c for c in candidates if not c.dropped), key=lambda candidate: candidate.spent.macs)
     epochs: dict[str, float] = {}
@@ -101,9 +100,9 @@ def drop_untrainable(
 
 
 def finalists(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the few that are worth a try, the first by the prior: of each resolution, or family where there are several, one.
+    """Return the few that are worth a trial: the best by the prior for each resolution, or for each family if there are several.
 
-    What a wider network has in more channels is known to help; what a few pixels more or less do, or another family, is not.
+    More channels are known to help; the effect of a few more pixels, or of another family, is not known.
     """
     left = [candidate for candidate in candidates if not candidate.dropped]
     families = {candidate.options.family for candidate in left}

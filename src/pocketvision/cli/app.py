@@ -37,10 +37,10 @@ from pocketvision.errors import DiskFailed, MissingExtra, PocketvisionError, mis
 UsageProblem: Any = typer.BadParameter.__base__  # the parser's own error; its module differs between typer's releases
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed; 2 the request is wrong; 3 images, labels or weights are wrong; 4 the
-file is no pocketvision model; 5 training failed; 6 the disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130
+file is not a pocketvision model; 5 training failed; 6 the disk is full or refuses; 7 nothing fits the budget; 70 a bug; 130
 stopped by Ctrl-C or SIGTERM; 141 the reader of the output has gone."""
 
-SPINS = "1000"  # that a waiting thread of libgomp takes before it sleeps
+SPINS = "1000"  # of a waiting thread of libgomp before it sleeps
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any other program in a pipe
 
 app = typer.Typer(
@@ -70,7 +70,7 @@ def common(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
     version: bool = typer.Option(False, "--version", help="Show the version.", callback=_print_version, is_eager=True),
 ) -> None:
-    """Options of all verbs. `main` reads --debug itself, wherever it stands."""
+    """Options of all verbs. `run` reads --debug itself, at any position."""
 
 
 def main() -> None:
@@ -78,15 +78,15 @@ def main() -> None:
     _let_threads_sleep()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's request is treated as Ctrl-C
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     code = run(sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the exit code stands while Python tears down
+        signal.signal(number, signal.SIG_IGN)  # the exit code is fixed while Python shuts down
     sys.exit(code)
 
 
 def _let_threads_sleep() -> None:
-    """Have torch's threads spin for microseconds while they wait, then sleep: see decisions/0005-waiting-threads-sleep.md."""
+    """Let torch's waiting threads spin for microseconds, then sleep: see decisions/0005-waiting-threads-sleep.md."""
     if os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE").upper() == "PASSIVE":
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
@@ -110,7 +110,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _fail("Interrupted", "stopped by Ctrl-C.", 130, debug)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the output goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the rest of the output goes nowhere
         return CLOSED_PIPE
     except ModuleNotFoundError as error:
         return _fail("MissingExtra", str(missing_extra(error)), MissingExtra.exit_code, debug)

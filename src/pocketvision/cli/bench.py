@@ -17,11 +17,11 @@ def bench(
     batch: Annotated[str, Option(help="Images in one call, separated by commas.")] = "1,32",
     images: Annotated[
         Path | None,
-        Option(help="An image or a folder of images, to answer from their bytes. [default: a made-up JPEG]"),
+        Option(help="An image or a folder of images, to answer from their bytes. [default: a synthetic JPEG]"),
     ] = None,
-    seconds: Annotated[float, Option(help="Time for measuring; no further round begins after it.")] = 20.0,
+    seconds: Annotated[float, Option(help="Time for measuring; no further round starts after it.")] = 20.0,
     sustained: Annotated[
-        float | None, Option(help="Run one image after the other for so many minutes: shows throttling.")
+        float | None, Option(help="Run one image after the other for this many minutes: shows throttling.")
     ] = None,
     plot: Annotated[Path | None, Option(help="SVG file to draw the result in.")] = None,
     json: Annotated[bool, Option("--json", help="Write what was measured as JSON.")] = False,
@@ -52,7 +52,7 @@ def bench(
         _print_sustained(found)
     else:
         _print_bench(found)
-    if plot is not None:  # last: what was measured is shown, whatever the disk says
+    if plot is not None:  # last: the result is shown even if the disk is full
         from pocketvision.report.bench_chart import draw_bench, draw_sustained
 
         drawn = draw_bench(found) if sustained is None else draw_sustained(found)

@@ -20,7 +20,7 @@ def read_budget(latency_ms: float | None, size_mb: float | None, memory_mb: floa
     """Return the budget.
 
     Raises:
-        BadOption: a limit is none.
+        BadOption: a limit is not above 0.
     """
     from pocketvision.cost.budget import Budget, read_macs
 

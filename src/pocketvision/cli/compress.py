@@ -1,4 +1,4 @@
-"""pocketvision compress: a finished float file in integers."""
+"""pocketvision compress: an int8 file from a finished fp32 file."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from pocketvision.cli.loading import loading
 
 
 def compress(
-    file: Annotated[Path, Argument(help="A float file that pocketvision wrote.")],
+    file: Annotated[Path, Argument(help="An fp32 file that pocketvision wrote.")],
     data: Annotated[
         str, Option(help="The images it was trained on, or others of the same classes, as `fit` takes them.")
     ],
@@ -24,7 +24,7 @@ def compress(
     threads: Threads = 1,
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
-    """Make a float file's network one in 8-bit integers: a quarter of the size, if it stays as good and is no slower."""
+    """Make an int8 file from an fp32 file: a quarter of the size, if it is as good and no slower."""
     from pocketvision.files import check_out_path
 
     check_out_path(out)
@@ -41,7 +41,7 @@ def compress(
     print_line(
         f"{out}: rung {found.climbed.rung}, {verdict.drop:+.2f} +- {100 * verdict.standard_error:.2f} points of top-1 lost on "
         f"{verdict.images:,} validation images; {found.score.part} top-1 {found.score.top1:.4f} +- "
-        f"{found.score.standard_error:.4f}; here {found.latency.median_ms:.3f} ms (float {found.float_latency.median_ms:.3f}), "
-        f"{found.size_bytes / 1e6:.2f} MB (float {found.float_bytes / 1e6:.2f})"
+        f"{found.score.standard_error:.4f}; here {found.latency.median_ms:.3f} ms (fp32 {found.float_latency.median_ms:.3f}), "
+        f"{found.size_bytes / 1e6:.2f} MB (fp32 {found.float_bytes / 1e6:.2f})"
     )
     print_line(f"Next: pocketvision predict {out} IMAGE")

@@ -21,7 +21,7 @@ def cut(
     precision: Annotated[
         str, Option(help="Of the file: auto, fp32, int8 or fp16-storage. int8, also by auto, needs --data.")
     ] = "auto",
-    data: Annotated[str | None, Option(help="The images of the run, which integers need.")] = None,
+    data: Annotated[str | None, Option(help="The images of the run, which int8 needs.")] = None,
     all_: Annotated[bool, Option("--all", help="Write a few sizes along the front, and an index.")] = False,
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
@@ -39,7 +39,7 @@ def cut(
     budget = read_budget(latency_ms, size_mb, memory_mb, macs)
     if all_ and (budget or target is not None or precision != "auto" or data is not None):
         raise BadOption(
-            "--all writes float files along the whole front; it takes no budget, precision or data.",
+            "--all writes fp32 files along the whole front; it takes no budget, precision or data.",
             "either of the two",
         )
     if all_:

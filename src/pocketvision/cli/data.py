@@ -1,4 +1,4 @@
-"""pocketvision data: what can be done with images before anything is trained."""
+"""pocketvision data: checks of images before training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,10 +28,10 @@ def check(
     max_pixels: Annotated[
         int | None, Option(help="Leave out images of more pixels. [default: 178,956,970]", min=1)
     ] = None,
-    sheet: Annotated[Path | None, Option(help="Write a PNG picture of the images that were found.")] = None,
+    sheet: Annotated[Path | None, Option(help="Write a PNG picture of the images with findings.")] = None,
     json: Annotated[bool, Option("--json", help="Write all findings as JSON.")] = False,
 ) -> None:
-    """Decode every image once and say what is wrong or odd. Nothing is changed. Exit code 1 where there are findings."""
+    """Decode every image once and report what is wrong or odd. Nothing is changed. Exit code 1 if there are findings."""
     from pocketvision.cli.output import print_json, print_line
     from pocketvision.cli.progress import watch
     from pocketvision.data.check import check as check_data
@@ -52,7 +52,7 @@ def check(
                 if drawn
                 else f"no finding is about an image; {sheet} not written"
             )
-    _ = checked.dataset  # raises where nothing usable is left
+    _ = checked.dataset  # raises if nothing usable is left
     if checked.findings:
         raise typer.Exit(1)
 
@@ -82,7 +82,7 @@ def _print(checked: "Checked") -> None:
 
 
 def _shown(key: str) -> str:
-    """Return a key as it can be seen: spaces at its ends in quotes, control characters escaped, a long middle left out.
+    """Return a key in visible form: spaces at its ends in quotes, control characters escaped, a long middle left out.
 
     >>> _shown("cat/1.jpg"), _shown("cat ")
     ('cat/1.jpg', "'cat '")

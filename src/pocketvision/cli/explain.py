@@ -17,7 +17,7 @@ def explain(
     resolution: Annotated[int | None, Option(help="Input side in pixels. [default: the paper's]")] = None,
     json: Annotated[bool, Option("--json", help="Write the same as JSON.")] = False,
 ) -> None:
-    """Explain one layer: what it costs by its paper's equations, what else it could be, what width and resolution do."""
+    """Explain one layer: its cost by the paper's equations, alternatives to it, and the effect of width and resolution."""
     from dataclasses import asdict
 
     from pocketvision.cli.output import print_json, print_line
@@ -67,7 +67,7 @@ def _section(section: Any) -> list[str]:
 
 
 def _equations(equations: Any) -> list[str]:
-    """Return one line for each; where these would be too long, one for the letters and one for the numbers."""
+    """Return one line for each equation; if that is too long, one with the letters and one with the numbers."""
     from pocketvision.cli.output import table_lines
 
     if not equations:
@@ -85,7 +85,7 @@ def _equations(equations: Any) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    """Return a count with its thousands apart, a ratio with three digits, words as they are."""
+    """Return a count with thousands separators, a ratio with three digits, words unchanged."""
     if isinstance(value, str):
         return value
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 1000 else f"{value:.3f}"

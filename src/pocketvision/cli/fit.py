@@ -27,7 +27,7 @@ def fit(
     epochs: Annotated[int | None, Option(help="Passes over the training images, instead of a time.")] = None,
     family: Annotated[
         str,
-        Option(help="Family of networks, or several with commas, see `pocketvision models`; auto goes by the images."),
+        Option(help="Family of networks, or several with commas, see `pocketvision models`; auto: by the images."),
     ] = "auto",
     width: Annotated[float | None, Option(help="Width multiplier. [default: by images, budget and time]")] = None,
     resolution: Annotated[
@@ -54,11 +54,11 @@ def fit(
     accelerator: Annotated[str, Option(help="Where training runs: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[
         str,
-        Option(help="Of the file: auto, fp32, int8 or fp16-storage; auto: integers where the budget gains by them."),
+        Option(help="Of the file: auto, fp32, int8 or fp16-storage; auto: int8 if the budget gains by it."),
     ] = "auto",
     training_precision: Annotated[str, Option(help="auto, float32 or bfloat16.")] = "auto",
     cache_gb: Annotated[
-        float, Option(help="How large the folder of decoded images may become, in GB; 0: none.")
+        float, Option(help="Largest size of the folder of decoded images, in GB; 0: no such folder.")
     ] = 10.0,
     restart: Annotated[bool, Option("--restart", help="Move an old run folder aside and start over.")] = False,
     recheck: Annotated[
@@ -150,9 +150,7 @@ def _print_plan(planned: Any) -> None:
             )
         )
     print_table(header, rows)
-    print_line(
-        "ImageNet: top-1 that published networks of that cost reach, in percent; *: predicted between measured widths."
-    )
+    print_line("ImageNet: top-1 of published networks at that cost, in percent; *: predicted between measured widths.")
     print_line(f"Device: {planned.device}. Pick: {planned.pick.name}, {planned.found.reason}.")
     epochs = planned.plan.epochs + planned.plan.epochs_on_all
     print_line(

@@ -1,4 +1,4 @@
-"""pocketvision front: what every cut of an elastic run reaches and takes."""
+"""pocketvision front: accuracy and cost of every cut of an elastic run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,7 +55,7 @@ def front(
 
 
 def more_buys(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the cheapest size of the front that is clearly better, what it takes more, and what it gives.
+    """Return the cheapest size of the front that is clearly better, with its gain and its additional cost.
 
     >>> small = {"network": "s", "next_better": "m", "latency_ms": 1.0, "size_mb": 0.5, "validation_top1": 0.8}
     >>> medium = {"network": "m", "next_better": None, "latency_ms": 1.5, "size_mb": 0.9, "validation_top1": 0.85}

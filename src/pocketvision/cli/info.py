@@ -51,7 +51,7 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
             found = metrics[part]
             is_learnt = part in metrics.get("data", {}).get("trained_on", ())
             top1 = f"top-1 {found['top1']:.4f} +- {found['standard_error']:.4f} on {found['images']:,} images"
-            rows.append((part, top1 + ", before it learnt from them" * is_learnt))
+            rows.append((part, top1 + ", before training on them" * is_learnt))
             rows.append((f"{part} calibration error", f"{found['ece']:.4f}, before {found['ece_uncalibrated']:.4f}"))
     if "published" in metrics:
         found = metrics["published"]
@@ -69,7 +69,7 @@ def _rows(record: Any, size_bytes: int) -> list[tuple[str, str]]:
 
 
 def _precision(record: Any) -> str:
-    """Say what the weights are, and what making integers of them cost."""
+    """Return the precision of the weights, and the accuracy that it cost."""
     precision, said = record.model.get("precision", "fp32"), record.provenance.get("compressed")
     if said is None:
         return str(precision)
@@ -80,8 +80,8 @@ def _precision(record: Any) -> str:
         f"{precision}: {verdict['drop']:+.2f} +- {100 * verdict['standard_error']:.2f} points lost on validation images"
     )
     words += f", by rung {said['rung']}" * bool(said["rung"])
-    words += ", weights of 7 bits: the same answers on every processor" * (record.model.get("weight_bits") == 7)
-    return f"{words}, {len(floats)} layers in floats" if floats else words
+    words += ", 7-bit weights: the same answers on every processor" * (record.model.get("weight_bits") == 7)
+    return f"{words}, {len(floats)} layers in fp32" if floats else words
 
 
 def _measured(latency: dict[str, Any]) -> str:
@@ -94,7 +94,7 @@ def _measured(latency: dict[str, Any]) -> str:
 
 
 def _engine(choice: Any) -> str:
-    """Say which engine was the fastest for this file on this machine, with all cores."""
+    """Return which engine was the fastest for this file on this machine, with all cores."""
     told = [f"{name} {median:.3f} +- {noise:.3f} ms" for name, (median, noise) in choice.timings.items()]
     told += [f"{name} refused: {why}" for name, why in choice.refused.items()]
     return f"{choice.engine}, measured {choice.date}: {', '.join(told)}"

@@ -1,4 +1,4 @@
-"""Labels for the frames of videos and cameras: one live line on a terminal, one line a frame elsewhere."""
+"""Labels for the frames of videos and cameras: one live line on a terminal, one line for each frame elsewhere."""
 
 import sys
 import time
@@ -13,6 +13,7 @@ from rich.text import Text
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.results import Labels
 from pocketvision.run.video import Camera, Frame, read_frames
+from pocketvision.text import plural
 
 Write = Callable[[str, Labels, Frame], None]  # writes one frame's answer; its source is named clip.mp4#7
 
@@ -23,11 +24,11 @@ def watch_video(path: str, model: Predictor, top: int, write: Write | None) -> N
     Args:
         path: the file.
         model: what answers.
-        top: labels a frame.
+        top: labels for each frame.
         write: for each frame; None draws a live line instead.
 
     Raises:
-        BadVideo: the file cannot be read, or breaks off.
+        BadVideo: the file cannot be read, or is truncated.
     """
     tally = Tally(path)
     with closing(read_frames(path)) as frames:
@@ -36,12 +37,12 @@ def watch_video(path: str, model: Predictor, top: int, write: Write | None) -> N
 
 
 def watch_camera(number: int, model: Predictor, top: int, write: Write | None) -> None:
-    """Answer the newest frame of a camera, again and again, until Ctrl-C: that is how one stops it, and no failure.
+    """Answer the newest frame of a camera, again and again, until Ctrl-C, which is no failure.
 
     Args:
         number: N of /dev/videoN.
         model: what answers.
-        top: labels a frame.
+        top: labels for each frame.
         write: for each frame; None draws a live line instead.
 
     Raises:
@@ -57,7 +58,7 @@ def watch_camera(number: int, model: Predictor, top: int, write: Write | None) -
 
 
 def camera_name(number: int) -> str:
-    """Return what answers call a camera.
+    """Return the name of a camera in the output.
 
     >>> camera_name(0)
     'camera0'
@@ -66,7 +67,7 @@ def camera_name(number: int) -> str:
 
 
 def _answer(frames: Iterable[Frame], model: Predictor, top: int, write: Write | None, tally: "Tally") -> None:
-    """Answer each frame alone: a batch would wait for frames to come."""
+    """Answer each frame alone: a batch would wait for more frames."""
     rate = Rate()
     with _live_line() if write is None else nullcontext() as line:
         for frame in frames:
@@ -82,7 +83,7 @@ def _answer(frames: Iterable[Frame], model: Predictor, top: int, write: Write | 
 
 
 def _live_line() -> AbstractContextManager[Live]:
-    """Return a line that is drawn ten times a second, whatever the frames do, and taken away at the end."""
+    """Return a line that is drawn ten times a second, independent of the frames, and removed at the end."""
     return Live(Text(""), console=Console(highlight=False), refresh_per_second=10, transient=True)
 
 
@@ -114,7 +115,7 @@ class Rate:
         self._times: deque[float] = deque()
 
     def add(self, now: float) -> float:
-        """Count a frame that was done at this time, in seconds; return the rate."""
+        """Count a frame that was finished at this time, in seconds; return the rate."""
         times = self._times
         times.append(now)
         while len(times) > 2 and now - times[0] > self._window:
@@ -123,7 +124,7 @@ class Rate:
 
 
 class Tally:
-    """What was seen in one source, for its last line.
+    """A summary of one source, for its last line.
 
     >>> print(Tally("camera0"))
     camera0: no frame was answered
@@ -140,7 +141,7 @@ class Tally:
         self._first = self._last = 0.0
 
     def add(self, label: str, now: float) -> None:
-        """Count one frame's likeliest label and the time it was done, in seconds."""
+        """Count one frame's likeliest label and the time when it was finished, in seconds."""
         self._first = self._first if self._labels else now
         self._last = now
         self._labels[label] += 1
@@ -151,7 +152,7 @@ class Tally:
             return f"{self.name}: no frame was answered"
         label, times = self._labels.most_common(1)[0]
         rate = _per_second(count - 1, self._last - self._first)
-        frames = f"{count:,} frame{'s' if count > 1 else ''}"
+        frames = plural(count, "frame")
         return f"{self.name}: {frames}, {rate:.1f} frames/s, mostly {label} ({times:,} of {count:,})"
 
 

@@ -10,9 +10,9 @@ from types import FrameType
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Leave at once on Ctrl-C or SIGTERM while the block imports; nothing has been done yet that could be lost.
+    """Exit at once on Ctrl-C or SIGTERM while the block imports; there is nothing to lose yet.
 
-    An exception raised inside the import machinery may be swallowed, or leave half a module behind.
+    An exception raised inside the import machinery may be swallowed, or leave a half-loaded module.
     """
     before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""pocketvision models: the families there are."""
+"""pocketvision models: all families of networks."""
 
 from typing import Annotated, Any
 
@@ -40,7 +40,7 @@ def models(
 
 
 def _content(family: Any, cost: Any) -> dict[str, Any]:
-    """All that is known of a family; costs are exact, figures as published."""
+    """Return everything that is known about a family; costs are exact, figures as published."""
     from pocketvision.choose.figures import published_figures
     from pocketvision.model.published import PUBLISHED
 

@@ -10,7 +10,7 @@ def numbers(option: str, text: str, kind: Any, example: str) -> list[Any]:
         option: its name, for the message.
         text: with commas between the numbers.
         kind: int or float.
-        example: of a right text.
+        example: a valid text.
 
     Raises:
         BadOption: it holds something else.

@@ -28,7 +28,7 @@ def predict(
         Option("--embed", help="Write each image's pooled features instead of labels, one JSON document per line."),
     ] = False,
 ) -> None:
-    """Say what is in the images or frames. A source that cannot be read is named on stderr; the others are answered."""
+    """Label images or frames. A source that cannot be read is reported on stderr; the others are answered."""
     import sys
 
     from pocketvision.run.predictor import Predictor
@@ -43,7 +43,7 @@ def predict(
         return
     top = min(top, len(model.record.labels))
     if camera is not None or any(map(is_video, found)):
-        import_av()  # if it is missing, that is said before anything is answered
+        import_av()  # raises, before anything is answered, if it is missing
     names = [_name(source) + (FRAME if is_video(source) else "") for source in found] or [f"camera{camera}{FRAME}"]
     write = _json if json else _csv(top) if csv else _table(names, model.record.labels, top)
     write_frame = None if sys.stdout.isatty() and not (json or csv) else write  # None: a live line
@@ -91,13 +91,13 @@ def _answer_all(found: list[Any], model: Any, top: int, batch: int, write: Write
 
 
 def _answer_images(images: list[Any], model: Any, top: int, batch: int, write: Callable[[Any], None]) -> int:
-    """Write what comes of each image; name on stderr, at the end, those that could not be read. Return the exit code."""
+    """Write the answer for each image; list on stderr, at the end, those that cannot be read. Return the exit code."""
     import sys
 
     unread: list[Any] = []
     work = _stream(images, model, top, batch, write, unread)
     try:
-        if len(images) > batch and not sys.stdout.isatty():  # else there are lines to look at, or it is over at once
+        if len(images) > batch and not sys.stdout.isatty():  # else the lines show the progress, or it is done at once
             from pocketvision.cli.progress import watch
 
             watch(work)
@@ -140,7 +140,7 @@ def _answer_videos(paths: Any, model: Any, top: int, write_frame: Write | None) 
 
 
 def _report(error: Any) -> int:
-    """Name on stderr what could not be read; return its exit code."""
+    """Write the error to stderr; return its exit code."""
     import sys
 
     sys.stdout.flush()
@@ -162,7 +162,7 @@ def _expand(sources: list[str]) -> tuple[list[Any], int]:
             found.append(sys.stdin.buffer.read() if sys.stdin is not None else b"")  # None: it is closed
         elif is_folder(source):
             try:
-                found += map(str, image_files(source))  # a Path grows with use
+                found += map(str, image_files(source))  # a Path caches its parts, and grows
             except BadImage as error:
                 code = _report(error)
         else:
@@ -208,7 +208,7 @@ def _csv(top: int) -> Write:
 
 
 def _table(sources: list[str], names: tuple[str, ...], top: int) -> Write:
-    """Return the function that writes one image's labels, and the header above the first. Widths are known before."""
+    """Return the function that writes one image's labels, and the header above the first; column widths are fixed."""
     from pocketvision.cli.output import print_line
 
     first, column = max(5, *map(len, sources)), max(5, *map(len, names))

@@ -18,7 +18,7 @@ def probe(
     widths: Annotated[
         str | None,
         Option(
-            help="Width multipliers, separated by commas. [default: 0.25,0.5,0.75,1, or those that a family has alone]"
+            help="Width multipliers, separated by commas. [default: 0.25,0.5,0.75,1, or the only ones of the family]"
         ),
     ] = None,
     resolutions: Annotated[str, Option(help="Input sides in pixels, separated by commas.")] = "96,128,160,192,224",
@@ -32,7 +32,7 @@ def probe(
     ] = None,
     in_channels: Annotated[int, Option(help="3 for RGB, 1 for grey.")] = 3,
     threads: Annotated[int, Option(help="Threads for one call.")] = 1,
-    seconds: Annotated[float, Option(help="Time for measuring; no further round begins after it.")] = 60.0,
+    seconds: Annotated[float, Option(help="Time for measuring; no further round starts after it.")] = 60.0,
     json: Annotated[bool, Option("--json", help="Write what was measured as JSON.")] = False,
 ) -> None:
     """Measure latency, load time and memory of untrained networks on this device, before anything is trained."""

@@ -26,13 +26,13 @@ def watch(work: Work[Result]) -> Result:
 
 
 class Lines:
-    """One line an epoch, and a sign of life every ten seconds."""
+    """One line for each epoch, and a sign of life every ten seconds."""
 
     def __init__(self) -> None:
         self._spoke = time.monotonic()
 
     def draw(self, event: Event) -> None:
-        """Write the event, if it is worth a line."""
+        """Write the event, unless it is frequent and another was just written."""
         is_frequent = isinstance(event, Step | Counted | Timed)
         if is_frequent and time.monotonic() - self._spoke < PLAIN_SECONDS:
             return
@@ -45,7 +45,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for what is under way, above it a table of what is being timed; what is done stands above both."""
+    """A bar for the current work, above it a table of current timings; finished work stands above both."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -58,7 +58,7 @@ class Bars:
         )
         self._timed: dict[str, Timed] = {}
         self._task: Any = None
-        self._work, self._began, self._begun_at = "", 0.0, 0  # since when it is under way, and where the bar stood then
+        self._work, self._began, self._begun_at = "", 0.0, 0  # when it began, and where the bar was then
         self._live = Live(get_renderable=self._render, console=self._console, transient=True)
         self._live.start()
 
@@ -89,7 +89,7 @@ class Bars:
         self._bars.update(self._task, completed=completed, total=total, detail=detail)
 
     def _left(self, event: Counted) -> str:
-        """Say how long counted work will go on at its pace so far."""
+        """Return the time left for counted work at its pace so far."""
         if event.work != self._work or not event.done:
             return ""
         seconds = (time.monotonic() - self._began) * (event.total - event.done) / max(1, event.done - self._begun_at)

@@ -1,4 +1,4 @@
-"""pocketvision verify: re-prove a file on this machine."""
+"""pocketvision verify: prove a file again on this machine."""
 
 from pathlib import Path
 from typing import Annotated

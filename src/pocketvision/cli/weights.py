@@ -1,4 +1,4 @@
-"""pocketvision weights: published weights, what a file holds, and weights of one's own by name."""
+"""pocketvision weights: published weights, the contents of a file, and weights of your own by name."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,13 +8,13 @@ from typer import Argument, Option, Typer
 from pocketvision.cli.loading import loading
 
 weights = Typer(
-    help="Published weights, what a file of weights holds, and weights of your own by name.", rich_markup_mode=None
+    help="Published weights, the contents of a file, and weights of your own by name.", rich_markup_mode=None
 )
 
 
 @weights.command("list")
 def list_(
-    family: Annotated[str | None, Argument(help="Only weights of families whose names begin so.")] = None,
+    family: Annotated[str | None, Argument(help="Only weights of families whose names begin like that.")] = None,
     json: Annotated[bool, Option("--json", help="Write the list as JSON.")] = False,
 ) -> None:
     """List the weights known by name, with the network they are for; nothing is fetched."""
@@ -61,7 +61,7 @@ def info(
     name: Annotated[str, Argument(help="A name from `pocketvision weights list`, a file or a folder.")],
     json: Annotated[bool, Option("--json", help="Write it as JSON.")] = False,
 ) -> None:
-    """Read weights and say which network they are for and what they were trained with; fetches a published name."""
+    """Show which network weights are for and what they were trained with; published weights are fetched."""
     with loading():
         from pocketvision.cli.output import print_json, print_table
         from pocketvision.model.weights.load import describe, load_weights
@@ -78,7 +78,7 @@ def import_(
     file: Annotated[Path, Argument(help="A .safetensors or .pth file, or a folder as timm or Transformers save it.")],
     name: Annotated[str, Argument(help="The name to keep it under, for --weights.")],
     family: Annotated[
-        str | None, Option(help="Of the networks that look the same, the one that it is. [default: the first]")
+        str | None, Option(help="Which family it is, if several have the same arrays. [default: the first]")
     ] = None,
 ) -> None:
     """Keep a copy of weights, in this project's names, under a name of your own."""

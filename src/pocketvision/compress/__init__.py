@@ -1,1 +1,1 @@
-"""From a float network to one in integers: scales, what helps where they are not enough, and the gate that decides."""
+"""From an fp32 network to int8: scales, what helps where they are not enough, and the gate that decides."""

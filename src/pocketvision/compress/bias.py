@@ -1,4 +1,4 @@
-"""Bias correction: what rounding the weights moves on average, taken out of the bias."""
+"""Bias correction: the mean shift that rounding the weights causes is taken out of the biases."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,14 @@ from pocketvision.model.rewrite import Arrays
 
 
 def correct_biases(graph: Graph, arrays: Arrays, values: Mapping[str, Values]) -> dict[str, NDArray[np.float32]]:
-    """Return the parameters with biases less the mean of (rounded weights - weights) * input.
+    """Return the parameters with the mean of (rounded weights - weights) * input subtracted from the biases.
 
     Args:
-        graph: in integers.
-        arrays: its parameters, with steps.
+        graph: the int8 graph.
+        arrays: its parameters, scales among them.
         values: see `observe`; gives the mean of each channel.
 
-    Source: Nagel et al. 2019, arXiv:1906.04721, section 4.2, with means that were seen instead of worked out.
+    Source: Nagel et al. 2019, arXiv:1906.04721, section 4.2, with means that are measured instead of derived.
     """
     result = {name: np.asarray(value) for name, value in arrays.items()}
     made = {op.name: op for op in graph.ops}
@@ -32,8 +32,8 @@ def correct_biases(graph: Graph, arrays: Arrays, values: Mapping[str, Values]) -
         if bias is None or not isinstance(source, FakeQuant) or source.name not in values:
             continue
         weight = np.asarray(arrays[next(p.name for p in op.parameters() if p.role == "weight")], np.float64)
-        step = np.asarray(arrays[f"{op.name}.weight_quant.scale"], np.float64).reshape(-1, *[1] * (weight.ndim - 1))
-        moved = np.rint(weight / step).clip(-op.weight_limit, op.weight_limit) * step - weight
+        scale = np.asarray(arrays[f"{op.name}.weight_quant.scale"], np.float64).reshape(-1, *[1] * (weight.ndim - 1))
+        moved = np.rint(weight / scale).clip(-op.weight_limit, op.weight_limit) * scale - weight
         by_input = moved.reshape(*moved.shape[:2], -1).sum(axis=2)  # (out, in of its group)
         groups = getattr(op, "groups", 1)
         means = values[source.name].means.reshape(groups, -1).repeat(len(weight) // groups, axis=0)

@@ -1,4 +1,4 @@
-"""Range equalisation: channels of one tensor get ranges alike, by factors that the next layer takes back."""
+"""Range equalisation: channels of one tensor get similar ranges, by factors that the next layer undoes."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,28 +12,28 @@ from pocketvision.model.rewrite import Arrays
 from pocketvision.model.spaces import Spaces, factor_spaces
 
 KEEPS_FACTORS = (None, "relu")  # f(s x) = s f(x) for s > 0
-WIDEST = 1e4  # of the factors of one tensor: beyond, float32 itself loses digits
+WIDEST = 1e4  # ratio of the factors of one tensor: beyond, float32 itself loses digits
 
 
 def equalise(
     graph: Graph, arrays: Arrays, largest: Mapping[str, NDArray[np.float64]]
 ) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
-    """Return parameters of a network that computes the same, with channels of like ranges in as many tensors as can be.
+    """Return parameters of a network that computes the same, with channels of similar ranges in as many tensors as possible.
 
-    A factor a channel moves from what makes a tensor to what reads it. With weights in steps of their own for each output
-    channel, the maker pays nothing; the factor balances how far a channel reaches against how large the weights are that read it.
+    One factor for each channel moves from what makes a tensor to what reads it. As weights have a scale for each output channel,
+    the maker loses nothing; the factor balances a channel's range against the size of the weights that read it.
 
     Args:
-        graph: without batch norms, in floats.
+        graph: the fp32 graph, without batch norms.
         arrays: its parameters.
         largest: (C,) the largest |value| of each channel, by op.
 
     Returns:
-        The parameters; and the names of the makers whose channels stayed as they were, as an activation in between, a public
-        output or the image forbids factors.
+        The parameters; and the names of the makers whose channels were skipped, as an activation in between, a public output or
+        the image forbids factors.
 
-    Source: Nagel et al. 2019, arXiv:1906.04721, section 4.1; ranges of activations instead of weights, as these have one step a
-    tensor: SmoothQuant, arXiv:2211.10438, eq. 4.
+    Source: Nagel et al. 2019, arXiv:1906.04721, section 4.1; ranges of activations instead of weights, as activations have one
+    scale for the whole tensor: SmoothQuant, arXiv:2211.10438, eq. 4.
     """
     found = factor_spaces(graph)
     forbidden = _forbidden(graph, found)
@@ -56,7 +56,7 @@ def equalise(
 
 
 def with_relu(graph: Graph) -> Graph:
-    """Return the graph with ReLU for ReLU6, which factors cannot pass: another function where a value is above 6."""
+    """Return the graph with ReLU instead of ReLU6, which factors cannot pass: another function for values above 6."""
 
     def changed(op: Op) -> Op:
         if isinstance(op, Conv | ops.Add) and op.activation == "relu6":
@@ -93,7 +93,7 @@ def _at(found: Spaces, tensor: str, number: int, factors: NDArray[np.float64]) -
 
 
 def _scale_inputs(op: Conv | Linear, arrays: dict[str, NDArray[np.float64]], factors: NDArray[np.float64]) -> None:
-    """Multiply what reads each channel."""
+    """Multiply the weights that read each channel by its factor."""
     name = next(p.name for p in op.parameters() if p.role == "weight")
     weight = arrays[name]
     if isinstance(op, Conv) and op.groups > 1:
@@ -112,7 +112,7 @@ def _factors(
     size: int,
     largest: Mapping[str, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """Return what each channel of a space is divided by: how far it reaches, over the weights that read it."""
+    """Return the divisor of each channel of a space: the square root of its range over the weights that read it."""
     reach, read = np.zeros(size), np.zeros(size)
     for op in graph.ops:
         if op.name in largest and number in _numbers(found, op.name):
@@ -120,7 +120,7 @@ def _factors(
         if not isinstance(op, Conv | Linear) or number not in _numbers(found, op.inputs[0]):
             continue
         if isinstance(op, Conv) and op.is_depthwise:
-            continue  # each channel's filter has a step of its own
+            continue  # each channel's filter has its own scale
         weight = np.abs(arrays[next(p.name for p in op.parameters() if p.role == "weight")])
         groups = getattr(op, "groups", 1)
         by_row = weight.reshape(groups, -1, weight.shape[1], int(np.prod(weight.shape[2:], dtype=int))).max(axis=(1, 3))

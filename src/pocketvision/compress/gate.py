@@ -1,4 +1,4 @@
-"""The gate: what integers may cost in accuracy, judged on the same images as the float network."""
+"""The gate: what int8 may cost in accuracy, judged on the same images as the fp32 network."""
 
 import math
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from pocketvision.run.assess import Assessment
 from pocketvision.run.paired import difference
 
 MAX_DROP = 1.0  # points of top-1
-FEW_IMAGES = 500  # below, labels must agree, too: a drop of a point is five images
-LEAST_AGREEMENT = 0.98  # less by as many points as the drop may be larger than usual
-CLASS_IMAGES = 100  # of a class, before it is judged on its own
+FEW_IMAGES = 500  # with fewer, labels must agree, too: a drop of one point is less than five images
+LEAST_AGREEMENT = 0.98  # lower by as many points as `max_drop` is above MAX_DROP
+CLASS_IMAGES = 100  # of a class, for it to be judged on its own
 CLASS_DROP = 5.0  # points
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A network in integers beside the float one, image by image.
+    """An int8 network compared with the fp32 one, image by image.
 
     Attributes:
         images: how many were judged.
-        float_top1, top1: share that is right, 0 to 1.
+        float_top1, top1: accuracy before and after, 0 to 1.
         standard_error: of the difference, 0 to 1, from the images on which only one of the two is right.
         p: McNemar's, two-sided and exact: how likely so uneven a split of those images is by chance. It decides nothing.
         agreement: share of images with the same label.
-        class_drop: points that the class loses which loses most, of those that are judged on their own; 0 where none is.
-        problems: what does not pass, in words; empty: all does.
+        class_drop: the largest drop of a class, in points, among those that are judged on their own; 0 if there are none.
+        problems: what does not pass, in words; empty: it passes.
     """
 
     images: int
@@ -41,12 +41,12 @@ class Verdict:
 
     @property
     def drop(self) -> float:
-        """How many points of top-1 are lost; below 0: won."""
+        """Points of top-1 that are lost; negative: gained."""
         return 100 * (self.float_top1 - self.top1)
 
     @property
     def allowing_drop(self) -> float | None:
-        """With which `max_drop` it would pass, in points; None: with none, as a class falls too far."""
+        """The `max_drop` with which it would pass, in points; None: there is none, as a class drops too far."""
         if self.class_drop > CLASS_DROP:
             return None
         must_agree = self.images < FEW_IMAGES and self.agreement < LEAST_AGREEMENT
@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def passes(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether there is no problem."""
         return not self.problems
 
 
@@ -62,9 +62,9 @@ def judge(before: Assessment, after: Assessment, max_drop: float = MAX_DROP) -> 
     """Compare what two networks say of the same images.
 
     Args:
-        before: of the float network.
-        after: of the one in integers.
-        max_drop: points of top-1 that may be lost; where it is more than usual, so many more labels may change.
+        before: of the fp32 network.
+        after: of the int8 network.
+        max_drop: points of top-1 that may be lost; what it is above the default is also allowed in labels that change.
 
     Raises:
         BadOption: they are not of the same images.
@@ -84,13 +84,13 @@ def judge(before: Assessment, after: Assessment, max_drop: float = MAX_DROP) -> 
     drop = 100 * (lost - won) / images
     problems = []
     if not drop <= max_drop:
-        problems.append(f"top-1 falls by {drop:.2f} points (allowed {max_drop:g})")
-    wanted = LEAST_AGREEMENT - max(0.0, max_drop - MAX_DROP) / 100
-    if images < FEW_IMAGES and agreement < wanted:
-        problems.append(f"{agreement:.1%} of {images} labels stay as they are ({100 * wanted:g}% are wanted)")
+        problems.append(f"top-1 drops by {drop:.2f} points (allowed {max_drop:g})")
+    needed = LEAST_AGREEMENT - max(0.0, max_drop - MAX_DROP) / 100
+    if images < FEW_IMAGES and agreement < needed:
+        problems.append(f"{agreement:.1%} of {images} labels agree ({100 * needed:g}% are needed)")
     fallen = _fallen(before, after)
     problems += [
-        f"class {label} falls by {points:.1f} points (allowed {CLASS_DROP:g})"
+        f"class {label} drops by {points:.1f} points (allowed {CLASS_DROP:g})"
         for label, points in fallen.items()
         if points > CLASS_DROP
     ]
@@ -130,6 +130,6 @@ def mcnemar(lost: int, won: int) -> float:
 
 
 def _normal_tail(lost: int, won: int) -> float:
-    """Return the one-sided tail for many images, with the correction for whole numbers."""
+    """Return the one-sided tail for many images, with the continuity correction."""
     distance = max(0.0, abs(lost - won) - 1) / math.sqrt(lost + won)
     return math.erfc(distance / math.sqrt(2)) / 2

@@ -1,4 +1,4 @@
-"""Static ranges: what values each tensor takes on real images, and the 256 steps that cover them best."""
+"""Static ranges: the values of each tensor on real images, and the scale and zero point that cover them best."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from pocketvision.train.batches import to_tensor
 
 Method = Literal["largest", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("largest", "percentile", "mse")
-LEVELS = 255  # steps between the ends of a range
+LEVELS = 255  # intervals between the ends of a range
 BINS = 2048
 BATCH = 32
 KEPT = 0.9999  # of the values, by "percentile"
-SHRINKS = np.linspace(1.0, 0.2, 81)  # of the whole range, that "mse" tries
-SMALLEST = 1e-8  # step
-# Of int32 biases: far from where sums of 32 bits overflow; a filter that is nearly 0 would have a larger one
+SHRINKS = np.linspace(1.0, 0.2, 81)  # shares of the whole range that "mse" tries
+SMALLEST = 1e-8  # scale
+# Largest int32 bias, far below where sums of 32 bits overflow; that of a filter of nearly 0 would be larger
 LARGEST_BIAS = 2**26
 
 
 @dataclass(frozen=True)
 class Values:
-    """What values one tensor takes.
+    """The values of one tensor.
 
     Attributes:
         low, high: smallest and largest.
@@ -54,16 +54,16 @@ class Values:
 
 
 def observe(graph: Graph, arrays: Arrays, images: NDArray[np.uint8] | Pixels) -> Work[dict[str, Values]]:
-    """Return what values the tensors take that are to become integers, in float arithmetic.
+    """Return the fp32 values of the tensors that are to be quantised.
 
     Args:
         graph: with FakeQuant ops.
-        arrays: its parameters; steps and zero points are not needed.
+        arrays: its parameters; scales and zero points are not needed.
         images: (N, R, R, C) uint8, for instance 500 training images.
 
     Returns:
-        The values by the names of the FakeQuant ops; of those that share a scale, too: where the layer before stays in floats,
-        they have one of their own.
+        The values by the names of the FakeQuant ops, also of those that share a scale: if the layer before stays fp32, they have
+        their own.
     """
     plain = without_fake_quant(graph)
     network = Network(plain, seed=None).eval().to(memory_format=torch.channels_last)
@@ -99,20 +99,22 @@ def observe(graph: Graph, arrays: Arrays, images: NDArray[np.uint8] | Pixels) ->
     }
 
 
-def find_steps(
+def find_scales(
     graph: Graph, arrays: Arrays, values: Mapping[str, Values], method: Method
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the parameters of a graph in integers: those that are given, and all steps and zero points.
+    """Return the parameters of an int8 graph: those given, and all scales and zero points.
 
     Args:
         graph: with FakeQuant ops and int8 weights.
         arrays: its other parameters.
         values: see `observe`.
         method: for tensors: "largest" covers all values, "percentile" all but one in 10,000, "mse" has the least squared error.
-            Weights are covered whole.
+            Scales of weights cover all values.
     """
     found = {
-        p.name: np.asarray(arrays[p.name], np.float32) for p in graph.parameters() if p.role not in ("step", "zero")
+        p.name: np.asarray(arrays[p.name], np.float32)
+        for p in graph.parameters()
+        if p.role not in ("quant_scale", "zero_point")
     }
     made = {op.name: op for op in graph.ops}
     gates = {name: op.kind for op in graph.ops if isinstance(op, Activation) and op.kind in GATES for name in op.inputs}
@@ -120,40 +122,40 @@ def find_steps(
         if isinstance(op, Conv | Linear) and op.weight_limit is not None:
             own = {p.role: found[p.name] for p in op.parameters() if p.name in found}
             largest = np.abs(own["weight"].reshape(len(own["weight"]), -1)).max(axis=1)
-            least = np.abs(own.get("bias", 0.0)) / (LARGEST_BIAS * found[f"{owner_of_step(made, op.inputs[0])}.scale"])
+            least = np.abs(own.get("bias", 0.0)) / (LARGEST_BIAS * found[f"{owner_of_scale(made, op.inputs[0])}.scale"])
             found[f"{op.name}.weight_quant.scale"] = np.maximum(largest / op.weight_limit, np.maximum(least, SMALLEST))
         elif isinstance(op, FakeQuant) and op.like is None:
             source = made.get(op.inputs[0])
             if isinstance(source, Activation) and source.kind == "hard_sigmoid":
-                scale, zero = (
+                scale, zero_point = (
                     float(found[f"{source.inputs[0]}.scale"]) * GATE_SLOPE,
                     0.0,
-                )  # the integers that it was made of
+                )  # of its quantised input
             elif op.name in gates:
-                scale, zero = _step_of_gate(chosen_range(values[op.name], method)[1], gates[op.name])
+                scale, zero_point = _scale_of_gate(chosen_range(values[op.name], method)[1], gates[op.name])
             else:
-                scale, zero = _step_of(*chosen_range(values[op.name], method))
+                scale, zero_point = _scale_of(*chosen_range(values[op.name], method))
             found[f"{op.name}.scale"] = np.array(scale, np.float32)
-            found[f"{op.name}.zero_point"] = np.array(zero, np.float32)
+            found[f"{op.name}.zero_point"] = np.array(zero_point, np.float32)
     return found
 
 
 def round_biases(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
-    """Return the parameters with the biases of integers as the file will hold them: whole multiples of both steps' product."""
+    """Return the parameters with biases rounded as the file holds them: multiples of the product of both scales."""
     result = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
     made = {op.name: op for op in graph.ops}
     for op in graph.ops:
         bias = next((p.name for p in op.parameters() if p.role == "bias"), None)
         if not isinstance(op, Conv | Linear) or op.weight_limit is None or bias is None:
             continue
-        step = np.float64(arrays[f"{owner_of_step(made, op.inputs[0])}.scale"])
-        fine = step * np.asarray(arrays[f"{op.name}.weight_quant.scale"], np.float64)
+        scale = np.float64(arrays[f"{owner_of_scale(made, op.inputs[0])}.scale"])
+        fine = scale * np.asarray(arrays[f"{op.name}.weight_quant.scale"], np.float64)
         result[bias] = (np.rint(result[bias] / fine) * fine).astype(np.float32)
     return result
 
 
-def owner_of_step(made: Mapping[str, Op], tensor: str) -> str:
-    """Return the name of the op that owns the step of a tensor of integers."""
+def owner_of_scale(made: Mapping[str, Op], tensor: str) -> str:
+    """Return the name of the op that owns the scale of a quantised tensor."""
     op = made[tensor]
     while isinstance(op, Dropout):
         op = made[op.inputs[0]]
@@ -162,7 +164,7 @@ def owner_of_step(made: Mapping[str, Op], tensor: str) -> str:
 
 
 def chosen_range(values: Values, method: Method) -> tuple[float, float]:
-    """Return the ends of the range that a method takes; 0 lies within, as zeros pad."""
+    """Return the ends of the range that a method chooses; 0 is always inside, as zeros pad."""
     low, high = min(values.low, 0.0), max(values.high, 0.0)
     if method == "largest" or not values.counts.any():
         return low, high
@@ -176,21 +178,21 @@ def chosen_range(values: Values, method: Method) -> tuple[float, float]:
     return low * best, high * best
 
 
-def _step_of(low: float, high: float) -> tuple[float, float]:
-    """Return scale and zero point of a range; its ends move so that 0 is one of the values."""
+def _scale_of(low: float, high: float) -> tuple[float, float]:
+    """Return scale and zero point of a range, whose ends move so that 0 is one of the values."""
     scale = max((high - low) / LEVELS, SMALLEST)
     return scale, float(np.clip(np.rint(-low / scale), 0, LEVELS))
 
 
-def _step_of_gate(high: float, kind: str) -> tuple[float, float]:
-    """Return scale and zero point of a range from -3 on, below which a gate is shut: see `onnx_writer.is_range_of_gate`."""
+def _scale_of_gate(high: float, kind: str) -> tuple[float, float]:
+    """Return scale and zero point of a range that starts at -3, below which a gate is 0: see `onnx_writer.is_range_of_gate`."""
     zero = np.clip(np.floor(3 * LEVELS / (high + 3)), 1, LEVELS)
     if kind == "hard_sigmoid":
-        zero = max(zero, (LEVELS + 1) // 2)  # open from 3 on
+        zero = max(zero, (LEVELS + 1) // 2)  # 1 from 3 on
     return 3 / float(zero), float(zero)
 
 
 def _squared_error(values: Values, low: float, high: float) -> float:
-    scale, zero = _step_of(low, high)
-    whole = (np.rint(values.centers / scale) + zero).clip(0, LEVELS)
-    return float((values.counts * (values.centers - (whole - zero) * scale) ** 2).sum())
+    scale, zero_point = _scale_of(low, high)
+    rounded = (np.rint(values.centers / scale) + zero_point).clip(0, LEVELS)
+    return float((values.counts * (values.centers - (rounded - zero_point) * scale) ** 2).sum())

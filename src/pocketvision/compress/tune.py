@@ -1,4 +1,4 @@
-"""Quantization-aware fine-tuning: a network in integers learns to answer as the float network does."""
+"""Quantization-aware fine-tuning: an int8 network learns to answer as the fp32 network does."""
 
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,9 @@ from pocketvision.train.recipe import find_recipe
 
 STEPS = 500
 RECIPE = replace(find_recipe("finetune"), lr=1e-4, trunk=1.0, weight_decay=0.0, label_smoothing=0.0, most_epochs=None)
-SMALL = 64  # pixels; up to here images are shifted, larger ones cropped; none is mirrored, as letters must not be
+SMALL = (
+    64  # pixels; up to this size images are shifted, larger ones are cropped; never mirrored, as letters must not be
+)
 SHIFTED = Augmentation(flip=False, shift=0.04)
 CROPPED = Augmentation(flip=False, shift=0.0, scale=0.5)
 
@@ -29,19 +31,19 @@ CROPPED = Augmentation(flip=False, shift=0.0, scale=0.5)
 def tune(
     graph: Graph, arrays: Arrays, plain: Graph, weights: Arrays, train: Pixels, seed: int = 0
 ) -> Work[dict[str, NDArray[np.float32]]]:
-    """Return the parameters of a network in integers, trained on; its steps and zero points stay as they are.
+    """Return the parameters of an int8 network after fine-tuning; scales and zero points do not change.
 
-    Roundings let gradients through as if they were not there, and answers of the float network are all that is learnt.
+    Gradients pass roundings unchanged, and the answers of the fp32 network are the only targets.
 
     Args:
-        graph: in integers.
-        arrays: its parameters, with steps.
-        plain: the float graph.
+        graph: the int8 graph.
+        arrays: its parameters, scales among them.
+        plain: the fp32 graph.
         weights: its parameters.
         train: training images.
         seed: of order, augmentation and dropout.
 
-    Source: straight-through gradients: Jacob et al. 2017, arXiv:1712.05877, section 3; distillation from the float network:
+    Source: straight-through gradients: Jacob et al. 2017, arXiv:1712.05877, section 3; distillation from the fp32 network:
     Mishra and Marr 2017, arXiv:1711.05852, scheme B.
     """
     torch.manual_seed(seed)
@@ -55,7 +57,7 @@ def tune(
     changes = SHIFTED if graph.image.height <= SMALL else CROPPED
     for event in trainer.run(partial(training_batches, train, RECIPE.batch_size, changes, seed)):
         if isinstance(event, Step):
-            yield Progress("fine-tuning integers", trainer.done, trainer.total)
+            yield Progress("fine-tuning int8", trainer.done, trainer.total)
         elif not isinstance(event, Epoch):
             yield event
     return trainer.average.network.arrays()

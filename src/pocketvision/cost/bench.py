@@ -1,4 +1,4 @@
-"""bench: one finished file on this machine, by engine, threads and batch; and for minutes on end, which shows throttling."""
+"""bench: one finished file on this machine, by engine, threads and batch; or for minutes on end, which shows throttling."""
 
 import io
 import statistics
@@ -26,7 +26,7 @@ from pocketvision.run.timing import always
 from pocketvision.text import plural
 
 SECONDS = 20.0  # for timing all cells together; each has two rounds at least
-PHOTO = (500, 375)  # of the made-up photograph, where none are given; what many data sets have
+PHOTO = (500, 375)  # of the synthetic photograph, if no images are given; a common size in data sets
 DECODED = 128  # images that are answered from their bytes
 PASSES = 3  # over these
 WINDOWS = 60  # of a sustained run
@@ -60,9 +60,9 @@ class Start:
 
     Attributes:
         engine, threads: the setting.
-        load_ms: until the network is loaded; None: no process could be started to measure it, nor what follows.
+        load_ms: until the network is loaded; None, as the next two, if no process could be started to measure it.
         first_ms: until it has answered one image after that.
-        rss_mb: the most memory of a process with this network alone, in 10^6 bytes.
+        rss_mb: peak memory of a process with this network alone, in 10^6 bytes.
         images_per_second: from the bytes of files to labels, as `predict` does it with so many threads.
     """
 
@@ -108,7 +108,7 @@ class Window:
     Attributes:
         seconds: since the beginning, at its end.
         median_ms, p95_ms: of the calls in it.
-        celsius, mhz: of the processor at its end; None where the system does not say.
+        celsius, mhz: of the processor at its end; None if the system does not tell.
     """
 
     seconds: float
@@ -161,14 +161,14 @@ def bench(
         engines: names; none: all that are installed.
         threads: for one call; each number is measured.
         batches: images in one call; each number is measured.
-        images: files to answer from their bytes, of which the first 128 count; none: a made-up photograph.
-        seconds: no further round of timing begins after these; each setting has two rounds at least.
+        images: files to answer from their bytes, the first 128 of them; none: a synthetic photograph.
+        seconds: no further round of timing starts after these; each setting has two rounds at least.
 
     Yields:
         Timed for each round of each setting, Progress for the rest.
 
     Raises:
-        BadArtifact: it is no pocketvision model.
+        BadArtifact: it is not a pocketvision model.
         BadOption: a number is out of range, or there is no such engine.
         MissingExtra: an engine is not installed.
         BadImage: an image cannot be read.
@@ -212,8 +212,8 @@ def sustain(file: str | Path, minutes: float, engine: str = "auto", threads: int
         Timed, after each part of the time.
 
     Raises:
-        BadArtifact: it is no pocketvision model.
-        BadOption: minutes is none, or there is no such engine.
+        BadArtifact: it is not a pocketvision model.
+        BadOption: minutes <= 0, or there is no such engine.
     """
     if not minutes > 0:
         raise BadOption(f"sustained must be above 0 minutes; got {minutes:g}.", "--sustained 1")
@@ -258,7 +258,7 @@ def _window(engine: Engine, image: Any, began: float, length: float) -> Window:
 
 
 def _read_thousandths(path: str) -> float | None:
-    """Return what the system says in thousandths: of a degree, or in kHz."""
+    """Return what the system states in thousandths, of a degree or of a MHz."""
     try:
         return int(Path(path).read_text(encoding="ascii")) / 1000
     except (OSError, ValueError):
@@ -266,7 +266,7 @@ def _read_thousandths(path: str) -> float | None:
 
 
 def made_up_photo() -> bytes:
-    """Return a JPEG file of the usual size, with as much detail in it as a photograph has."""
+    """Return a synthetic JPEG file of a common size, with as much detail as a photograph."""
     cells = golden_images(4, 64, 3).mean(axis=0).astype(np.uint8)
     large = Image.fromarray(cells).resize(PHOTO, Image.Resampling.BICUBIC)
     file = io.BytesIO()
@@ -302,7 +302,7 @@ def _content(image: str | Path | bytes) -> bytes:
             content = Path(image).read_bytes()
         except OSError as error:
             raise BadImage(f"{str(image)!r} cannot be read: {error.strerror}.", "--images with an image") from error
-        read_image(image)  # its name is in what is wrong with it
+        read_image(image)  # by its name, which errors then mention
         return content
     read_image(image)
     return image
@@ -328,7 +328,7 @@ def _from_bytes(
 
 def _describe(images: int) -> str:
     if not images:
-        return f"a made-up JPEG of {PHOTO[0]} x {PHOTO[1]} pixels"
+        return f"a synthetic JPEG of {PHOTO[0]} x {PHOTO[1]} pixels"
     return f"{images:,} of the user's"
 
 

@@ -57,11 +57,11 @@ class Budget:
         return replace(self, latency_ms=None)
 
     def missed(self, spent: "Spent") -> list[str]:
-        """Return the names of the limits that this would break. What is not known breaks none."""
+        """Return the names of the limits that this would break. An unknown cost breaks none."""
         return [name for name, limit in self.limits() if (spent.of(name) or 0.0) > limit]
 
     def excess(self, spent: "Spent") -> float:
-        """Return by which factor the worst limit is broken; up to 1: none is."""
+        """Return the cost over the limit where that is worst; up to 1 no limit is broken."""
         return max(((spent.of(name) or 0.0) / limit for name, limit in self.limits()), default=0.0)
 
 
@@ -72,7 +72,7 @@ class Spent:
     Attributes:
         macs, memory_mb: counted.
         size_mb: of the file.
-        latency_ms, noise_ms: measured or predicted; None where nobody asked.
+        latency_ms, noise_ms: measured or predicted; None if not needed.
     """
 
     macs: int
@@ -97,7 +97,7 @@ def read_macs(text: str) -> float:
     """Return a number of multiply-adds from how people write it.
 
     Raises:
-        BadOption: it is no number.
+        BadOption: it is not a number.
 
     >>> read_macs("50M"), read_macs("1.2G"), read_macs("49000000")
     (50000000.0, 1200000000.0, 49000000.0)
@@ -112,7 +112,7 @@ def read_macs(text: str) -> float:
 
 
 def written(name: str, value: float) -> str:
-    """Return what is spent of a limit as people write it, three digits or more, rounded up so that it can be asked for.
+    """Return a cost as people write it, with three digits or more, rounded up so that it can serve as a limit.
 
     >>> written("latency_ms", 3.78123), written("macs", 49_012_345)
     ('3.79', '49.1M')

@@ -30,7 +30,7 @@ class OpCost:
         params: trained numbers; batch norm's scale and shift count, its statistics do not.
         weights: of these, the filters and matrices alone (no batch norm, no bias).
         macs: multiply-adds for one image.
-        stored: numbers that the exported file keeps: the weights, and one bias a channel once batch norm is folded.
+        stored: numbers in the exported file: the weights, and one bias for each channel once batch norm is folded.
         activation_bytes: of its output for one image, float32.
         live_bytes: of all tensors that are alive while it runs, its output among them.
     """
@@ -154,7 +154,7 @@ def _macs(op: Op) -> int:
 
 
 def _stored(op: Op) -> int:
-    """Weights, and biases: a folded batch norm leaves one a channel."""
+    """Weights, and biases: a folded batch norm leaves one for each channel."""
     match op:
         case Conv(has_bias=has_bias, batch_norm_eps=eps):
             has_bias = has_bias or eps is not None

@@ -14,13 +14,13 @@ from pocketvision.model.resolve import resolve
 from pocketvision.run.device import Device
 
 VERSION = 1
-NOISY = 0.15  # of the median: above, a file is worth a warning
+NOISY = 0.15  # share of the median: with more noise, a file is worth a warning
 Precision = Literal["fp32", "int8"]  # that networks are measured in
-INTERPOLATION_NOISE = 0.05  # of the value: what a latency between two measured widths may be off by: docs/log.md
+INTERPOLATION_NOISE = 0.05  # share of the value: error of a latency between two measured widths: docs/log.md
 
 
 class Latency(NamedTuple):
-    """How long one call takes: the median, how far it may be off, and whether it was measured or predicted."""
+    """How long one call takes: median and noise, and whether they are measured or predicted."""
 
     median_ms: float
     noise_ms: float
@@ -35,7 +35,7 @@ class Row(BaseModel):
         family, width, resolution, classes, in_channels, output_stride, dilate, thin_head, conventions: as `resolve` takes them.
         precision: of the file: "fp32" or "int8".
         latency_ms, p95_ms, noise_ms, rounds: see `pocketvision.run.timing.Timing`.
-        load_ms: from bytes to ready, in a process of its own; None where that was not measured.
+        load_ms: from bytes to ready, in a process of its own; None if not measured.
         rss_mb: peak memory of that process, everything included, in 10^6 bytes.
         size_mb: of the file.
         macs, memory_mb: counted.
@@ -78,7 +78,7 @@ class DeviceFile(BaseModel):
         engine, engine_version, threads: what ran the networks.
         date: day of the measurement.
         process_mb: memory of a process that has loaded the engine and no network, in 10^6 bytes; None: not measured.
-        rows: one a network.
+        rows: one for each network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,14 +93,14 @@ class DeviceFile(BaseModel):
     rows: tuple[Row, ...]
 
     def write(self, path: Path) -> None:
-        """Write the file; an older one of that name is replaced only by the finished one."""
+        """Write the file; an existing one is replaced only by the finished one."""
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
 
     def latency_of(self, graph: Graph, precision: str = "fp32") -> Latency | None:
-        """Return the network's latency in a precision; predicted between the nearest measured widths, where it was not measured.
+        """Return the network's latency in a precision; if it was not measured, predicted between the nearest measured widths.
 
-        Other classes and input channels than those measured give a prediction, too. None where nothing near was measured.
-        Weights that are stored as halves are floats when the network runs.
+        For other numbers of classes and input channels it is a prediction, too. None if nothing similar was measured. Weights
+        that are stored as fp16 are fp32 when the network runs.
         """
         options = graph.source
         measured = "int8" if precision == "int8" else "fp32"
@@ -122,7 +122,7 @@ class DeviceFile(BaseModel):
         return _predicted(a.latency_ms + share * (b.latency_ms - a.latency_ms), max(a.noise_ms, b.noise_ms))
 
     def warnings(self) -> list[str]:
-        """Return what speaks against trusting the file here, one sentence each."""
+        """Return the reasons not to trust the file here, one sentence each."""
         found = []
         if (self.engine, self.engine_version) != ("onnxruntime", onnxruntime.__version__):
             found.append(
@@ -132,14 +132,14 @@ class DeviceFile(BaseModel):
         noisy = [row for row in self.rows if row.noise_ms > NOISY * row.latency_ms]
         if noisy:
             found.append(
-                f"{len(noisy)} of its {len(self.rows)} networks were measured with more than {NOISY:.0%} of noise, "
-                f"{noisy[0].name} first; probe again while the device does nothing else."
+                f"{len(noisy)} of its {len(self.rows)} networks were measured with more than {NOISY:.0%} noise, "
+                f"{noisy[0].name} first; probe again while the device is idle."
             )
         return found
 
 
 class _Versioned(BaseModel):
-    """What can be read of a device file of any version."""
+    """The part of a device file that every version has."""
 
     version: int
 
@@ -147,7 +147,7 @@ class _Versioned(BaseModel):
 def _is_alike(measured: Options, asked: Options) -> bool:
     """Whether both are one family at one resolution and output stride; the width is compared elsewhere.
 
-    Conventions move padding and change numbers, and cost nothing.
+    Conventions change padding and constants, not the cost.
     """
     shared = ("family", "resolution", "output_stride", "dilate")
     return all(getattr(measured, name) == getattr(asked, name) for name in shared)
@@ -161,7 +161,7 @@ def read_device_file(path: Path) -> DeviceFile:
     """Read a device file.
 
     Raises:
-        BadDeviceFile: there is none, or it is none of this version.
+        BadDeviceFile: the file is missing or damaged, or has another version.
     """
     attempt = "pocketvision probe -o FILE on the device"
     try:
@@ -174,7 +174,7 @@ def read_device_file(path: Path) -> DeviceFile:
             raise BadDeviceFile(f"{str(path)!r} has version {version}; this release reads version {VERSION}.", attempt)
         return DeviceFile.model_validate_json(content)
     except ValidationError as error:
-        raise BadDeviceFile(f"{str(path)!r} is no device file: {_first_problem(error)}.", attempt) from error
+        raise BadDeviceFile(f"{str(path)!r} is not a device file: {_first_problem(error)}.", attempt) from error
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -6,11 +6,11 @@ from pocketvision.model.graph import Activation, Add, Dropout, Graph, Op
 
 FLOAT_BYTES = 4
 PIXEL_BYTES = 1  # the input is uint8
-IN_PLACE = (Activation, Add, Dropout)  # their output takes the place of an input that nobody reads any more
+IN_PLACE = (Activation, Add, Dropout)  # their output overwrites an input that nothing reads later
 
 
 def live_bytes(graph: Graph) -> tuple[int, ...]:
-    """Return, for each op, the bytes of all tensors that are alive while it runs: what it reads, what it makes, what waits.
+    """Return, for each op, the bytes of all tensors that are alive while it runs: inputs, output, and what later ops read.
 
     For one image, float32 activations, in the order of execution; weights are not counted.
     """
@@ -33,7 +33,7 @@ def tensor_bytes(graph: Graph) -> dict[str, int]:
 
 
 def _reused(op: Op, ending: set[str], sizes: dict[str, int]) -> int:
-    """Return the bytes of the input whose place the output takes."""
+    """Return the bytes of the input that the output overwrites."""
     if not isinstance(op, IN_PLACE):
         return 0
     return max((sizes[name] for name in ending if sizes[name] == sizes[op.name]), default=0)

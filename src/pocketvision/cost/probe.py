@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pocketvision.cost.count import count
 from pocketvision.cost.device_file import DeviceFile, Precision, Row
-from pocketvision.cost.integers import counted_memory_mb, name_in
+from pocketvision.cost.int8 import counted_memory_mb, name_in
 from pocketvision.errors import BadArtifact, BadOption
 from pocketvision.events import Progress, Timed, Work, mapped
-from pocketvision.model.fake_quant import untrained_integers
+from pocketvision.model.fake_quant import untrained_int8
 from pocketvision.model.graph import Graph
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
@@ -68,7 +68,7 @@ def probe_each(
     Args:
         networks: each in a precision.
         threads: of the engine, for one call.
-        seconds: no further round of timing begins after these; each network has two rounds at least.
+        seconds: no further round of timing starts after these; each network has two rounds at least.
         footprints: also measure load time and memory, each network in a process of its own.
 
     Yields:
@@ -78,7 +78,7 @@ def probe_each(
         What was measured, in the order of the networks.
 
     Raises:
-        BadOption: threads, seconds or the list of networks are none.
+        BadOption: threads < 1, seconds <= 0, or no networks.
     """
     _check(networks, threads, seconds)
     with tempfile.TemporaryDirectory(prefix="pocketvision-probe-") as folder:
@@ -92,9 +92,9 @@ def probe_each(
 
 
 def untrained(graph: Graph, precision: Precision) -> bytes:
-    """Return the file of a network with drawn weights; in integers its steps are of the usual size."""
+    """Return the file of a network with initial weights; the scales of an int8 one are of the usual size."""
     if precision == "int8":
-        return write_onnx(*untrained_integers(graph))
+        return write_onnx(*untrained_int8(graph))
     return write_onnx(graph, initial_arrays(graph, seed=0))
 
 
@@ -104,7 +104,7 @@ def probe_files(
     """Measure finished model files on this machine, as `probe` does untrained networks.
 
     Raises:
-        BadArtifact: one of them is no model file, or does not say what its network is.
+        BadArtifact: one of them is not a model file, or does not state its network.
     """
     files, paths = {}, list(paths)
     _check(paths, threads, seconds)
@@ -183,7 +183,7 @@ def _open(path: Path, threads: int) -> Call:
 
 
 def measure_footprint(path: Path, threads: int, engine: str = DEFAULT) -> dict[str, float]:
-    """Return load_ms, first_ms, rss_mb and process_mb of a process that has only this network; empty: none can be started."""
+    """Return load_ms, first_ms, rss_mb and process_mb of a process with only this network; empty if none can be started."""
     model, words = read_bytes(path), [sys.executable, "-m", "pocketvision.run.footprint", str(threads), engine]
     try:
         done = subprocess.run(words, input=model, capture_output=True)

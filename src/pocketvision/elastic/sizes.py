@@ -26,12 +26,12 @@ class ElasticSpace:
 
     @classmethod
     def below(cls, graph: Graph, widths: Sequence[float], resolutions: Sequence[int]) -> "ElasticSpace":
-        """Return the space of a network: of these widths and resolutions, those that are not above its own, and its own.
+        """Return the space of a network: those of these widths and resolutions that are below its own, and its own.
 
-        Of a family with listed widths, those that are listed; of one with shuffles, those that can be cut out of its own.
+        For a family with listed widths, only listed ones; for one with shuffles, only those that can be cut out of its own.
 
         Raises:
-            BadOption: a width or resolution is none.
+            BadOption: a width or resolution is not above 0.
         """
         for name, value in [("width", min(widths, default=1)), ("resolution", min(resolutions, default=1))]:
             if value <= 0:

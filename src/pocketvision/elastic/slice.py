@@ -15,10 +15,10 @@ from pocketvision.model.rewrite import leading_indices, slices
 class SubNetwork:
     """Runs a cut of any network of the wide graph; holds no parameters of its own.
 
-    While the wide network trains, the cut's batch norms normalise by their own batch and keep no statistics: those of the wide
-    network would be wrong for it, and stay untouched. In evaluation mode it takes its slice of the wide network's statistics.
+    During training the cut's batch norms normalise by their own batch and keep no statistics: those of the wide network would be
+    wrong for it, and do not change. In evaluation mode it uses its slice of the wide network's statistics.
 
-    Source: slimmable networks share filters and keep statistics apart, arXiv:1812.08928, section 3.
+    Source: slimmable networks share filters but not statistics, arXiv:1812.08928, section 3.
 
     Args:
         wide: graph of the networks that it will be cut from.
@@ -56,7 +56,7 @@ class SubNetwork:
 
 
 def simplified(index: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return an index of arrays as one of slices where it takes leading entries: torch then copies nothing.
+    """Return an index of arrays as one of slices if it takes leading entries: torch then copies nothing.
 
     >>> rows, columns = np.arange(2)[:, None], np.array([[0, 1, 2], [0, 1, 2]])
     >>> simplified((rows, columns)), simplified((np.arange(4),))

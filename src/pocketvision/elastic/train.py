@@ -1,4 +1,4 @@
-"""The sandwich rule: in each step the largest network, the narrowest and some random ones learn from the same images.
+"""The sandwich rule: in each step the largest, the narrowest and some random networks learn from the same images.
 
 What differs from the published rules, and why: decisions/0014-elastic-training.md.
 """
@@ -28,14 +28,14 @@ WEIGHT = 1.0  # of a sub-network's loss beside the largest network's, as in US-N
 
 
 class Sandwich:
-    """What an elastic network learns in a step: an objective for `Trainer`.
+    """The objective of an elastic network, for `Trainer`.
 
     Source: the sandwich rule, US-Nets, arXiv:1903.05134, section 3.2; resolutions from the same crop: MutualNet,
     arXiv:1909.12978, section 3.
 
     Args:
         space: whose largest network is trained.
-        seed: of which ones, and at which resolution: with the step, all that this depends on.
+        seed: of the random widths and resolutions, which depend on it and the step alone.
     """
 
     def __init__(self, space: ElasticSpace, seed: int) -> None:
@@ -47,10 +47,10 @@ class Sandwich:
         }
 
     def __call__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> float:
-        """Add the gradients of one step; return the largest network's loss, or what is no number in another's.
+        """Add the gradients of one step; return the largest network's loss, NaN if any sub-network's loss is not finite.
 
         Args:
-            trainer: whose network learns.
+            trainer: of the network that learns.
             images: (N, C, R, R) uint8 at the largest resolution.
             labels: (N,) int64.
         """
@@ -71,8 +71,8 @@ class Sandwich:
     def draw(self, step: int) -> list[tuple[float, int]]:
         """Return width and resolution of the sub-networks of a step: the narrowest first, then random ones.
 
-        No width and no resolution comes twice while there are others; instead of the largest network, which learns anyway, its
-        width comes at a smaller resolution.
+        No width and no resolution is repeated while there are others; the largest network, which learns anyway, is replaced by
+        its width at a smaller resolution.
         """
         widths, sides = self.space.widths, self.space.resolutions
         rng = np.random.default_rng([self.seed, STREAM, step])
@@ -85,7 +85,7 @@ class Sandwich:
 
 
 def relative_cost(space: ElasticSpace) -> float:
-    """Return how many steps of the largest network alone a step takes, by multiply-adds: more where small layers wait."""
+    """Return the cost of a step over that of the largest network alone, by multiply-adds; small layers cost more than that."""
 
     def mean_macs(width: float) -> float:
         sides = space.resolutions[:-1] if width == space.widths[-1] else space.resolutions
@@ -96,7 +96,7 @@ def relative_cost(space: ElasticSpace) -> float:
 
 
 def spread(rng: np.random.Generator, values: Sequence[Any], number: int) -> list[Any]:
-    """Draw so many of the values; none comes again before all others have come.
+    """Draw so many of the values; none is repeated before all others were drawn.
 
     >>> sorted(spread(np.random.default_rng(0), (16, 24, 32), 3)), len(spread(np.random.default_rng(0), (16, 24), 5))
     ([16, 24, 32], 5)
@@ -106,19 +106,19 @@ def spread(rng: np.random.Generator, values: Sequence[Any], number: int) -> list
 
 
 class Distillation:
-    """What a cut learns when it is trained further on its own: labels and the answers of the largest network, half and half.
+    """The objective of a network that also learns from the answers of a teacher.
 
     Args:
-        teacher: the largest network, in evaluation mode; it is not changed.
-        resolution: of the cut.
-        share: of the labels.
+        teacher: for a cut the largest network; it is put into evaluation mode and does not learn.
+        resolution: of the student.
+        share: of the labels in the loss; the rest is distillation.
     """
 
     def __init__(self, teacher: Network, resolution: int, share: float = 0.5) -> None:
         self.teacher, self.resolution, self.share = teacher.eval(), resolution, share
 
     def __call__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> float:
-        """Add the gradients of one step; return the loss. The images have the largest network's resolution."""
+        """Add the gradients of one step; return the loss. The images have the teacher's resolution."""
         with torch.no_grad():
             answers = F.softmax(self.teacher(images).float(), 1)
         with autocast(trainer.precision, trainer.device):
@@ -135,7 +135,7 @@ def distance(logits: Tensor, answers: Tensor) -> Tensor:
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:
-    """Return images (N, C, R, R) uint8 at another resolution, antialiased; as they are where it is theirs."""
+    """Return images (N, C, R, R) uint8 at another resolution, antialiased; unchanged if it is theirs."""
     if images.shape[-1] == resolution:
         return images
     small: Tensor = transforms.resize(images, [resolution, resolution], InterpolationMode.BILINEAR, antialias=True)

@@ -13,7 +13,7 @@ from pocketvision.run.assess import Evaluation, assess
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.record import Record
 
-TOLD_EACH = 64  # images
+TOLD_EACH = 64  # images between two events
 
 
 def file_outputs(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
@@ -56,8 +56,8 @@ def labels_for(predictor: Predictor, dataset: Dataset) -> NDArray[np.int64]:
 def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np.int64], str]:
     """Return the images to evaluate on, and what to call them.
 
-    "auto" is the test part, where the data have one or are those that the file was trained on (which are split again in the
-    same way; where that gives no test part, validation); any other data count as a whole.
+    "auto" is the test part, if the data have one or are those that the file was trained on (which are split in the same way
+    again; if that gives no test part, validation); other data are taken as a whole.
 
     Raises:
         BadOption: no such part.
@@ -73,14 +73,16 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
         return np.arange(len(dataset)), part
     part = PART_NAMES[part]
     given = np.flatnonzero([sample.part == part for sample in dataset.samples])
-    indices = given if len(given) and part != "train" else getattr(split(dataset), part)  # train may give to validation
+    indices = (
+        given if len(given) and part != "train" else getattr(split(dataset), part)
+    )  # validation may come from train
     if len(indices) == 0:
         raise BadData(f"{dataset.name!r} has no images in part {part!r}.", "--part all")
     return indices, part
 
 
 def evaluate_file(predictor: Predictor, dataset: Dataset, indices: NDArray[np.int64], part: str) -> Work[Evaluation]:
-    """Return what an opened file scores on some of a data set's images; yield how far it got.
+    """Return the scores of an opened file on some of a data set's images; yield progress.
 
     Raises:
         BadData: a class that the file does not know.
@@ -88,7 +90,7 @@ def evaluate_file(predictor: Predictor, dataset: Dataset, indices: NDArray[np.in
     record = predictor.record
     data = record.metrics.get("data", {})
     if part in (*data.get("trained_on", ("train",)), "all") and dataset.fingerprint() == data.get("fingerprint"):
-        yield Note(f"The network learnt from the {part} images: expect less on others.")
+        yield Note(f"The network was trained on the {part} images: expect less on others.")
     labels = labels_for(predictor, dataset)[indices]
     outputs = file_outputs(predictor, dataset, indices)
     return (yield from assess(outputs, labels, part, record.calibration, "evaluating")).evaluation

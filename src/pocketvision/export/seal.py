@@ -1,4 +1,4 @@
-"""The seal: the record and the digests of all parts, in the file's metadata. Integrity, no signature."""
+"""The seal: the record and the digests of all parts, in the file's metadata. It proves integrity, not origin."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from onnx import helper
 
 from pocketvision.run.record import METADATA_KEY, Record
 
-DIGEST_CHARACTERS = 32  # of SHA-256's 64: 128 bits, so that the record of a large network stays small
+DIGEST_CHARACTERS = 32  # of SHA-256's 64: 128 bits keep the record of a large network small
 
 
 def seal(model: bytes, record: Record) -> bytes:

@@ -1,4 +1,4 @@
-"""verify: re-prove a file on this machine. Integrity and agreement, no signature: it does not say who made the file."""
+"""verify: prove a file again on this machine. Integrity and agreement, not a signature: it does not tell who made the file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ ALLOWED_OPS = frozenset([
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One check.
 
     Attributes:
-        name: what.
-        problem: what differs; empty where all is well.
+        name: what was checked.
         detail: what was found.
+        problem: what differs; empty: nothing.
     """
 
     name: str
@@ -49,7 +49,7 @@ def verify_file(file: str | Path | bytes) -> list[Check]:
     predictor = Predictor.open(content, engine=DEFAULT)
     proto = onnx.load_model_from_string(content)
     checks = [_ops_check(proto), *_digest_checks(predictor.record.digests, digests(proto, predictor.record))]
-    if not any(check.problem for check in checks):  # what was changed may not even run
+    if not any(check.problem for check in checks):  # a changed file may not even run
         checks.append(_golden_check(predictor))
     problems = [check.problem for check in checks if check.problem]
     if problems:
@@ -60,7 +60,7 @@ def verify_file(file: str | Path | bytes) -> list[Check]:
 def _ops_check(proto: Any) -> Check:
     ops = {node.op_type for node in proto.graph.node} | {node.domain for node in proto.graph.node if node.domain}
     foreign = sorted(ops - ALLOWED_OPS)
-    return Check("ops", f"{len(ops)} kinds", f"op {foreign[0]!r} is none that pocketvision writes" if foreign else "")
+    return Check("ops", f"{len(ops)} kinds", f"pocketvision never writes op {foreign[0]!r}" if foreign else "")
 
 
 def _golden_check(predictor: Predictor) -> Check:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pocketvision.choose.candidates import Candidate, describe_candidate
 from pocketvision.choose.front import Cut, pareto, pick
 from pocketvision.cost.budget import Budget, Spent
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.data.read import read_dataset
 from pocketvision.errors import BadArtifact, BadOption, CompressionFailed, nearest
 from pocketvision.events import Note, Work

@@ -1,4 +1,4 @@
-"""Blocks: each row of a family as ops. A block sees concrete numbers only; width, strides and dilation are settled before.
+"""Blocks: each row of a family as ops. A block sees concrete numbers only; width, strides and dilation are settled earlier.
 
 block(builder, x, row, name, dilation) -> name of the last tensor
 """
@@ -30,7 +30,7 @@ def conv(builder: Builder, x: str, row: rows.Conv, name: str, dilation: int) -> 
 
 
 def max_pool(builder: Builder, x: str, row: rows.MaxPool, name: str) -> str:
-    """Max pool; a window beyond the map's end stands on padding that never wins."""
+    """Max pool; where a window reaches beyond the map there is padding that never wins."""
     padding = None
     if row.padding == "ceil":
         _, height, width = builder.shape(x)
@@ -40,7 +40,7 @@ def max_pool(builder: Builder, x: str, row: rows.MaxPool, name: str) -> str:
 
 
 def _missing(side: int, kernel: int, stride: int) -> int:
-    """Return how far the last window reaches beyond a side when windows go on until all pixels were seen."""
+    """Return how far the last window reaches beyond the map if windows cover all pixels."""
     windows = max(1, -(-(side - kernel) // stride) + 1)
     return max(0, (windows - 1) * stride + kernel - side)
 
@@ -54,7 +54,7 @@ def separable_conv(builder: Builder, x: str, row: rows.SeparableConv, name: str,
 def _depthwise(
     builder: Builder, x: str, row: rows.Block, name: str, middle: rows.Middle, stride: int, dilation: int
 ) -> str:
-    """The depthwise convolution of a block, with what stands behind it."""
+    """The depthwise convolution of a block, with batch norm and activation as `middle` says."""
     return builder.depthwise(
         x,
         f"{name}.depthwise",
@@ -141,13 +141,13 @@ def shuffle_unit(builder: Builder, x: str, row: rows.ShuffleUnit, name: str, dil
         return builder.add(x, y, f"{name}.add", activation=row.activation)
     made = row.out_channels - builder.shape(x).channels
     y = builder.conv(y, f"{name}.restore", made, groups=groups, activation=row.activation)
-    # what comes in is an activation's output, so its means need none: activating the joined tensor is the same
+    # the input is an activation's output, so its means need none: activating the joined tensor would be the same
     pooled = builder.average_pool(x, f"{name}.pool", kernel=row.kernel, stride=row.stride)
     return builder.concat((pooled, y), f"{name}.concat")
 
 
 def split_unit(builder: Builder, x: str, row: rows.SplitUnit, name: str, dilation: int) -> str:
-    """Channels pass or are transformed, and change places. Source: ShuffleNet V2, arXiv:1807.11164, Figure 3c and 3d."""
+    """Half of the channels pass; all are shuffled. Source: ShuffleNet V2, arXiv:1807.11164, Figure 3c and 3d."""
     kept, y = x, x
     half = row.out_channels // 2
     made = half

@@ -86,7 +86,7 @@ class Builder:
         return out[0], out[1]
 
     def normalize(self, x: str, name: str, mean: tuple[float, ...], std: tuple[float, ...]) -> str:
-        """(x - mean) / std; where there is not one value a channel, each channel has their mean."""
+        """(x - mean) / std; unless there is one value for each channel, all channels have the mean of the values."""
         shape = self.shape(x)
         mean, std = (
             values if len(values) == shape.channels else (sum(values) / len(values),) * shape.channels
@@ -175,7 +175,7 @@ class Builder:
         )
 
     def activation(self, x: str, name: str, kind: str) -> str:
-        """An activation on its own."""
+        """An activation that is an op of its own."""
         _known_activation(name, kind)
         return self._add(ops.Activation(name=name, inputs=(x,), shape=self.shape(x), origin=self.origin, kind=kind))
 
@@ -235,7 +235,7 @@ class Builder:
     def max_pool(
         self, x: str, name: str, *, kernel: int | Pair, stride: int | Pair, padding: Padding | None = None
     ) -> str:
-        """Largest value in each window; what is padded is smaller than all."""
+        """Largest value in each window; padding never wins."""
         return self._pool(ops.MaxPool, x, name, kernel, stride, padding)
 
     def average_pool(

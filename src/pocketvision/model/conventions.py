@@ -1,4 +1,4 @@
-"""Conventions: what trained weights silently depend on, by name. Another one still "works", only worse.
+"""Conventions: what trained weights silently depend on, by name. With the wrong ones a network still works, only worse.
 
 Sources: torchvision 0.29 `models/mobilenetv2.py` and `mobilenetv3.py`; timm 1.0 `models/mobilenetv3.py` and `efficientnet.py`;
 Transformers 5 `models/mobilenet_v1` and `mobilenet_v2`; TensorFlow TPU models, EfficientNet-Lite.

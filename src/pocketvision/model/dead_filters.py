@@ -1,7 +1,7 @@
 """Dead filters: depthwise filters so small, once batch norm is folded in, that the image makes no difference to their output.
 
-MobileNetV1 is known for them: a depthwise filter whose weights decay to nothing leaves a channel with a constant in it, which
-the next layer still pays for.
+MobileNetV1 is known for them: a depthwise filter whose weights decay to nothing leaves a constant channel, which still costs
+the next layer.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from pocketvision.model.graph import Conv, Graph
 from pocketvision.model.rewrite import Arrays, fold_batch_norm
 
 DEAD_SHARE = 0.01  # of the norm that the layer's larger filters have
-ALIVE_QUANTILE = 0.75  # whose norm is that; not the median, as more than half of a layer can be dead
+ALIVE_QUANTILE = 0.75  # of the norms, as that reference; not the median, as more than half of a layer can be dead
 
 
 def count_dead_filters(graph: Graph, arrays: Arrays) -> dict[str, int]:
     """Count the dead filters of every depthwise convolution.
 
-    A filter is dead if no weight of it, after folding, is above a hundredth of the norm that the upper quarter of the layer's
-    filters reach; in a layer of zeros all are.
+    A filter is dead if none of its weights, after folding, is above a hundredth of the norm that the upper quarter of the layer's
+    filters reach; in a layer of zeros all are dead.
 
     Args:
         graph: any graph, with batch norms or folded.

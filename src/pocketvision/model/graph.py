@@ -40,7 +40,7 @@ class Padding(NamedTuple):
     right: int = 0
 
 
-Role = Literal["weight", "bias", "scale", "shift", "mean", "variance", "step", "zero"]
+Role = Literal["weight", "bias", "scale", "shift", "mean", "variance", "quant_scale", "zero_point"]
 # Whose channels an axis of a parameter follows: the op's output, its input, nobody's
 AxisOf = Literal["out", "in", None]
 
@@ -52,8 +52,8 @@ class Parameter(NamedTuple):
         name: for instance "block3.depthwise.conv.weight".
         shape: of the array.
         axes: one entry an axis. The "in" axis of a grouped convolution counts within its group.
-        role: what it is for; "mean" and "variance" are statistics, "step" and "zero" the scale and the zero point of integers;
-            these are not trained.
+        role: what it is for; "mean" and "variance" are batch norm's statistics, "quant_scale" and "zero_point" are of int8. These
+            four are not trained.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Parameter(NamedTuple):
     @property
     def is_trained(self) -> bool:
         """Whether an optimizer changes it."""
-        return self.role not in ("mean", "variance", "step", "zero")
+        return self.role not in ("mean", "variance", "quant_scale", "zero_point")
 
     @property
     def size(self) -> int:
@@ -106,9 +106,9 @@ class Normalize(Op):
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Op):
-    """Convolution; then batch norm, where `batch_norm_eps` is a number; then the activation, where it has one.
+    """Convolution; then batch norm, if `batch_norm_eps` is a number; then the activation, if there is one.
 
-    Filters with a `weight_limit` are integers from -limit to limit times a step for each output channel.
+    With a `weight_limit` the filters are int8: integers from -limit to limit, times a scale for each output channel.
     """
 
     in_channels: int
@@ -147,7 +147,7 @@ class Conv(Op):
                 ("running_var", "variance"),
             )
             found += [Parameter(f"{self.name}.bn.{name}", (out,), ("out",), role) for name, role in names]
-        return (*found, *_steps(self.name, out, self.weight_limit))
+        return (*found, *_quant_scale(self.name, out, self.weight_limit))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,18 +165,18 @@ class Linear(Op):
         return (
             Parameter(f"{self.name}.weight", (out, self.in_channels), ("out", "in"), "weight"),
             *bias,
-            *_steps(self.name, out, self.weight_limit),
+            *_quant_scale(self.name, out, self.weight_limit),
         )
 
 
-def _steps(name: str, out: int, limit: int | None) -> tuple[Parameter, ...]:
-    """Return what integer weights are multiplied with, one number an output channel; nothing where they are no integers."""
-    return () if limit is None else (Parameter(f"{name}.weight_quant.scale", (out,), ("out",), "step"),)
+def _quant_scale(name: str, out: int, limit: int | None) -> tuple[Parameter, ...]:
+    """Return the scale of int8 weights, one number for each output channel; nothing for fp32 weights."""
+    return () if limit is None else (Parameter(f"{name}.weight_quant.scale", (out,), ("out",), "quant_scale"),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activation(Op):
-    """An activation on its own; `kind` is one of ACTIVATIONS."""
+    """An activation that is an op of its own; `kind` is one of ACTIVATIONS."""
 
     kind: str
 
@@ -245,7 +245,7 @@ class Dropout(Op):
 
 @dataclass(frozen=True, kw_only=True)
 class FakeQuant(Op):
-    """The nearest of 256 values, scale * (n - zero_point) with n in 0..255, as a float.
+    """Rounds to the nearest of 256 values, scale * (n - zero_point) with n in 0..255.
 
     `like` names another op of this kind whose scale and zero point it shares; None: it has its own. Source: Jacob et al. 2017,
     arXiv:1712.05877, section 2.1 and 3.
@@ -258,8 +258,8 @@ class FakeQuant(Op):
         if self.like is not None:
             return ()
         return (
-            Parameter(f"{self.name}.scale", (), (), "step"),
-            Parameter(f"{self.name}.zero_point", (), (), "zero"),
+            Parameter(f"{self.name}.scale", (), (), "quant_scale"),
+            Parameter(f"{self.name}.zero_point", (), (), "zero_point"),
         )
 
 

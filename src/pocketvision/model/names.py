@@ -1,4 +1,4 @@
-"""What others call the arrays of a network: one table a source, read in both directions.
+"""What others call the arrays of a network: one table for each source, read in both directions.
 
 A layout gives, for each layer of a graph, the name of its convolution (or matrix) and of its batch norm. The names are
 patterns; these numbers may stand in them:
@@ -7,8 +7,8 @@ patterns; these numbers may stand in them:
     {at}       place of the layer in its block              {level} {turn}   place in runs of blocks from a stride to the next
     {place}    number of the block, pools counted, too      {even} {odd}     2 block - 2 and 2 block - 1
 
-and {block:-1} is one less. A key is the layer's own name within its block; "first" is added where the block has no expansion
-before it, "of block2" where one block is named otherwise than its like.
+and {block:-1} is one less. A key is the layer's own name within its block, followed by "first" if the block has no expansion,
+or by "of block2" if one block is named differently from others of its kind.
 """
 
 from collections.abc import Iterator, Mapping

@@ -26,7 +26,7 @@ class Network(nn.Module):
 
     Args:
         graph: what to run.
-        seed: for the initial weights, see `initial_arrays`; None leaves them undrawn.
+        seed: of the initial weights, see `initial_arrays`; None leaves them uninitialised.
     """
 
     def __init__(self, graph: Graph, seed: int | None = 0) -> None:
@@ -106,7 +106,7 @@ class Network(nn.Module):
         raise GraphError(f"op {op.name!r} ({type(op).__name__}): network.py does not say how to run it.")
 
     def _convolve(self, op: ops.Conv, x: Tensor) -> Tensor:
-        """Convolve, normalise, activate; statistics that stand still in training become part of the filters: a pass less."""
+        """Convolve, normalise, activate; statistics that are frozen in training are folded into the filters: a pass less."""
         conv: Any = self.get_submodule(f"{op.name}.conv")
         bn: Any = None if op.batch_norm_eps is None else self.get_submodule(f"{op.name}.bn")
         folds = bn is not None and self.training and not bn.training
@@ -127,7 +127,7 @@ class Network(nn.Module):
         return _activate(bn(y), op.activation)
 
     def _filters(self, op: ops.Conv | ops.Linear) -> Tensor:
-        """The weights, where they are integers times a step as floats of those values."""
+        """The weights; int8 ones rounded to scale times integers."""
         owner: Any = self.get_submodule(f"{op.name}.conv" if isinstance(op, ops.Conv) else op.name)
         weight: Tensor = owner.weight
         if op.weight_limit is None:
@@ -176,23 +176,23 @@ def _modules(op: Op) -> dict[str, nn.Module]:
             found: dict[str, nn.Module] = {f"{op.name}.conv": conv}
             if op.batch_norm_eps is not None:
                 found[f"{op.name}.bn"] = nn.BatchNorm2d(op.out_channels, eps=op.batch_norm_eps)
-            return found | _steps(op)
+            return found | _quant_scale(op)
         case ops.Linear():
-            return {op.name: nn.Linear(op.in_channels, op.shape.channels, op.has_bias)} | _steps(op)
+            return {op.name: nn.Linear(op.in_channels, op.shape.channels, op.has_bias)} | _quant_scale(op)
         case ops.FakeQuant(like=None):
-            return {op.name: _steps_of(scale=torch.ones(()), zero_point=torch.zeros(()))}
+            return {op.name: _holding(scale=torch.ones(()), zero_point=torch.zeros(()))}
         case _:
             return {}
 
 
-def _steps(op: ops.Conv | ops.Linear) -> dict[str, nn.Module]:
-    """Return what holds the steps of integer weights, where the op has them."""
+def _quant_scale(op: ops.Conv | ops.Linear) -> dict[str, nn.Module]:
+    """Return the module that holds the scale of int8 weights, if the op has them."""
     if op.weight_limit is None:
         return {}
-    return {f"{op.name}.weight_quant": _steps_of(scale=torch.ones(op.shape.channels))}
+    return {f"{op.name}.weight_quant": _holding(scale=torch.ones(op.shape.channels))}
 
 
-def _steps_of(**buffers: Tensor) -> nn.Module:
+def _holding(**buffers: Tensor) -> nn.Module:
     module = nn.Module()
     for name, values in buffers.items():
         module.register_buffer(name, values)
@@ -200,7 +200,7 @@ def _steps_of(**buffers: Tensor) -> nn.Module:
 
 
 def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
-    """Hang a module under a dotted name; what lies between are empty modules."""
+    """Add a module under a dotted name; modules in between are empty."""
     *path, leaf = name.split(".")
     for part in path:
         if not hasattr(root, part):
@@ -255,12 +255,12 @@ def build(graph: Graph, seed: int = 0, weights: str | Path | None = None) -> Net
 
     Args:
         graph: made by `resolve`; with weights, by `resolve(..., conventions=...)` of what these were trained with.
-        seed: of what is drawn.
-        weights: what `load_weights` takes; None draws them. Another number of classes draws the classifier, a narrower network
-            takes the most important channels.
+        seed: of initial weights.
+        weights: what `load_weights` takes; None: initial weights. For other classes the classifier is initialised, a narrower
+            network takes the most important channels.
 
     Raises:
-        UnknownWeights, BadWeights: they cannot be had, or not be used for this network.
+        UnknownWeights, BadWeights: they cannot be found, or not be used for this network.
     """
     network = Network(graph, seed)
     if weights is not None:

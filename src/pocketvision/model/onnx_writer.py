@@ -15,26 +15,26 @@ from pocketvision.model.graph import Graph, Op, Padding
 from pocketvision.model.rewrite import fold_batch_norm
 
 OPSET = 17
-HALF = ".half"  # behind the name of an array that is stored as float16
-IR_VERSION = 8  # the first that goes with opset 17: read by every ONNX Runtime since 1.12
+FP16 = ".half"  # at the end of the name of an array that is stored as fp16
+IR_VERSION = 8  # the first for opset 17; every ONNX Runtime since 1.12 reads it
 
 
-class Whole(NamedTuple):
-    """The integers behind a tensor of floats: step * (integers - zero)."""
+class Quantized(NamedTuple):
+    """The uint8 tensor behind a dequantised one: scale * (tensor - zero_point)."""
 
-    integers: str
-    step: float
-    zero: int
+    tensor: str
+    scale: float
+    zero_point: int
 
 
 class _Writer:
     """Collects nodes and initializers; tensor names are the graph's op names."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], halves: bool) -> None:
-        self.arrays, self.halves = arrays, halves
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], fp16: bool) -> None:
+        self.arrays, self.fp16 = arrays, fp16
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
-        self.whole: dict[str, Whole] = {}  # tensors that hold a step times integers
+        self.quantized: dict[str, Quantized] = {}  # by the name of the dequantised tensor
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
@@ -45,14 +45,14 @@ class _Writer:
         return name
 
     def own(self, name: str) -> str:
-        """An array of the graph as an initializer; with `halves`, filters and matrices as halves that become floats."""
+        """An array of the graph as an initializer; with `fp16`, filters and matrices are stored so and cast back."""
         value = np.ascontiguousarray(self.arrays[name], np.float32)
-        if not self.halves or value.ndim < 2:
+        if not self.fp16 or value.ndim < 2:
             return self.constant(name, value)
-        return self.node("Cast", [self.constant(f"{name}{HALF}", value.astype(np.float16))], name, to=TensorProto.FLOAT)
+        return self.node("Cast", [self.constant(f"{name}{FP16}", value.astype(np.float16))], name, to=TensorProto.FLOAT)
 
     def drop_unread(self, wanted: set[str]) -> None:
-        """Leave out nodes and initializers that nothing reads, such as a normalisation that became part of a range."""
+        """Leave out nodes and initializers that nothing reads."""
         kept = []
         for node in reversed(self.nodes):
             if wanted.intersection(node.output):
@@ -62,7 +62,7 @@ class _Writer:
         self.initializers = {name: value for name, value in self.initializers.items() if name in wanted}
 
     def check_names(self) -> None:
-        """Raise if an op bears a name that the file needs for something else."""
+        """Raise if an op has a name that the file needs for something else."""
         made = Counter(["image", *(node.output[0] for node in self.nodes), *self.initializers])
         name, times = made.most_common(1)[0]
         if times > 1:
@@ -73,7 +73,7 @@ def write_onnx(
     graph: Graph,
     arrays: Mapping[str, NDArray[Any]],
     temperature: float = 1.0,
-    halves: bool = False,
+    fp16: bool = False,
 ) -> bytes:
     """Return a self-contained ONNX file for a classification network.
 
@@ -85,10 +85,10 @@ def write_onnx(
         graph: with an output "logits", and perhaps "features".
         arrays: its parameters.
         temperature: divides the logits before the softmax.
-        halves: store filters and matrices as float16; engines make floats of them when they load the file.
+        fp16: store filters and matrices as fp16; engines cast them to fp32 when they load the file.
     """
     graph, arrays = fold_batch_norm(graph, arrays)
-    writer = _Writer(arrays, halves)
+    writer = _Writer(arrays, fp16)
     c, height, width = graph.image
     _write_input(writer, c)
     for op in graph.ops:
@@ -158,7 +158,7 @@ def _write_activation(writer: _Writer, x: str, name: str, kind: str) -> None:
 
 
 def _normalize(writer: _Writer, op: ops.Normalize, inputs: list[str]) -> None:
-    """Nodes on floats: a DequantizeLinear says the same, but makes engines round the first layer's weights."""
+    """Nodes in fp32: a DequantizeLinear means the same, but makes engines round the first layer's weights."""
     mean = np.array(op.mean, np.float32)[None, :, None, None]
     factor = np.float32(1) / np.array(op.std, np.float32)[None, :, None, None]
     centred = writer.node("Sub", [*inputs, writer.constant(f"{op.name}.mean", mean)], f"{op.name}.centred")
@@ -168,9 +168,9 @@ def _normalize(writer: _Writer, op: ops.Normalize, inputs: list[str]) -> None:
 def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
     names = [p.name for p in op.parameters()]
     if op.weight_limit is None:
-        inputs, arrays = _as_floats(writer, op, inputs), [writer.own(name) for name in names]
+        inputs, arrays = _in_fp32(writer, op, inputs), [writer.own(name) for name in names]
     else:
-        arrays = _integers(writer, op, inputs[0])
+        arrays = _int8(writer, op, inputs[0])
     _activated(
         writer,
         op.name,
@@ -188,92 +188,89 @@ def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
     )
 
 
-def _as_floats(writer: _Writer, op: Op, inputs: list[str]) -> list[str]:
-    """Return inputs of a layer in floats; integers are multiplied with their step by a node of its own.
+def _in_fp32(writer: _Writer, op: Op, inputs: list[str]) -> list[str]:
+    """Return the inputs of an fp32 layer; quantised ones are multiplied with their scale by a node of its own.
 
-    Between a DequantizeLinear and a QuantizeLinear ONNX Runtime makes integers of any layer's weights, one step for all of them.
+    Between a DequantizeLinear and a QuantizeLinear ONNX Runtime quantises the weights of any layer, all with one scale.
     """
-    if inputs[0] not in writer.whole:
+    if inputs[0] not in writer.quantized:
         return inputs
-    whole, step, zero = writer.whole[inputs[0]]
+    tensor, scale, zero_point = writer.quantized[inputs[0]]
     one = writer.constant("one", np.array(1, np.float32))
-    zero_point = writer.constant(f"{op.name}.input.zero", np.array(zero, np.uint8))
-    counts = writer.node("DequantizeLinear", [whole, one, zero_point], f"{op.name}.input.counts")
-    return [
-        writer.node(
-            "Mul", [counts, writer.constant(f"{op.name}.input.step", np.array(step, np.float32))], f"{op.name}.input"
-        )
-    ]
+    zero = writer.constant(f"{op.name}.input.zero", np.array(zero_point, np.uint8))
+    counts = writer.node("DequantizeLinear", [tensor, one, zero], f"{op.name}.input.counts")
+    factor = writer.constant(f"{op.name}.input.step", np.array(scale, np.float32))
+    return [writer.node("Mul", [counts, factor], f"{op.name}.input")]
 
 
-def _integers(writer: _Writer, op: ops.Conv | ops.Linear, x: str) -> list[str]:
-    """Write int8 weights and an int32 bias, each with the node that makes floats of it; return these floats' names."""
+def _int8(writer: _Writer, op: ops.Conv | ops.Linear, x: str) -> list[str]:
+    """Write int8 weights and an int32 bias, each with a DequantizeLinear; return the names of the dequantised arrays."""
     assert op.weight_limit is not None
     weight, bias = (next((p.name for p in op.parameters() if p.role == role), None) for role in ("weight", "bias"))
     assert weight is not None
-    step = np.asarray(writer.arrays[f"{op.name}.weight_quant.scale"], np.float32)
+    scale = np.asarray(writer.arrays[f"{op.name}.weight_quant.scale"], np.float32)
     filters = np.asarray(writer.arrays[weight], np.float32)
     if isinstance(op, ops.Linear):
         filters = filters[:, :, None, None]
-    whole = np.rint(filters / step[:, None, None, None]).clip(-op.weight_limit, op.weight_limit).astype(np.int8)
-    found = [_dequantize(writer, weight, whole, step)]
+    rounded = np.rint(filters / scale[:, None, None, None]).clip(-op.weight_limit, op.weight_limit).astype(np.int8)
+    found = [_dequantize(writer, weight, rounded, scale)]
     if bias is not None:
-        fine = step * np.float32(writer.whole[x].step)
+        fine = scale * np.float32(writer.quantized[x].scale)
         largest = np.iinfo(np.int32).max
         sums = np.rint(np.asarray(writer.arrays[bias], np.float64) / fine).clip(-largest, largest).astype(np.int32)
         found.append(_dequantize(writer, bias, sums, fine))
     return found
 
 
-def _dequantize(writer: _Writer, name: str, whole: NDArray[Any], step: NDArray[np.float32]) -> str:
-    zeros = writer.constant(f"zeros.{whole.dtype}.{len(step)}", np.zeros(len(step), whole.dtype))
-    inputs = [writer.constant(name, whole), writer.constant(f"{name}.step", step), zeros]
+def _dequantize(writer: _Writer, name: str, rounded: NDArray[Any], scale: NDArray[np.float32]) -> str:
+    zeros = writer.constant(f"zeros.{rounded.dtype}.{len(scale)}", np.zeros(len(scale), rounded.dtype))
+    inputs = [writer.constant(name, rounded), writer.constant(f"{name}.step", scale), zeros]
     return writer.node("DequantizeLinear", inputs, f"{name}.float", axis=0)
 
 
 def _fake_quant(writer: _Writer, op: ops.FakeQuant, inputs: list[str]) -> None:
-    """QuantizeLinear and back; what has these very values anyway, as a gate may have, is not quantised again."""
+    """QuantizeLinear and back; what has these very values already, as a gate may have, is not quantised again."""
     owner = op.like or op.name
     scale = np.asarray(writer.arrays[f"{owner}.scale"], np.float32)
-    zero = np.asarray(writer.arrays[f"{owner}.zero_point"]).astype(np.uint8)
-    step = [writer.constant(f"{owner}.scale", scale), writer.constant(f"{owner}.zero_point", zero)]
-    known = writer.whole.get(inputs[0])
-    if known is not None and known[1:] == (float(scale), int(zero)):
-        writer.whole[op.name] = known
+    zero_point = np.asarray(writer.arrays[f"{owner}.zero_point"]).astype(np.uint8)
+    own = [writer.constant(f"{owner}.scale", scale), writer.constant(f"{owner}.zero_point", zero_point)]
+    known = writer.quantized.get(inputs[0])
+    if known is not None and known[1:] == (float(scale), int(zero_point)):
+        writer.quantized[op.name] = known
     else:
-        whole = writer.node("QuantizeLinear", [*inputs, *step], f"{op.name}.uint8")
-        writer.whole[op.name] = Whole(whole, float(scale), int(zero))
-    writer.node("DequantizeLinear", [writer.whole[op.name].integers, *step], op.name)
+        tensor = writer.node("QuantizeLinear", [*inputs, *own], f"{op.name}.uint8")
+        writer.quantized[op.name] = Quantized(tensor, float(scale), int(zero_point))
+    writer.node("DequantizeLinear", [writer.quantized[op.name].tensor, *own], op.name)
 
 
 def _activation(writer: _Writer, op: ops.Activation, inputs: list[str]) -> None:
-    """An activation on its own; a gate's on integers is the same integers, cut off at 1, with another step."""
-    known = writer.whole.get(inputs[0])
-    if op.kind not in ops.GATES or known is None or not is_range_of_gate(known.step, known.zero):
+    """An activation that is an op of its own; a quantised gate is the same uint8 tensor, clipped at 1, with another scale."""
+    known = writer.quantized.get(inputs[0])
+    if op.kind not in ops.GATES or known is None or not is_range_of_gate(known.scale, known.zero_point):
         _write_activation(writer, inputs[0], op.name, op.kind)
         return
     gate = op.name if op.kind == "hard_sigmoid" else f"{op.name}.gate"
-    whole, one = known.integers, 2 * known.zero
+    tensor, one = known.tensor, 2 * known.zero_point
     if one < np.iinfo(np.uint8).max:
         ends = [writer.constant(f"{op.name}.{what}", np.array(n, np.uint8)) for what, n in (("none", 0), ("one", one))]
-        whole = writer.node("Clip", [whole, *ends], f"{op.name}.uint8")
-    writer.whole[gate] = Whole(whole, float(np.float32(known.step * ops.GATE_SLOPE)), 0)
-    step = writer.constant(f"{op.name}.step", np.array(writer.whole[gate].step, np.float32))
-    writer.node("DequantizeLinear", [whole, step, writer.constant(f"{op.name}.zero", np.array(0, np.uint8))], gate)
+        tensor = writer.node("Clip", [tensor, *ends], f"{op.name}.uint8")
+    writer.quantized[gate] = Quantized(tensor, float(np.float32(known.scale * ops.GATE_SLOPE)), 0)
+    scale = writer.constant(f"{op.name}.step", np.array(writer.quantized[gate].scale, np.float32))
+    writer.node("DequantizeLinear", [tensor, scale, writer.constant(f"{op.name}.zero", np.array(0, np.uint8))], gate)
     if op.kind == "hard_swish":
         writer.node("Mul", [inputs[0], gate], op.name)
 
 
-def is_range_of_gate(step: float, zero: int) -> bool:
-    """Whether a range starts at -3, where hard-sigmoid does: (x + 3) / 6 is then n * step / 6 of the integers n."""
-    return bool(zero) and bool(np.isclose(step * zero, 3.0, rtol=1e-6, atol=0.0))
+def is_range_of_gate(scale: float, zero_point: int) -> bool:
+    """Whether a range starts at -3, where hard-sigmoid does: for its values n in 0..255, (x + 3) / 6 is then n * scale / 6."""
+    return bool(zero_point) and bool(np.isclose(scale * zero_point, 3.0, rtol=1e-6, atol=0.0))
 
 
 def _linear(writer: _Writer, op: ops.Linear, inputs: list[str]) -> None:
-    if op.weight_limit is not None:  # engines know integer convolutions better than integer matrices
-        writer.node("Conv", [*inputs, *_integers(writer, op, inputs[0])], op.name)
+    if op.weight_limit is not None:  # engines are faster at int8 convolutions than at int8 matrices
+        writer.node("Conv", [*inputs, *_int8(writer, op, inputs[0])], op.name)
         return
-    flat = writer.node("Flatten", _as_floats(writer, op, inputs), f"{op.name}.flat", axis=1)
+    flat = writer.node("Flatten", _in_fp32(writer, op, inputs), f"{op.name}.flat", axis=1)
     arrays = [writer.own(p.name) for p in op.parameters()]
     product = writer.node("Gemm", [flat, *arrays], f"{op.name}.product", transB=1)
     axes = writer.constant("height_width", np.array([2, 3], np.int64))
@@ -286,8 +283,8 @@ def _add(writer: _Writer, op: ops.Add, inputs: list[str]) -> None:
 
 def _dropout(writer: _Writer, op: ops.Dropout, inputs: list[str]) -> None:
     writer.node("Identity", inputs, op.name)
-    if inputs[0] in writer.whole:
-        writer.whole[op.name] = writer.whole[inputs[0]]
+    if inputs[0] in writer.quantized:
+        writer.quantized[op.name] = writer.quantized[inputs[0]]
 
 
 def _split(writer: _Writer, op: ops.Split, inputs: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Zero channels that fill up depthwise convolutions to the number that engines work on at once."""
+"""Zero channels that pad depthwise convolutions to a multiple of what engines process at once."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from pocketvision.model.graph import Conv, Graph, Linear, Op, Shape
 from pocketvision.model.rewrite import Arrays
 from pocketvision.model.spaces import Spaces, spaces
 
-AT_ONCE = 16  # bytes of a vector: integer depthwise kernels of ONNX Runtime go through what is left over one by one
+AT_ONCE = 16  # bytes of a vector: int8 depthwise kernels of ONNX Runtime process the rest one channel at a time
 
 
 def pad_channels(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
@@ -31,7 +31,7 @@ def pad_channels(graph: Graph, arrays: Arrays) -> tuple[Graph, dict[str, NDArray
 
 
 def padded(graph: Graph) -> Graph:
-    """Return the graph with more channels where depthwise convolutions have no multiple of 16.
+    """Return the graph with more channels where those of depthwise convolutions are not a multiple of 16.
 
     The image and the public outputs keep theirs, and so do channels that pass a group, a split or a concat.
     """
@@ -50,7 +50,7 @@ def padded(graph: Graph) -> Graph:
 
 
 def _new_sizes(graph: Graph, found: Spaces) -> dict[int, int]:
-    """Return by number how large each channel space becomes that grows."""
+    """Return the new size of each channel space that grows, by its number."""
     filtered = {_space(found, op.name) for op in graph.ops if isinstance(op, Conv) and op.is_depthwise}
     fixed = {_space(found, name) for name in ("image", *graph.outputs.values())}
     sizes = [space.size for space in found]

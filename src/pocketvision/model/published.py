@@ -1,4 +1,4 @@
-"""Published weights: where they can be had, and what they were trained with. Nothing is fetched here."""
+"""Published weights: where to find them, and what they were trained with. Nothing is fetched here."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,13 +10,13 @@ Origin = Literal["torchvision", "huggingface", "package"]
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One file of weights that the world can have.
+    """One published file of weights.
 
     Attributes:
         name: what users type.
         family, width, resolution: the network.
         layout: how its arrays are named, see `names`.
-        conventions: name of what it was trained with, see `conventions`.
+        conventions: by name, what it was trained with, see `conventions`.
         preprocessing: from a photograph to its input.
         top1: published ImageNet top-1 at that resolution, in percent; None where none was found.
         has_background: class 0 is "background", the 1000 of ImageNet follow.
@@ -237,7 +237,7 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def published_from(family: str, width: float) -> list[Published]:
-    """Return the published networks of a family that are at least so wide, in the order in which "auto" tries them.
+    """Return the published networks of a family that are at least that wide, in the order in which "auto" tries them.
 
     >>> [known.width for known in published_from("mobilenet_v2", 0.4)][:3]
     [0.5, 0.75, 1.0]

@@ -174,7 +174,7 @@ def _check(family: Family, width: float, resolution: int, classes: int, in_chann
     if family.widths and width not in family.widths:
         known = ", ".join(f"{each:g}" for each in family.widths)
         raise BadWidth(
-            f"{family.name} has the widths of its paper's table alone: {known}; got {width:g}.",
+            f"{family.name} has only the widths of its paper's table: {known}; got {width:g}.",
             f"width={min(family.widths, key=lambda each: abs(each - width)):g}",
         )
     if not (math.isfinite(width) and 0 < width <= 4):

@@ -13,7 +13,7 @@ from pocketvision.model.spaces import Ints, PartKey, Space, Spaces, spaces
 
 Arrays = Mapping[str, NDArray[Any]]
 Indices = Mapping[str, Sequence[int]]  # space name -> which of its channels are kept, in this order
-MOST_NAMED = 4  # places in an error message
+MOST_NAMED = 4  # groups and pieces in an error message
 MAY_SHRINK = {"in_channels", "start", "stop"}  # fields in which a narrow op may differ
 
 
@@ -114,7 +114,7 @@ def important_indices(wide: Graph, narrow: Graph, arrays: Arrays) -> dict[str, l
 def sort_by_importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[Any]]:
     """Return the same network with the most important channels of every part first: its leading channels are its best.
 
-    What it computes stays the same, but for the order of sums. Channels of the image and of the logits keep their places.
+    It computes the same, up to the order of sums. Channels of the image and of the logits keep their places.
 
     Args:
         graph: any graph.
@@ -130,10 +130,10 @@ def sort_by_importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
-    """Return for each channel space how much each of its channels matters: what it is scaled with times who reads it.
+    """Return for each channel space how important each of its channels is: its scale times the norm of what reads it.
 
-    The scales are those of the batch norms behind the convolutions that make the channel or filter it (where there is none,
-    the norm of the filter that makes it), the readers are the norms of the filters that sum over it.
+    The scale is that of the batch norms behind the convolutions that make the channel or filter it (without batch norm, the norm
+    of the filter that makes it); the norm is that of the filters that sum over it.
 
     Source: batch-norm scales as importance: Liu et al. 2017, arXiv:1708.06519, section 3; the norm of what reads a channel:
     Once-for-All, arXiv:1908.09791, section 3.3.

@@ -1,4 +1,4 @@
-"""Settle: one copy of a row, with all that depends on the width and on the channels that enter it as concrete numbers."""
+"""Settle: one copy of a row with concrete numbers, which depend on the width and on the channels that enter it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,8 @@ class Copy(NamedTuple):
         stride: the table's, whether or not it is removed.
         number: of the copy in its row, from 0.
         before: the block before it as it was settled, and its name; None for the first.
-        keeps_shape: whether what comes in could be added to what goes out, by the table: rounding cannot make channels equal.
+        keeps_shape: whether input and output have one shape in the table, so that they can be added; channels that only rounding
+            makes equal do not count.
     """
 
     width: float
@@ -52,7 +53,7 @@ def settle(row: Block, copy: Copy) -> Block:
 
 
 def applied_width(row: Wide, width: float, thin_head: bool) -> float:
-    """Return what a row's channels are multiplied with."""
+    """Return the factor of a row's channels."""
     if row.scales == "always" or (thin_head and width < 1):
         return width
     return max(1.0, width) if row.scales == "above 1" else 1.0

@@ -1,9 +1,9 @@
 """Channel spaces: which channels of a graph are the same ones, traced from the op that makes them to all that read them.
 
 Every op that makes channels opens an axis of new ones: a convolution, a fully connected layer, the image. Adds, gates and
-depthwise filters make channels of several axes one; concat, split and shuffle only move them. Channels that are met
-together in every group and piece of the graph are interchangeable: they form a PART. Axes that share channels form a SPACE.
-A cut is one index list per space, with as many channels of each part as the narrow graph has.
+depthwise filters unite channels of several axes; concat, split and shuffle only move them. Channels that occur together in
+every group and piece of the graph are interchangeable: they form a PART. Axes that share channels form a SPACE. A cut is one
+index list per space, with as many channels of each part as the narrow graph has.
 """
 
 from collections.abc import Iterator

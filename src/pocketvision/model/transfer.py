@@ -25,19 +25,17 @@ def transfer(
         arrays: parameters of `source`.
         source: the network that was trained.
         target: the same family with the same conventions; as wide or narrower.
-        seed: of what is drawn anew.
-        keep_classifier: the classes are the same ones; else the classifier is drawn anew.
+        seed: of a new classifier's initial weights.
+        keep_classifier: the classes are the same; else the classifier is initialised anew.
 
     Raises:
-        BadWeights: the target is wider, another family, or no cut of the source.
+        BadWeights: the target is wider, another family, or cannot be cut out of the source.
     """
-    have, want = source.options, target.options
-    assert have is not None
-    assert want is not None
+    have, want = source.source, target.source
     if (have.family, have.conventions) != (want.family, want.conventions) or want.width > have.width:
         raise BadWeights(
-            f"weights of {source.name} ({have.conventions}) cannot start {target.name} ({want.conventions}): the family must "
-            "be the same one, as wide or narrower.",
+            f"weights of {source.name} ({have.conventions}) cannot initialise {target.name} ({want.conventions}): the family "
+            "and the conventions must be the same, the network as wide or narrower.",
             f"--width {have.width:g} or less",
         )
     sentences = []
@@ -49,15 +47,15 @@ def transfer(
         check_is_part(narrow, wide)
         found = cut(found, wide, narrow, important_indices(wide, narrow, found))
         sentences.append(
-            f"Of the channels at width {have.width:g} the most important ones are kept, for width {want.width:g}."
+            f"Of the channels at width {have.width:g}, the most important ones are kept for width {want.width:g}."
         )
     if want.in_channels != have.in_channels:
         found |= _for_other_images(found, narrow, target)
-        one, three = "summed up for grey images", "shared out over three colours"
+        one, three = "summed over the colours for grey images", "spread over three colours"
         sentences.append(f"The first filters are {one if want.in_channels == 1 else three}.")
     if not keep_classifier:
-        drawn = initial_arrays(target, seed)
-        found |= {p.name: drawn[p.name] for p in target[CLASSIFIER].parameters()}
+        initial = initial_arrays(target, seed)
+        found |= {p.name: initial[p.name] for p in target[CLASSIFIER].parameters()}
         sentences.append(f"The classifier of {have.classes} classes is replaced by one of {want.classes}.")
     return found, sentences
 
@@ -70,16 +68,16 @@ def check_is_part(narrow: Graph, wide: Graph) -> None:
     """
     if not can_cut(wide, narrow):
         raise BadWeights(
-            f"{narrow.name} is no part of {wide.name}: its shuffle puts channels where the wider network has none.",
+            f"{narrow.name} cannot be cut out of {wide.name}: its shuffle puts channels where the wider network has none.",
             f"--width {wide.source.width:g}, or another one below it",
         )
 
 
 def _for_other_images(arrays: Arrays, source: Graph, target: Graph) -> Arrays:
-    """Return the first convolution's filters for another number of channels: the same answer to a grey image in all of them.
+    """Return the first convolution's filters for another number of channels, with the same output for a grey image.
 
-    Each colour has its own mean and standard deviation, and one grey has their means: the filters are scaled for that, and
-    what is left goes into the mean of the batch norm behind them, or into the bias. Only where zeros are padded answers differ.
+    Each colour has its own mean and standard deviation, grey has their means: the filters are scaled for that, and the offset
+    that is left goes into the mean of the batch norm behind them, or into the bias. Outputs differ only where zeros are padded.
     """
     stem = next(op for op in source.ops if op.parameters())
     assert isinstance(stem, Conv)

@@ -17,7 +17,7 @@ svg { font: 12px system-ui, sans-serif; background: #fff; } text { fill: #333; }
 
 
 def draw_bench(found: Bench) -> str:
-    """Return bars of how many images a second each setting answers, ready arrays and files."""
+    """Return bars of images per second for each setting, from arrays and from files."""
     rows = [
         (f"{cell.engine}, {plural(cell.threads, 'thread')}, batch {cell.batch}", cell.images_per_second)
         for cell in found.cells
@@ -28,7 +28,9 @@ def draw_bench(found: Bench) -> str:
     ]
     most = max(value for _, value in rows)
     scale = Scale(0.0, most, LABELS, WIDTH - VALUES)
-    parts = [f'<text class="title" x="12" y="26">{text(found.network)}: images a second on {text(found.device)}</text>']
+    parts = [
+        f'<text class="title" x="12" y="26">{text(found.network)}: images per second on {text(found.device)}</text>'
+    ]
     for i, (name, value) in enumerate(rows):
         y = TOP + i * (BAR + GAP)
         parts.append(f'<text x="{LABELS - 8:g}" y="{y + 12:g}" text-anchor="end">{text(name)}</text>')
@@ -37,11 +39,11 @@ def draw_bench(found: Bench) -> str:
         )
         parts.append(f'<text x="{scale(value) + 6:.1f}" y="{y + 12:g}">{value:,.0f}</text>')
     height = TOP + len(rows) * (BAR + GAP) + 12
-    return _alone(WIDTH, height, "".join(parts), f"Images a second of {found.network}: {len(rows)} settings.")
+    return _alone(WIDTH, height, "".join(parts), f"Images per second of {found.network}: {len(rows)} settings.")
 
 
 def draw_sustained(found: Sustained) -> str:
-    """Return the latency of one call over the time."""
+    """Return the latency of one call over time."""
     height = 360.0
     points = [(window.seconds, window.median_ms) for window in found.windows]
     low, high = padded([0.0, *(value for _, value in points)])
@@ -55,7 +57,7 @@ def draw_sustained(found: Sustained) -> str:
 
 
 def _alone(width: float, height: float, content: str, alternative: str) -> str:
-    """Return a picture as a file, with its size and style."""
+    """Return a picture as a file of its own, with size and style."""
     inline = svg(width, height, STYLE + content, alternative)
     size = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
     return inline.replace("<svg ", size, 1) + "\n"

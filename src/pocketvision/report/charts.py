@@ -18,7 +18,7 @@ from pocketvision.report.svg import (
     written,
 )
 
-WIDE, NARROW = (960.0, 400.0), (350.0, 330.0)  # for a desktop and a telephone: text keeps its size
+WIDE, NARROW = (960.0, 400.0), (350.0, 330.0)  # for a desktop and a phone, with text of one size
 SPREAD = 4.0  # largest over smallest value from which an axis is logarithmic
 AXES = {  # what the choice is drawn over: a candidate's field, the words for it, and its unit
     "latency_ms": ("latency of one image, ms", "ms"),
@@ -30,7 +30,7 @@ AXES = {  # what the choice is drawn over: a candidate's field, the words for it
 
 @dataclass(frozen=True)
 class Mark:
-    """One network in a chart of what it costs and reaches.
+    """One network in a chart of cost and accuracy.
 
     Attributes:
         name: of the network.
@@ -52,13 +52,13 @@ class Mark:
 
 
 def known_axis(networks: Sequence[Candidate | FrontCut], limits: Sequence[str]) -> str:
-    """Return what networks are drawn over: the first limit that they are known for, else what they cost."""
+    """Return the x axis: the first limit that is known for the networks, else the first known cost."""
     known = [name for name in AXES if any(getattr(one, name) is not None for one in networks)]
     return next((name for name in AXES if name in limits and name in known), known[0])
 
 
 def choice_charts(choice: Choice, axis: str, budget: float | None, alternative: str) -> str:
-    """Return the candidates over what limits them, for a wide and a narrow page."""
+    """Return the candidates over the cost that is limited, for a wide and a narrow page."""
     tried = {trial.name for trial in choice.trials}
     marks = [_candidate_mark(one, axis, one.name == choice.pick, one.name in tried) for one in choice.candidates
              if getattr(one, axis) is not None]  # fmt: skip
@@ -66,7 +66,7 @@ def choice_charts(choice: Choice, axis: str, budget: float | None, alternative: 
 
 
 def front_charts(front: Front, axis: str, budget: float | None, alternative: str) -> str:
-    """Return the sizes of an elastic network over what limits them; a line joins those better than all cheaper ones."""
+    """Return the sizes of an elastic network over the cost that is limited; a line joins the front."""
     cuts = [cut for cut in front.cuts if getattr(cut, axis) is not None]
     marks = [_cut_mark(cut, axis, cut.name == front.pick) for cut in cuts]
     line = sorted((getattr(cut, axis), 100 * cut.top1) for cut in cuts if cut.is_on_front)
@@ -194,7 +194,7 @@ def line_chart(lines: Sequence[Line], y_name: str, alternative: str, from_zero: 
 
 
 def calibration_chart(before: Sequence[Bin], after: Sequence[Bin], alternative: str) -> str:
-    """Return how often answers are right over how sure they are; below it how many images are that sure."""
+    """Return accuracy over probability; below it the number of images with that probability."""
     width, height, strip = 380.0, 400.0, 44.0
     x = Scale(0, 1, 44, width - 12)
     y = Scale(0, 1, height - 44 - strip, 30)
@@ -240,7 +240,7 @@ def confusion_chart(confusion: Sequence[tuple[int, int, int]], rows: Sequence[in
 
 
 def level(share: float) -> int:
-    """Return one of nine shades for a share above 0; by its root, so that few are told from very few.
+    """Return one of nine shades for a share above 0; by its root, so that small shares can be told apart.
 
     >>> level(0.001), level(0.05), level(0.5), level(1.0)
     (1, 2, 6, 9)

@@ -49,7 +49,7 @@ class Limit(_Fact):
     Attributes:
         name: "latency_ms", "size_mb", "memory_mb" or "macs".
         budget: what was allowed.
-        spent: what the finished file takes; None where only another device can tell.
+        spent: the cost of the finished file; None if it can only be measured on another device.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Limit(_Fact):
 
 
 class Candidate(_Fact):
-    """One network that was looked at; as `pocketvision.jobs.plan.search.candidate_json` writes it."""
+    """One network that was considered; as `pocketvision.jobs.plan.search.candidate_json` writes it."""
 
     name: str
     expected_imagenet_top1: float
@@ -88,8 +88,8 @@ class Choice(_Fact):
         reason: in words.
         device: what the budget is for.
         is_here: whether that is the machine that trained.
-        candidates: all that were looked at, the likeliest best first.
-        trials: those that were tried for a moment.
+        candidates: all that were considered, the most promising first.
+        trials: those that were tried briefly.
     """
 
     pick: str
@@ -109,7 +109,7 @@ class FrontCut(_Fact):
         latency_ms, noise_ms: on the device of the budget; None: not measured there.
         size_mb, memory_mb, macs: counted.
         is_on_front: whether it is better than all cheaper ones.
-        dropped: what it is over; empty where it is within the budget.
+        dropped: the limits that it breaks; empty if it is within the budget.
     """
 
     name: str = Field(validation_alias=AliasChoices("name", "network"))
@@ -124,7 +124,7 @@ class FrontCut(_Fact):
 
 
 class Verdict(_Fact):
-    """A network beside the float one, on the same validation images; see `pocketvision.compress.gate.Verdict`."""
+    """A network compared with the fp32 one, on the same validation images; see `pocketvision.compress.gate.Verdict`."""
 
     images: int
     drop: float
@@ -146,11 +146,11 @@ class Precision(_Fact):
 
     Attributes:
         precision: "fp32", "int8" or "fp16-storage".
-        rung: of the ladder that gave what was best.
-        verdict: on that.
-        floats: layers that stay in floats.
-        tried: in order.
-        problem: why the file is in floats all the same; empty: it is not.
+        rung: of the ladder, that gave the best network.
+        verdict: on that network.
+        floats: layers of it that stay fp32.
+        tried: all tries, in order.
+        problem: why the file is fp32 nevertheless; empty: it is not.
     """
 
     precision: str
@@ -167,7 +167,7 @@ class Front(_Fact):
     Attributes:
         network: the largest.
         device: that latencies are of.
-        pick: the size that became the file, before it was trained further.
+        pick: the size that became the file, before further training.
         runner_up: the best of the others within the budget; empty: there is none.
         cuts: all sizes.
     """
@@ -180,9 +180,9 @@ class Front(_Fact):
 
 
 class Training(_Fact):
-    """How it was trained; `curve` has one entry an epoch, `start` says in sentences what training started from.
+    """How it was trained; `curve` has one entry for each epoch, `start` says in sentences what training started from.
 
-    `on_all` came after the curve, with the validation images, too; empty: nothing did.
+    `on_all` is the training after the curve, on validation images, too; empty: there was none.
     """
 
     recipe: str
@@ -211,12 +211,12 @@ class ClassScore(_Fact):
 
     @property
     def recall(self) -> float | None:
-        """Share of its images that were found; None where there are none."""
+        """Share of its images that were found; None if there are none."""
         return self.right / self.images if self.images else None
 
     @property
     def precision(self) -> float | None:
-        """Share of its answers that were right; None where there are none."""
+        """Share of its answers that were right; None if there are none."""
         return self.right / self.answered if self.answered else None
 
 
@@ -244,7 +244,7 @@ class Picture(_Fact):
         key: its name in the data set.
         truth, answer: names of classes.
         probability: of the answer.
-        width, height: of the thumbnail, in pixels; 0 where the image could not be read any more.
+        width, height: of the thumbnail, in pixels; 0 if the image could no longer be read.
         form: "png" or "jpeg".
         base64: the thumbnail's file.
     """
@@ -277,7 +277,7 @@ class Finding(_Fact):
 
 
 class Data(_Fact):
-    """The images that were used; `findings` is None where nobody looked."""
+    """The images that were used; `findings` is None if they were not checked."""
 
     name: str
     fingerprint: str
@@ -287,7 +287,7 @@ class Data(_Fact):
 
 
 class Layer(_Fact):
-    """What one layer costs, and how many of its filters are dead; None where it is not depthwise."""
+    """What one layer costs, and how many of its filters are dead; None if it is not depthwise."""
 
     name: str
     kind: str
@@ -315,11 +315,11 @@ class Facts(_Fact):
         choice, training, calibration, data: see there.
         classes: in the order of `labels`.
         confusion: (truth, answer, images) for all pairs that occur.
-        mistakes: the wrong answers that were surest.
-        unsure: the answers that were least sure.
+        mistakes: the most confident wrong answers.
+        unsure: the least confident answers.
         layers: the cost table.
         provenance: versions, seed, options, date; no paths, no user names.
-        front: where all sizes were trained at once.
+        front: if all sizes were trained at once.
         precision: what was tried to make the file smaller and faster; None: nothing.
     """
 

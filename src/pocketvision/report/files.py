@@ -1,4 +1,4 @@
-"""report.json and report.html in a run folder: written, and read again."""
+"""report.json and report.html in a run folder: written and read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ PLAN, MODEL = "plan.json", "model.onnx"  # what a run folder holds besides
 
 
 def write_report(folder: Path, gather: Callable[[], Facts]) -> Work[None]:
-    """Gather the facts; write report.json and report.html. What goes wrong is said, and no more: the model is there."""
+    """Gather the facts; write report.json and report.html. A failure is only reported: the model is there."""
     try:
         facts = gather()
         write_atomically(folder / FACTS, facts.to_json())
@@ -33,7 +33,7 @@ def remake_report(folder: Path, page: Path | None = None) -> Path:
         page: where the page goes; None is report.html in the folder.
 
     Raises:
-        BadOption: it is no run folder, its run is not finished, or its report.json cannot be read.
+        BadOption: it is not a run folder, its run is not finished, or its report.json cannot be read.
     """
     facts, page = read_facts(folder), page or folder / PAGE
     check_out_path(page, example=PAGE)
@@ -54,7 +54,7 @@ def read_facts(folder: Path) -> Facts:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the document"
         raise BadOption(
-            f"{str(folder / FACTS)!r} is no report of version {VERSION}: {where}: {first['msg'].lower()}.",
+            f"{str(folder / FACTS)!r} is not a report of version {VERSION}: {where}: {first['msg'].lower()}.",
             "the release of pocketvision that wrote it, or fit again",
         ) from error
 
@@ -64,9 +64,9 @@ def _require_finished_run(folder: Path) -> None:
     if not folder.is_dir():
         is_what = "is a file" if folder.exists() else "does not exist"
         attempt = str(folder.parent) if (folder.parent / PLAN).exists() else "the folder given to pocketvision fit -o"
-        raise BadOption(f"{name!r} {is_what}; a report is made of a run folder.", attempt)
+        raise BadOption(f"{name!r} {is_what}; a report is made from a run folder.", attempt)
     if not (folder / PLAN).exists():
-        raise BadOption(f"{name!r} is no run folder: it has no {PLAN}.", "the folder given to pocketvision fit -o")
+        raise BadOption(f"{name!r} is not a run folder: it has no {PLAN}.", "the folder given to pocketvision fit -o")
     if not (folder / MODEL).exists():
         raise BadOption(
             f"the run in {name!r} is not finished: it has no {MODEL}, and only a finished run has a report.",
@@ -74,6 +74,6 @@ def _require_finished_run(folder: Path) -> None:
         )
     if not (folder / FACTS).exists():
         raise BadOption(
-            f"{name!r} has no {FACTS}: an older release wrote it, or its report could not be written.",
+            f"{name!r} has no {FACTS}: its report could not be written.",
             "fit again, with --restart",
         )

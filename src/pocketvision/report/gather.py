@@ -1,4 +1,4 @@
-"""Gathering: from what a run leaves in memory to the facts of its report."""
+"""From the results of a run to the facts of its report."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pocketvision.cost.budget import Spent
 from pocketvision.cost.count import count
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadImage
 from pocketvision.events import Epoch
@@ -40,7 +40,7 @@ from pocketvision.run.images import read_image
 from pocketvision.run.record import Record
 
 THUMBNAIL = 96  # pixels, the longer side at most
-LOSSLESS_UP_TO = 48  # pixels; small pictures are enlarged by the page, which would show a JPEG's blocks
+LOSSLESS_UP_TO = 48  # pixels; the page enlarges small pictures, which would show a JPEG's blocks
 PICTURES = 12  # of each kind
 
 
@@ -139,7 +139,7 @@ def least_sure(found: Assessment) -> NDArray[np.int64]:
 
 
 def clean(text: str) -> str:
-    r"""Return the text so that UTF-8 can hold it: a file name need not be Unicode.
+    r"""Return the text so that it can be encoded as UTF-8: a file name need not be Unicode.
 
     >>> print(clean("caf\udce9"))
     caf\udce9
@@ -210,7 +210,7 @@ def _pictures(run: Sources, names: Sequence[str], rows: NDArray[np.int64]) -> tu
 
 
 def thumbnail(dataset: Dataset, index: int) -> dict[str, Any]:
-    """Return one image, upright, at most 96 pixels along a side, as `Picture` holds it; nothing where it cannot be read now."""
+    """Return one image, upright, at most 96 pixels along a side, for `Picture`; nothing if it can no longer be read."""
     try:
         image = read_image(dataset.image(index))
     except BadImage:

@@ -1,9 +1,9 @@
-"""The parts of the page: escaped text, tables and boxes. Whatever comes from the user's data goes through `text` or `name`."""
+"""The parts of the page: escaped text, tables and boxes. Everything from the user's data goes through `text` or `name`."""
 
 import html
 from collections.abc import Iterable, Sequence
 
-LONG = 40  # characters; longer names are broken into lines, shorter ones never
+LONG = 40  # characters; only longer names are broken into lines
 
 
 def text(value: object) -> str:
@@ -16,13 +16,13 @@ def text(value: object) -> str:
 
 
 def name(value: object) -> str:
-    """Return a user's own word; its writing direction does not leak into the sentence around it."""
+    """Return a name from the user's data; its writing direction does not affect the sentence around it."""
     kind = ' class="long"' if len(str(value)) > LONG else ""
     return f"<bdi{kind}>{text(value)}</bdi>"
 
 
 def fact(key: str, value: str) -> str:
-    """Return a figure under a key by which programs (tests) find it on the page."""
+    """Return a figure with a key by which programs (tests) find it on the page."""
     return f'<span data-fact="{text(key)}">{value}</span>'
 
 
@@ -38,15 +38,15 @@ def percent(share: float | None, digits: int = 2) -> str:
 def table(
     label: str, header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, kind: str = "", foot: int = 0
 ) -> str:
-    """Return a table in a box of its own, which scrolls sideways where the page is narrow.
+    """Return a table in a box of its own, which scrolls sideways on a narrow page.
 
     Args:
-        label: what it shows, for those who do not see it.
+        label: what it shows, for screen readers.
         header: column titles, as HTML.
         rows: cells, as HTML; the first one heads its row.
-        left: so many columns are words and stand left, the others are figures and stand right.
+        left: number of columns with words, flush left; the others are figures, flush right.
         kind: classes of the table.
-        foot: so many of the last rows are sums.
+        foot: number of last rows that are sums.
     """
 
     def cell(column: int, content: str) -> str:
@@ -69,12 +69,12 @@ def box(label: str, content: str) -> str:
 
 
 def details(summary: str, content: str) -> str:
-    """Return what is folded away until somebody asks."""
+    """Return content that is hidden until it is opened."""
     return f"<details><summary>{summary}</summary>{content}</details>"
 
 
 def figure(content: str, caption: str = "", kind: str = "") -> str:
-    """Return a picture with what it needs to be understood below it."""
+    """Return a picture with its caption."""
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="{kind}">{content}{below}</figure>'
 

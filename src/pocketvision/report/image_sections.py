@@ -1,4 +1,4 @@
-"""The sections about the images: the classes, what is confused, how sure the answers are, pictures, and findings of the data."""
+"""The sections about the images: classes, confusion, calibration, pictures, and findings of the data check."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from pocketvision.report.html import details, fact, figure, legend, name, percen
 from pocketvision.text import plural
 
 TABLE_UP_TO = 25  # classes; more are drawn as a map
-MAP_UP_TO = 250  # classes; of more the pairs alone are shown
+MAP_UP_TO = 250  # classes; with more, only the pairs are shown
 PAIRS = 15  # the most confused ones
-CLASSES = 30  # rows that stand open
+CLASSES = 30  # rows that are not folded away
 FINDINGS = 30
-OTHERS = 5  # names of what else belongs to a finding
+OTHERS = 5  # further names in a finding
 
 
 def confusion(facts: Facts) -> str:
@@ -20,7 +20,7 @@ def confusion(facts: Facts) -> str:
     classes, score = len(facts.labels), facts.score
     words = f"<p>{plural(score.images, 'image')} of the {text(score.part)} part; rows are the truth, columns the answer.</p>"
     shades = legend(
-        [("shade right", "right"), ("shade wrong", "mistaken"), ("", "the stronger, the larger the share of its row")]
+        [("shade right", "right"), ("shade wrong", "mistaken"), ("", "the darker, the larger the share of its row")]
     )
     if classes <= TABLE_UP_TO:
         drawn = _matrix(facts) + shades
@@ -108,10 +108,10 @@ def _meter(share: float | None) -> str:
 
 
 def _unknown(facts: Facts) -> str:
-    """When the file withholds an answer."""
+    """When the file answers "unknown"."""
     threshold = facts.calibration.unknown_threshold
     if threshold <= 1 / len(facts.classes):
-        return "<p>The file hardly ever answers <i>unknown</i>: too few right answers show where the line is.</p>"
+        return "<p>The file hardly ever answers <i>unknown</i>: too few right answers show where the threshold is.</p>"
     return (
         f"<p>Below a probability of {threshold:.3f} the file answers <i>unknown</i>: {percent(facts.score.unknown)} of these "
         "images.</p>"
@@ -119,7 +119,7 @@ def _unknown(facts: Facts) -> str:
 
 
 def calibration(facts: Facts) -> str:
-    """How often an answer of some probability is right."""
+    """How often an answer with a given probability is right."""
     found, score = facts.calibration, facts.score
     alternative = (
         f"Calibration curve: the expected calibration error is {score.ece:.4f} after and {score.ece_uncalibrated:.4f} "
@@ -128,7 +128,7 @@ def calibration(facts: Facts) -> str:
     words = (
         f"<p>Of the answers with a probability of 0.8, 80 % should be right: on the diagonal they are. The expected calibration "
         f"error is {fact('ece', f'{score.ece:.4f}')}, and was {fact('ece-before', f'{score.ece_uncalibrated:.4f}')} before the "
-        f"temperature of {fact('temperature', f'{found.temperature:.3f}')}, which validation images gave.</p>"
+        f"temperature of {fact('temperature', f'{found.temperature:.3f}')}, fitted on validation images.</p>"
         + _unknown(facts)
     )
     marks = legend(
@@ -146,13 +146,13 @@ def calibration(facts: Facts) -> str:
 
 
 def pictures(facts: Facts) -> str:
-    """The images that went wrong, and those that nearly did."""
+    """Wrong answers, and answers of low probability."""
     wrong = sum(entry.images - entry.right for entry in facts.classes)
     mistakes = _gallery(facts.mistakes) if facts.mistakes else "<p>No image was mistaken.</p>"
     return (
         f"<h3>Worst mistakes</h3><p>{fact('mistakes', f'{wrong:,}')} of {facts.score.images:,} answers are wrong; "
-        f"these were the surest of them.</p>{mistakes}"
-        f"<h3>Least sure</h3><p>Right or wrong, by the lowest probability.</p>{_gallery(facts.unsure)}"
+        f"these were the most confident of them.</p>{mistakes}"
+        f"<h3>Least confident</h3><p>Right or wrong, the lowest probability first.</p>{_gallery(facts.unsure)}"
     )
 
 
@@ -185,7 +185,7 @@ def findings(facts: Facts) -> str:
     if data.findings is None:
         return words + "<p>The data were not checked.</p>"
     if not data.findings:
-        return words + f'<p class="kept">{fact("findings", "The check of the data found nothing to mend.")}</p>'
+        return words + f'<p class="kept">{fact("findings", "The data check found nothing.")}</p>'
     first, rest = data.findings[:FINDINGS], data.findings[FINDINGS:]
     folded = details(f"{len(rest):,} more", _findings(rest)) if rest else ""
     count = fact("findings", plural(len(data.findings), "finding"))

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, made of the facts alone; no script, no network, no torch."""
+"""The page: one self-contained HTML file, made of the facts alone; no script, no network, no torch."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -12,7 +12,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Facts], str]], ...] = (
     ("choice", "The choice", run_sections.choice),
     ("sizes", "All sizes from one training", run_sections.sizes),
     ("training", "The training", run_sections.training),
-    ("precision", "Floats or integers", run_sections.precision),
+    ("precision", "Precision", run_sections.precision),
     ("confusion", "What is taken for what", image_sections.confusion),
     ("classes", "Class by class", image_sections.classes),
     ("calibration", "How far to trust a probability", image_sections.calibration),
@@ -22,7 +22,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Facts], str]], ...] = (
     ("use", "How to use the file", run_sections.use),
     ("provenance", "Where it comes from", run_sections.provenance),
 )
-# Whatever stands in the data, nothing is fetched or run
+# Whatever the data contain, nothing is fetched or run
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 

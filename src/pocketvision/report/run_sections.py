@@ -1,4 +1,4 @@
-"""The sections about the run: the result, the choice, the training, the costs, how to use the file, where it comes from."""
+"""The sections about the run: result, choice, training, costs, use and provenance."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,11 +15,11 @@ LIMITS = {  # words and unit of each limit
     "memory_mb": ("memory", "MB"),
     "macs": ("multiply-adds", ""),
 }
-SHOWN_LABELS = 10  # in the example; more stand in the file
+SHOWN_LABELS = 10  # in the example; with more, they are read from the file
 
 
 def result(facts: Facts) -> str:
-    """The run in one glance."""
+    """The run at a glance."""
     score, measured = facts.score, facts.measured
     calls = f"{plural(measured.threads, 'thread')}, {text(measured.engine)} {text(measured.engine_version)}"
     rss = "" if measured.rss_mb is None else f"; the whole process {measured.rss_mb:.0f} MB"
@@ -49,7 +49,7 @@ def result(facts: Facts) -> str:
         (
             "the run took",
             f"{fact('minutes', f'{facts.minutes:.1f}')} <small>min</small>",
-            f"{plural(len(facts.training.curve), 'epoch')} of training and all else",
+            f"{plural(len(facts.training.curve), 'epoch')} of training and everything else",
         ),
     )
     items = "".join(
@@ -67,7 +67,8 @@ def _budget(facts: Facts) -> str:
     verdict = "The budget is kept." if kept else "The budget is not kept."
     if any(limit.spent is None for limit in facts.budget):
         verdict = "What could be measured here keeps the budget." if kept else verdict
-        verdict += f" The latency is for {name(facts.choice.device)}: <code>pocketvision probe model.onnx</code> there tells it."
+        device = name(facts.choice.device)
+        verdict += f" The latency is for {device}: measure it there with <code>pocketvision probe model.onnx</code>."
     kind = "kept" if kept else "missed"
     return f'<p class="{kind}">{fact("verdict", verdict)}</p>' + table(
         "budget", ("limit", "budget", "this file", ""), rows, kind="slim"
@@ -85,7 +86,7 @@ def _limit_row(limit: Limit) -> tuple[str, ...]:
 
 
 def choice(facts: Facts) -> str:
-    """Which networks were looked at, and why this one."""
+    """Which networks were considered, and why this one."""
     chosen = facts.choice
     budgets = {limit.name: limit.budget for limit in facts.budget}
     axis = known_axis(chosen.candidates, list(budgets))
@@ -107,7 +108,7 @@ def choice(facts: Facts) -> str:
 
 
 def sizes(facts: Facts) -> str:
-    """All sizes of an elastic network, the front among them; nothing where one size was trained alone."""
+    """All sizes of an elastic network, the front among them; empty if one size was trained alone."""
     front = facts.front
     if front is None:
         return ""
@@ -118,13 +119,13 @@ def sizes(facts: Facts) -> str:
     number = plural(len(front.cuts), "size")
     words = (
         f"{fact('cuts', number)} of {name(front.network)} come from one training. The pick is <b>{name(pick.name)}</b>, "
-        f"{fact('pick-top1', percent(pick.top1))} right on validation images before it was trained further"
+        f"{fact('pick-top1', percent(pick.top1))} right on validation images before further training"
     )
     if front.runner_up:
         words += f"; the runner-up is {name(front.runner_up)}, {percent(by_name[front.runner_up].top1)}"
     if best.top1 > pick.top1:
         words += f". The best of all sizes, {name(best.name)}, has {percent(best.top1)}: "
-        words += f"{100 * (best.top1 - pick.top1):.1f} points are what the budget and its margin cost"
+        words += f"{100 * (best.top1 - pick.top1):.1f} points are the price of the budget and its margin"
     alternative = f"{number} by cost and validation top-1; the pick is {pick.name}. The table has the same figures."
     marks = [("dot pick", "the pick"), ("dot in", "within the limits")]
     marks += [("dot out", "over the budget")] if any(cut.dropped for cut in front.cuts) else []
@@ -174,17 +175,17 @@ def _candidates(facts: Facts) -> str:
         if is_timed:
             row += _latency_cells(candidate)
         rows.append([*row, f"{candidate.size_mb:.2f}", f"{candidate.memory_mb:.2f}", f"{candidate.macs / 1e6:,.1f}"])
-    notes = ["Expected: ImageNet top-1 that published networks of that cost reach."]
+    notes = ["Expected: ImageNet top-1 of published networks at the same cost."]
     if chosen.trials:
         notes.append(f"Trial: validation top-1 after {plural(chosen.trials[0].steps, 'step')}.")
     if is_timed and "latency_ms" in {limit.name for limit in facts.budget}:
         notes.append(
-            "A network is within the latency budget if its time and twice the noise are: of this timing and the next."
+            "A network is within the latency budget if its time plus twice the noise is: that of this timing and of the next."
         )
     if is_timed and _predicted(facts):
         notes.append("*: predicted between measured widths.")
     header += ["MB", "memory MB", "M multiply-adds"]
-    return table("all networks that were looked at", header, rows, left=2) + f'<p class="note">{" ".join(notes)}</p>'
+    return table("all networks that were considered", header, rows, left=2) + f'<p class="note">{" ".join(notes)}</p>'
 
 
 def _verdict(facts: Facts, candidate: Candidate) -> str:
@@ -202,7 +203,7 @@ def _latency_cells(candidate: Candidate) -> list[str]:
 
 
 def training(facts: Facts) -> str:
-    """The curves of the training."""
+    """The training curves."""
     how, curve = facts.training, facts.training.curve
     words = (
         f"Recipe {name(how.recipe)}: {plural(len(curve), 'epoch')} of {plural(how.steps_per_epoch, 'step')}, "
@@ -216,7 +217,7 @@ def training(facts: Facts) -> str:
             f" Then {more}, with the validation images, too; curves, temperature and threshold are from before that."
         )
     if not curve:
-        return f"<p>{words}</p><p>The log of the training holds no epoch.</p>"
+        return f"<p>{words}</p><p>The training log has no epochs.</p>"
     first, last = curve[0], curve[-1]
     loss = [
         Line([(e.epoch, e.loss) for e in curve], "second"),
@@ -265,7 +266,7 @@ def training(facts: Facts) -> str:
 
 
 def cost(facts: Facts) -> str:
-    """What each layer costs, and which filters do nothing."""
+    """What each layer costs, and how many of its filters are dead."""
     rows = [
         (
             text(layer.name),
@@ -294,7 +295,7 @@ def _dead_words(facts: Facts) -> str:
     if not filters:
         return "The network has no depthwise filters, so none is dead."
     verdict = (
-        "every one does something"
+        "every one matters"
         if not dead
         else "a narrower network might do as well"
         if dead > 0.1 * filters
@@ -310,11 +311,11 @@ def use(facts: Facts) -> str:
     """How to run the file."""
     shell = "pocketvision predict model.onnx photo.jpg"
     words = (
-        f"<p>With nothing but ONNX Runtime, numpy and Pillow; answers below a probability of "
-        f"{facts.calibration.unknown_threshold:.3f} are best taken as <i>unknown</i>:</p>"
+        f"<p>With only ONNX Runtime, numpy and Pillow; answers below a probability of "
+        f"{facts.calibration.unknown_threshold:.3f} are best treated as <i>unknown</i>:</p>"
     )
     if not facts.is_squashed:
-        words = "<p>Images need more than resizing (see the record in the file); this does it all:</p>"
+        words = "<p>Images need more preprocessing than resizing (see the record in the file); this does all of it:</p>"
     python = _code("Python", "\n".join(example(facts))) if facts.is_squashed else ""
     return f"{words}{python}<p>Or from the shell:</p>{_code('shell', shell)}"
 
@@ -344,23 +345,23 @@ def example(facts: Facts) -> Iterator[str]:
 
 
 def precision(facts: Facts) -> str:
-    """What was tried to make the file smaller and faster, and how it was judged; nothing where nothing was tried."""
+    """What was tried to make the file smaller and faster, and the verdicts; empty if nothing was tried."""
     how = facts.precision
     if how is None:
         return ""
     verdict = how.verdict
     if how.problem:
-        words = f"The file is in floats: {text(how.problem)}"
+        words = f"The file is fp32: {text(how.problem)}"
     else:
         words = (
             f"The file is {fact('precision', text(how.precision))}: "
-            f"{fact('drop', f'{verdict.drop:+.2f}')} ± {100 * verdict.standard_error:.2f} points of top-1 lost against floats on "
-            f"the same {plural(verdict.images, 'validation image')}, {percent(verdict.agreement)} of the labels stay "
+            f"{fact('drop', f'{verdict.drop:+.2f}')} ± {100 * verdict.standard_error:.2f} points of top-1 lost against fp32 on "
+            f"the same {plural(verdict.images, 'validation image')}, {percent(verdict.agreement)} agreement "
             f"(McNemar's p {verdict.p:.2g})"
         )
     if how.floats and not how.problem:
-        words += f". In floats stay {fact('floats', ', '.join(map(name, how.floats)))}"
-    header = ("rung", "what was tried", "points lost", "±", "labels that stay", "verdict")
+        words += f". Layers that stay fp32: {fact('floats', ', '.join(map(name, how.floats)))}"
+    header = ("rung", "what was tried", "points lost", "±", "agreement", "verdict")
     rows = [
         (
             str(one.rung),
@@ -390,7 +391,7 @@ def provenance(facts: Facts) -> str:
 
 
 def _joined(value: Any) -> str:
-    """Return a JSON value as words, without what was not set.
+    """Return a JSON value as words, unset entries left out.
 
     >>> _joined({"seed": 0, "lr": None, "budget": {"size_mb": 0.4}})
     'seed 0, budget (size mb 0.4)'

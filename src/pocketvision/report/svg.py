@@ -29,7 +29,7 @@ class Scale:
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, most: int) -> list[float]:
-        """Return round values within the scale, rising, at most about so many."""
+        """Return round values within the scale, rising, about so many at most."""
         return log_ticks(self.low, self.high, most) if self.is_log else even_ticks(self.low, self.high, most)
 
 
@@ -62,7 +62,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def padded(values: Iterable[float], share: float = 0.06) -> tuple[float, float]:
-    """Return a range somewhat wider than the values; a single value gets some room on both sides.
+    """Return a range slightly wider than the values; a single value gets some room on both sides.
 
     >>> padded([5.0, 5.0]), padded([0.0, 10.0])
     ((4.5, 5.5), (-0.6, 10.6))
@@ -74,7 +74,7 @@ def padded(values: Iterable[float], share: float = 0.06) -> tuple[float, float]:
 
 
 def log_padded(values: Iterable[float]) -> tuple[float, float]:
-    """Return a range somewhat wider than the values, by factors."""
+    """Return a range slightly wider than the values, by factors."""
     low, high = padded(math.log(value) for value in values)
     return math.exp(low), math.exp(high)
 
@@ -146,7 +146,7 @@ def path(points: Iterable[tuple[float, float]], kind: str) -> str:
 
 
 def dot(x: float, y: float, radius: float, kind: str, title: str = "") -> str:
-    """Return a round mark; its title shows when a pointer rests on it."""
+    """Return a round mark; its title is shown on hover."""
     inner = f"<title>{text(title)}</title>" if title else ""
     return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}">{inner}</circle>'
 

@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document per line")
     options = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     code = 0
     try:
         for answer in Predictor.open(options.file, options.threads, engine=options.engine).stream(

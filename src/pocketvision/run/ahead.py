@@ -1,4 +1,4 @@
-"""Work on what comes, in threads, ahead of who asks for it: in order, and only so far ahead."""
+"""Work on items in threads, ahead of the consumer: in order, and only so far ahead."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,13 +13,13 @@ Result = TypeVar("Result")
 def ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int, waiting: int) -> Iterator[Result]:
     """Yield work(item) for each item, in their order.
 
-    Who stops early waits only for what has begun.
+    A consumer that stops early waits only for calls that have begun.
 
     Args:
-        work: is called in a thread of its own; what it raises is raised where its result would have come.
-        items: are asked for one after the other, in the caller's thread.
-        threads: how many calls are under way at once.
-        waiting: items that are begun before their result is asked for: more than threads keeps all of them busy.
+        work: is called in a thread; its exception is raised in place of its result.
+        items: are taken one after the other, in the caller's thread.
+        threads: calls that run at once.
+        waiting: items that are started before their result is needed: more than `threads` keeps all of them busy.
 
     >>> list(ahead(len, ["a", "bb", ""], threads=2, waiting=3))
     [1, 2, 0]

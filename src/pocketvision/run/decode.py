@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pocketvision.errors import BadArtifact, BadOption, CheckFailed
 from pocketvision.run.results import Label, Labels
 
-_ROUNDING = 1e-5  # a float32 softmax may leave 0 to 1 by less than this
+_ROUNDING = 1e-5  # by which a float32 softmax may be outside of 0 to 1
 
 
 def decode_labels(
@@ -21,7 +21,7 @@ def decode_labels(
         probabilities: (classes,) float32, 0 to 1.
         names: one for each class, in the network's order.
         threshold: below this top probability the image counts as unknown; None: never.
-        top: how many labels to give; all, where there are fewer.
+        top: how many labels to return; all if there are fewer.
 
     Returns:
         Labels by falling probability; of equal ones the lower index comes first.

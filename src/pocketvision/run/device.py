@@ -1,4 +1,4 @@
-"""This device: its processor, cores and memory, as far as they matter to how fast a network runs."""
+"""This device: processor, cores and memory, as far as they matter to the speed of a network."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pocketvision.text import plural
 
-RELEVANT_FLAGS = {  # the vector instructions that engines choose their kernels by, as x86 lists them, and ARM
+RELEVANT_FLAGS = {  # vector instructions by which engines choose kernels, as x86 and ARM list them
     "flags": re.compile(r"sse4_[12]|avx2?|avx512\w+|avx_\w+|amx_\w+|fma|f16c"),
     "Features": re.compile(r"neon|asimd\w*|sve\w*|sme\w*|i8mm|bf16|fphp|dotprod"),
 }
@@ -53,7 +53,7 @@ def count_cores() -> int:
 
 
 def _cpu_name(text: str) -> str:
-    """x86 names its processor in /proc/cpuinfo; ARM boards name themselves there or in the device tree; macOS says it."""
+    """x86 names its processor in /proc/cpuinfo; ARM boards name themselves there or in the device tree; macOS has sysctl."""
     board = Path("/proc/device-tree/model")
     if board.exists():
         return board.read_text(encoding="utf-8", errors="replace").strip("\0 \n")

@@ -14,8 +14,7 @@ from pocketvision.errors import BadArtifact, BadOption, missing_extra
 from pocketvision.run.wire import external_tensors
 
 SILENT = 4  # onnxruntime's log level "fatal": errors reach the user as exceptions, not as lines on stderr
-
-PIXELS_PER_CALL = 200_000  # of all images together: what lies between two layers then stays in the processor's caches
+PIXELS_PER_CALL = 200_000  # of all images together: tensors between two layers then stay in the processor's caches
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -36,9 +35,9 @@ class OnnxRuntime:
     """ONNX Runtime on the CPU.
 
     Args:
-        model: the bytes of the file; what it needs must all be in them.
+        model: the bytes of the file, which must be self-contained.
         threads: for one call; None leaves it to the engine (all cores).
-        callers: threads of the program that call `run` at once; any number may.
+        callers: threads of the program that call `run` at once; not limited.
 
     Raises:
         BadArtifact: the engine cannot load it, or it refers to other files.
@@ -80,13 +79,12 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """OpenVINO on the CPU, forced to float32, whatever the processor could do with less.
+    """OpenVINO on the CPU, forced to float32 even if the processor has faster types.
 
-    It compiles a network for one number of images, which is faster, or for any: for single images and for batches when the
-    first of them comes.
+    It compiles a network for a single image, which is faster, or for any number: each when first needed.
 
     Args:
-        model: the bytes of the file; what it needs must all be in them.
+        model: the bytes of the file, which must be self-contained.
         threads: for one call; None: all cores.
         callers: threads of the program that call `run` at once; more would wait for each other.
 
@@ -104,7 +102,7 @@ class OpenVino:
         self._settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(callers)}
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = str(threads * callers)
-        self._compiled: dict[bool, Any] = {}  # by: for one image at a time?
+        self._compiled: dict[bool, Any] = {}  # by: for a single image?
         self._compiling = threading.Lock()
         self._requests = threading.local()  # a request serves one thread
         try:
@@ -118,7 +116,7 @@ class OpenVino:
 
     @staticmethod
     def installed() -> str | None:
-        """Return the version; None where it is not installed. Does not import it."""
+        """Return the version; None if it is not installed. Does not import it."""
         try:
             return importlib.metadata.version("openvino")
         except importlib.metadata.PackageNotFoundError:
@@ -130,7 +128,7 @@ class OpenVino:
         Raises:
             BadArtifact: the network does not take such images.
         """
-        if images.dtype != np.uint8:  # it would be converted without a word
+        if images.dtype != np.uint8:  # it would be converted silently
             raise _cannot_run(self, images, TypeError("the input is uint8"))
         try:
             parts = [self._run(some) for some in in_parts(images)]
@@ -164,8 +162,8 @@ class OpenVino:
 def _openvino_core() -> Any:
     """Return OpenVINO's core: one for the whole program.
 
-    Each core gives this thread a signal stack of its own, and the one before it back when it is gone (2026.4): with two that go
-    in the order in which they came, that one is gone as well, and the next signal ends the program.
+    Destroying two cores in the order of their creation leaves a dangling signal stack (2026.4), and the next signal then ends the
+    program.
 
     Raises:
         MissingExtra: it is not installed.
@@ -208,9 +206,9 @@ def open_engine(model: bytes, name: str = DEFAULT, threads: int | None = None, c
 
 
 def images_per_call(resolution: int) -> int:
-    """Return how many images of so many pixels a side go through the network at once; larger batches are slower.
+    """Return how many images of a resolution go through the network at once; larger batches are slower.
 
-    A power of two, so that the parts of a batch are alike: engines prepare themselves for each number of images.
+    A power of two, so that the parts of a batch have one size: engines prepare for each number of images.
 
     >>> images_per_call(224), images_per_call(128), images_per_call(32), images_per_call(999)
     (4, 16, 256, 1)
@@ -219,7 +217,7 @@ def images_per_call(resolution: int) -> int:
 
 
 def in_parts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Return a batch in parts of a size that is fast; what is no batch of images is left as it is."""
+    """Return a batch in parts of a fast size; anything else than a batch of images is returned whole."""
     if images.ndim != 4 or len(images) < 2:
         return [images]
     size = images_per_call(images.shape[1])

@@ -1,4 +1,4 @@
-"""What an image is, told by one decode: for those who check a data set."""
+"""Facts about an image from one decode, for checking a data set."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -27,7 +27,7 @@ _one_large = threading.Lock()
 
 @dataclass(frozen=True)
 class Examined:
-    """What one decode tells of an image.
+    """What one decode tells about an image.
 
     Attributes:
         image: upright, mode "RGB" or "L"; a large JPEG at a half, a quarter or an eighth of its size.
@@ -54,8 +54,8 @@ class Examined:
 def examine_image(source: Source, max_pixels: int = MAX_PIXELS) -> Examined:
     """Decode an image once, to know whether it can be read and what it is. Arguments and errors are those of `read_image`.
 
-    Every byte of a JPEG is decoded, yet at a fraction of its size: that is quicker, and a file cut short shows all the same.
-    Grey is only believed of the whole image, which is decoded for that where a fraction showed no colour.
+    A JPEG is read to its last byte, but decoded at a fraction of its size: that is faster, and a truncated file still shows. Only
+    the whole image proves grey; it is decoded in full if the fraction has no colour.
 
     >>> examine_image(np.full((4, 6, 3), 9, np.uint8)).grey
     True
@@ -92,7 +92,7 @@ def _in_turn(size: tuple[int, int]) -> AbstractContextManager[object]:
 
 
 def _is_animated(image: Image.Image) -> bool:
-    """Tell whether there is a second frame; a broken one does not count."""
+    """Whether there is a second frame; a broken one does not count."""
     try:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # Pillow's readers raise nearly anything at broken files; the first frame has been read

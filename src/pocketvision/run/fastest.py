@@ -21,19 +21,19 @@ from pocketvision.run.record import Record
 from pocketvision.run.timing import always, time_interleaved
 
 SECONDS = 0.5  # for timing; each engine has two rounds at least
-WORTH = 0.02  # of the time: less is no reason to leave the default; both took turns, so that drift is in both
+WORTH = 0.02  # share of the time that must be gained to leave the default; drift affects both, as they take turns
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was measured, and taken.
+    """The measurements and the engine chosen.
 
     Attributes:
         engine: the fastest of those that give the file's goldens.
         timings: median and noise of one call in milliseconds, by engine.
         refused: engines that cannot load the file or give other answers, and why.
-        date: when; empty where there was nothing to choose.
+        date: when; empty if there was nothing to choose.
     """
 
     engine: str = DEFAULT
@@ -45,8 +45,8 @@ class Choice:
 def fastest_engine(model: bytes, record: Record, threads: int | None = None, batch: int = 1) -> Choice:
     """Return the fastest installed engine for a file on this machine.
 
-    Where only the default is installed there is nothing to measure, and nothing is compared. Else it takes about a second the
-    first time; what came out is kept by the file's digest, the engines' versions, the processor, threads and batch.
+    If only the default is installed, nothing is measured or compared. Otherwise it takes about a second the first time; the
+    choice is kept by the file's digest, the engines' versions, the processor, threads and batch.
 
     Args:
         model: the bytes of the file.
@@ -69,7 +69,7 @@ def fastest_engine(model: bytes, record: Record, threads: int | None = None, bat
 
 
 def known_choice(model: bytes, threads: int | None = None, batch: int = 1) -> Choice | None:
-    """Return what was measured for a file before; None: nothing yet."""
+    """Return the choice that was measured for a file earlier; None if there is none."""
     return _read(_place(model, installed_engines(), threads, batch))
 
 
@@ -80,7 +80,7 @@ def _measure(model: bytes, record: Record, names: list[str], threads: int | None
         try:
             engine = open_engine(model, name, threads)
             problem = _problem(engine, record)
-        except Exception as error:  # an engine that is installed badly may raise anything
+        except Exception as error:  # a broken installation of an engine may raise anything
             problem = str(error) or type(error).__name__
         if problem:
             refused[name] = problem
@@ -103,14 +103,14 @@ def _measure(model: bytes, record: Record, names: list[str], threads: int | None
 
 
 def _problem(engine: Engine, record: Record) -> str:
-    """Say how an engine's answers differ from the file's goldens; empty: they do not."""
+    """Return how an engine's answers differ from the file's goldens; empty: they do not."""
     goldens = record.goldens
     logits = engine.run(golden_images(goldens.count, record.resolution, record.channels))["logits"]
     return compare_goldens(goldens, logits)[1]
 
 
 def _place(model: bytes, versions: dict[str, str], threads: int | None, batch: int) -> Path:
-    """Return where the choice is kept: all that it depends on is in the name."""
+    """Return where the choice is kept: the name holds everything that it depends on."""
     device = asdict(this_device())
     depends = [VERSION, hashlib.sha256(model).hexdigest(), versions, device, os.cpu_count(), threads, batch]
     name = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
@@ -123,7 +123,7 @@ def _read(path: Path) -> Choice | None:
         timings = {str(name): (float(median), float(noise)) for name, (median, noise) in content["timings"].items()}
         found = Choice(str(content["engine"]), timings, dict(content["refused"]), str(content["date"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # there is none, or it was damaged: it is measured again
+        return None  # missing or damaged: it is measured again
     return found if found.engine in timings else None
 
 

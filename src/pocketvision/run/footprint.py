@@ -1,6 +1,6 @@
-"""What one network alone takes of a process, asked by python -m pocketvision.run.footprint THREADS ENGINE < model.onnx.
+"""Load time and memory of one network alone: python -m pocketvision.run.footprint THREADS ENGINE < model.onnx.
 
-A process of its own, since memory that was freed before would be used again and not be seen.
+A process of its own, as memory that was freed earlier would be reused and not be counted.
 """
 
 import json
@@ -19,8 +19,8 @@ MORE_CALLS = 2
 def main() -> None:
     """Print one JSON document.
 
-    load_ms; first_ms, which the first answer takes after that; and the process's peak memory in 10^6 bytes without the network
-    and with it.
+    load_ms; first_ms, of the first answer after that; and the process's peak memory in 10^6 bytes, without the network and with
+    it.
     """
     threads, name, model = int(sys.argv[1]), sys.argv[2], sys.stdin.buffer.read()
     empty = peak_memory_mb() - len(model) / 1e6
@@ -39,9 +39,9 @@ def main() -> None:
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory this process has had at once.
+    """Return the peak memory of this process.
 
-    Linux says it of this program alone; getrusage's figure may be that of the program which started this one.
+    Linux states it for this program alone; getrusage's figure may be that of the program which started this one.
     """
     status = Path("/proc/self/status")
     if status.exists():

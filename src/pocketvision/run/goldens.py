@@ -1,4 +1,4 @@
-"""Goldens: made-up inputs and the logits that were found for them, which prove a model file again on any machine."""
+"""Goldens: synthetic inputs and the trained network's logits for them, which prove a model file again on any machine."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-GOLDEN_TOLERANCE = 1e-4  # of the largest |logit|: what float32 sums in another order may differ by
+GOLDEN_TOLERANCE = 1e-4  # of the largest |logit|: by how much float32 sums in another order may differ
 MOST_SCALES, NEAR_SHARE, SAME_LABELS = 4, 0.9, 0.75  # of an int8 network
 ALL_LOGITS_UP_TO = 100  # classes; above, 64 evenly spaced logits and the top 5 are kept
 SOME_LOGITS = 64
@@ -14,7 +14,7 @@ SOME_LOGITS = 64
 
 @dataclass(frozen=True)
 class Goldens:
-    """Made-up inputs and the logits that the trained network gave for them.
+    """Synthetic inputs and the trained network's logits for them.
 
     Attributes:
         count: how many inputs; `golden_images` makes them.
@@ -44,7 +44,7 @@ class Goldens:
 
 
 def golden_images(count: int, resolution: int, channels: int) -> NDArray[np.uint8]:
-    """Return inputs that any machine can make again from integers alone.
+    """Return inputs that any machine can reproduce from integers alone.
 
     Image k is a pattern of square cells, R/2, R/4, R/8, ... pixels wide in turn (at least 1). A cell's value is the top byte
     of h = (1 + k + 101 row + 10007 column + 1000003 channel) * 2654435761, then h ^= h >> 15, h *= 2246822519, all
@@ -65,7 +65,7 @@ def golden_images(count: int, resolution: int, channels: int) -> NDArray[np.uint
 
 
 def make_goldens(logits: NDArray[np.float32], scale: float = 0.0) -> Goldens:
-    """Return what is kept of the logits (count, classes) for the golden images; `scale`: see `Goldens`."""
+    """Return the goldens for logits (count, classes) of the golden images; `scale`: see `Goldens`."""
     classes = logits.shape[1]
     kept = np.arange(classes)
     if classes > ALL_LOGITS_UP_TO:
@@ -82,7 +82,7 @@ def make_goldens(logits: NDArray[np.float32], scale: float = 0.0) -> Goldens:
 
 
 def compare_goldens(goldens: Goldens, logits: NDArray[np.float32]) -> tuple[str, str]:
-    """Return what was found on the golden images, and what is wrong with it; empty: nothing.
+    """Return what was found on the golden images, and the problem; empty: there is none.
 
     Of an fp32 network no kept logit may be off by more than `tolerance` of the largest, nor may the top five differ. Of an int8
     network nine in ten of the kept logits must lie within four times the scale, and three in four of the likeliest classes must
@@ -113,10 +113,10 @@ def compare_goldens(goldens: Goldens, logits: NDArray[np.float32]) -> tuple[str,
 
 
 def golden_difference(goldens: Goldens, logits: NDArray[np.float32]) -> float:
-    """Return the largest difference from the goldens, relative to the largest |logit|; passes up to `tolerance`.
+    """Return the largest difference from the goldens, relative to the largest |logit|; it passes up to `tolerance`.
 
-    Where the top five differ although the kept logits agree, the difference is infinite, unless those classes tie
-    within the tolerance.
+    If the top five differ although the kept logits agree, the difference is infinite, unless those classes tie within the
+    tolerance.
     """
     largest = max(goldens.largest, 1e-12)
     difference = float(np.abs(logits[:, list(goldens.indices)] - np.array(goldens.logits)).max()) / largest

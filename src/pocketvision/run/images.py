@@ -5,11 +5,11 @@ these functions, so that they cannot drift apart.
 
     source ─► read_image ─► upright 8-bit "RGB" or "L" ─► prepare ─► uint8 (R, R, C)
 
-What `read_image` settles, whatever the file: EXIF orientation is applied; of several frames the first counts; 16-bit grey
-becomes 8-bit; transparency is laid on white; CMYK and palettes become RGB; colour profiles are not applied.
+What `read_image` does with every file: EXIF orientation is applied; the first of several frames is taken; 16-bit grey becomes
+8-bit; transparency becomes white; CMYK and palettes become RGB; colour profiles are not applied.
 
-Where the preprocessing record allows `draft`, a large JPEG is decoded at a half, a quarter or an eighth of its size, with sides
-that are still three to four times those needed or more.
+If the preprocessing record allows `draft`, a large JPEG is decoded at a half, a quarter or an eighth of its size, with sides that
+are still at least three to four times those needed.
 """
 
 import io
@@ -47,9 +47,9 @@ _READERS = (
     (rb"P[1-6]\s", PpmImageFile),
 )
 FORMATS = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO"
-# What a folder is searched for; a file given by its own path is read whatever its name
+# What a folder is searched for; a file given by its own path is read whatever its suffix
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
-MAX_PIXELS = 178_956_970  # half a GiB of RGB; also where Pillow itself refuses
+MAX_PIXELS = 178_956_970  # half a GiB of RGB; Pillow's own limit, too
 _LONGEST_SIDE = 2**24  # Pillow's resize keeps coordinates in float32, exact up to here
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # EXIF 2.32, tag 0x0112: how the stored picture must be turned to stand upright
@@ -75,7 +75,7 @@ def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode one image and turn it upright.
 
     Args:
-        source: path; the bytes of a file; a Pillow image (its current frame; it is left as it was); or a uint8 array
+        source: path; the bytes of a file; a Pillow image (its current frame; it is not changed); or a uint8 array
             of shape (H, W), (H, W, 1), (H, W, 3) in RGB, or (H, W, 4) in RGBA.
         max_pixels: width x height above which nothing is decoded. Files are judged by their header.
 
@@ -84,20 +84,20 @@ def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
         for palettes of greys.
 
     Raises:
-        BadImage: not an image of a known format, broken or cut short, too large, or an array of another kind.
+        BadImage: not an image of a known format, broken or truncated, too large, or an array of another kind.
 
     >>> read_image(np.zeros((2, 3, 4), np.uint8)).getpixel((0, 0))  # transparent black lies on white
     (255, 255, 255)
     """
     image = decode(source, max_pixels)[0].copy()  # what was read may be the source itself
-    image.info = {}  # its EXIF has been obeyed: read again, the image must not turn again
+    image.info = {}  # its EXIF orientation was applied, and must not be applied again
     return image
 
 
 def decode(
     source: Source, max_pixels: int = MAX_PIXELS, draft_side: int | None = None
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode one image and turn it upright, as `read_image` does, with no copy that can be spared.
+    """Decode one image and turn it upright, as `read_image` does, without needless copies.
 
     Args:
         source: as `read_image` takes it.
@@ -134,11 +134,11 @@ def prepare(
     Colours are converted first (grey by ITU-R 601 luma, Pillow's "L"), then the image is resized once.
 
     Args:
-        image: as `read_image` returns it, mode "RGB" or "L"; it is left as it was.
+        image: as `read_image` returns it, mode "RGB" or "L"; it is not changed.
         resolution: side R of the square, in pixels.
         channels: C, 3 for RGB or 1 for grey.
         preprocessing: how the square is filled.
-        size: width and height of the whole picture, where the image was decoded at a fraction of it.
+        size: width and height of the whole picture, if the image was decoded at a fraction of it.
 
     Returns:
         (R, R, C) uint8, writable, sharing no memory with the image.
@@ -190,7 +190,7 @@ def load_images(
     """Read and prepare a list of images, in order.
 
     Args:
-        sources: N sources as `read_image` takes them; an array of N images is one too.
+        sources: N sources as `read_image` takes them, or an array of N images.
         resolution: side R of the squares, in pixels.
         channels: C, 3 for RGB or 1 for grey.
         preprocessing: how the squares are filled.
@@ -223,12 +223,12 @@ def load_images(
 def _crop_box(size: tuple[int, int], resolution: int, crop_fraction: float) -> tuple[float, float, float, float]:
     """Return (left, top, right, bottom) of the centre crop, in pixels of the source.
 
-    Resizing only this box gives what resizing all and cropping then gives, without the large image in between: for a
-    1 x 60000 strip that would have 10**9 pixels. Pillow keeps the box in float32, so that at most one value in a hundred
-    differs, by a level or two.
+    Resizing only this box gives the same as resizing the whole image and cropping then, without the large image in between,
+    which would have 10**9 pixels for a 1 x 60000 strip. Pillow keeps the box in float32, so that at most one value in a
+    hundred differs, by a level or two.
 
-    Source: torchvision's Resize(int) then CenterCrop, which published weights are evaluated with: the long side is
-    rounded down, the offset to the nearest.
+    Source: torchvision's Resize(int) then CenterCrop, with which published weights are evaluated: the long side is rounded
+    down, the offset to the nearest.
 
     >>> _crop_box((512, 256), 224, 0.875)
     (144.0, 16.0, 368.0, 240.0)
@@ -243,10 +243,10 @@ def _crop_box(size: tuple[int, int], resolution: int, crop_fraction: float) -> t
 
 @contextmanager
 def opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
-    """Give the source as a Pillow image, pixels not yet read; whatever Pillow raises in the block becomes BadImage."""
+    """Open the source as a Pillow image, pixels not yet read; whatever Pillow raises in the block becomes BadImage."""
     try:
         if isinstance(source, str) and not source:
-            raise FileNotFoundError  # to Path it would be the working folder
+            raise FileNotFoundError  # Path would take it for the working folder
         if isinstance(source, (str, Path, bytes)):
             with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
                 image: Image.Image = _read_header(file, name_of(source))
@@ -258,7 +258,8 @@ def opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
             yield image
         else:
             raise BadImage(
-                f"{type(source).__name__} is no image; a path, the bytes of a file, a Pillow image or a uint8 array is needed."
+                f"{type(source).__name__} is not an image; a path, the bytes of a file, a Pillow image or a uint8 array "
+                "is needed."
             )
     except (PocketvisionError, MemoryError):
         raise
@@ -285,7 +286,7 @@ def _read_header(file: BinaryIO, name: str) -> Image.Image:
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
-    """Check an array and show it as a Pillow image."""
+    """Check an array and return it as a Pillow image."""
     right = "an image is uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if array.dtype != np.uint8:
         white, scaled = (1, "(array * 255).round()") if array.dtype.kind in "fb" else (255, "array")
@@ -323,16 +324,16 @@ def _check_square(resolution: int, channels: int) -> None:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1, as stored, where there is none or the EXIF block is broken."""
+    """Return the EXIF orientation, 1 to 8; 1, as stored, if there is none or the EXIF block is broken."""
     try:
         orientation = image.getexif().get(0x0112)
-    except Exception:  # a broken block says nothing about a picture that may be whole
+    except Exception:  # a broken block says nothing about the picture, which may be whole
         return 1
     return orientation if orientation in tuple(UPRIGHT) else 1
 
 
 def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Return the image in mode "L" or "RGB", itself where it is; transparency is laid on white."""
+    """Return the image in mode "L" or "RGB", itself if it already is; transparency becomes white."""
     if image.mode.startswith("I"):
         return _to_8_bit(image, name)
     if image.mode == "F":
@@ -365,7 +366,7 @@ def _to_8_bit(image: Image.Image, name: str) -> Image.Image:
 
 
 def name_of(source: object) -> str:
-    """Say which image a message is about."""
+    """Return how messages name an image."""
     if isinstance(source, (str, Path)):
         return str(source) or "''"
     return f"image of {len(source):,} bytes" if isinstance(source, bytes) else type(source).__name__

@@ -1,4 +1,4 @@
-"""How good outputs are: one ruler, in numpy, for the network in training, the quantised one and the exported file.
+"""Metrics in numpy: the same ones for the network in training, the quantised one and the exported file.
 
 Scores are computed in float64. Everywhere `logits` and `probabilities` are (N, classes) float, `labels` (N,) integer.
 """
@@ -18,7 +18,7 @@ TEMPERATURES = (0.05, 20.0)
 
 
 def top1(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the part of images, 0 to 1, whose highest score is at the label.
+    """Return the share of images, 0 to 1, whose highest score is at the label.
 
     Raises:
         BadOption: the arrays do not fit together or hold no images.
@@ -30,7 +30,7 @@ def top1(logits: ArrayLike, labels: ArrayLike) -> float:
 
 
 def topk(logits: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
-    """Return the part of images, 0 to 1, whose label is among the k highest scores.
+    """Return the share of images, 0 to 1, whose label is among the k highest scores.
 
     Of equal scores the lower class comes first, as with `numpy.argmax`: a network that gives the same score to all
     classes is not counted as always right.
@@ -81,10 +81,10 @@ def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike) -> float:
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the temperature T that makes softmax(logits / T) say how often it is right.
+    """Return the temperature T that calibrates softmax(logits / T).
 
     T minimises the negative log likelihood within 0.05 to 20. In 1/T that is a convex function, so its slope changes
-    sign at most once: the interval is halved on log T until it is narrower than 1e-6. Where no T is better than 1 (all
+    sign at most once: the interval is halved on log T until it is narrower than 1e-6. If no T is better than 1 (all
     logits equal; all images right by margins beyond float64), T is 1.
 
     Args:
@@ -106,14 +106,14 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     while high - low > 1e-6:
         middle = (low + high) / 2
         expected = float(np.mean(np.sum(softmax(scores / exp(middle)) * scores, axis=1)))
-        low, high = (middle, high) if expected > own else (low, middle)  # slope in 1/T: positive means too sure
+        low, high = (middle, high) if expected > own else (low, middle)  # slope in 1/T: positive means overconfident
     temperature = exp((low + high) / 2)
     better = negative_log_likelihood(scores / temperature, classes) < negative_log_likelihood(scores, classes)
     return temperature if better else 1.0
 
 
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
-    """Return how far confidence is from accuracy, 0 to 1: the mean distance over bins of equal width, by their images.
+    """Return the expected calibration error, 0 to 1: |confidence - accuracy| over bins of equal width, weighted by images.
 
     Args:
         probabilities: (N, classes), 0 to 1.
@@ -133,7 +133,7 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
 
 
 def calibration_bins(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> tuple[Floats, Floats, Floats]:
-    """Return what a calibration curve is drawn from, in sums over the images of each bin.
+    """Return the data of a calibration curve, as sums over the images of each bin.
 
     Args:
         probabilities: (N, classes), 0 to 1.
@@ -164,17 +164,16 @@ def calibration_bins(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15
 def unknown_threshold(probabilities: ArrayLike, labels: ArrayLike, keep: float = 0.95) -> float:
     """Return a probability that at least `keep` of the correctly classified images exceed.
 
-    It lies halfway between the least sure of these and the next one below (or 0), so that rounding decides no image.
-
+    It lies halfway between the lowest probability of these and the next lower one (or 0), so that rounding decides no image.
     An image below it is called unknown, so at most 1 - keep of the right answers are withheld.
 
     Args:
         probabilities: (N, classes), calibrated.
         labels: (N,), 0 to classes - 1.
-        keep: part of the right answers to keep, above 0 up to 1.
+        keep: share of the right answers to keep, above 0 up to 1.
 
     Returns:
-        The threshold; 0.0, which withholds nothing, where no image is classified correctly.
+        The threshold; 0.0, which withholds nothing, if no image is classified correctly.
 
     Raises:
         BadOption: keep is out of range, or the arrays do not fit together.
@@ -213,7 +212,7 @@ def standard_error(accuracy: float, n: int) -> float:
 
 
 def confusion_matrix(predicted: ArrayLike, labels: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """Count what was taken for what.
+    """Count the images by true and predicted class.
 
     Args:
         predicted: (N,) integer, 0 to classes - 1.

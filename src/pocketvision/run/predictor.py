@@ -22,18 +22,18 @@ from pocketvision.run.record import Record, record_of
 from pocketvision.run.results import Labels
 
 BATCH = 32
-FEW = 8  # sources that are answered one by one, by the engine that is open already
+FEW = 8  # sources that are answered one by one, by the engine that is already open
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What came of one source: labels, or the error that it met.
+    """The answer for one source: labels, or an error.
 
     Attributes:
         source: as it was given.
-        labels: the likeliest first; None where there is an error.
+        labels: the likeliest first; None if there is an error.
         error: why it could not be read.
-        outputs: what the network gave for it, by name, one row each.
+        outputs: of the network, by name, one row each.
     """
 
     source: Any
@@ -51,7 +51,7 @@ class Predictor:
     Args:
         engine: for one image at a time, with all threads.
         record: what the file says about itself.
-        crew: opens the engine for batches: one thread a call, as many calls at once as there are workers.
+        crew: opens the engine for batches: one thread for each call, as many calls at once as there are workers.
         workers: threads that each decode and run a batch, in `stream`.
     """
 
@@ -76,14 +76,14 @@ class Predictor:
         Args:
             file: its path, or its bytes; or the folder that `pocketvision cut --all` wrote.
             threads: for one call, or for a folder's images; None uses all cores.
-            latency_ms: of a folder's files take the best that is as fast, measured here and now; None: the best.
-            engine: "onnxruntime", "openvino", or "auto": the fastest installed one that gives the file's goldens. Where there
-                are several, that is measured the first time for a file, a number of threads, and one image or many: a second
-                on a server, more on a small board.
+            latency_ms: take the best of a folder's files that is as fast as that, measured here and now; None: the best.
+            engine: "onnxruntime", "openvino", or "auto": the fastest installed one that gives the file's goldens. With several
+                installed, that is measured once for each file, number of threads, and one image or many: a second on a server,
+                more on a small board.
 
         Raises:
-            BadArtifact: it cannot be read, or is no pocketvision model.
-            NoFit: no file of the folder is as fast.
+            BadArtifact: it cannot be read, or is not a pocketvision model.
+            NoFit: no file of the folder is that fast.
             BadOption: a limit was given for one file, or there is no such engine.
             MissingExtra: the engine is not installed.
         """
@@ -133,11 +133,11 @@ class Predictor:
     def stream(self, sources: Iterable[Any], top: int = 5, batch: int = BATCH) -> Iterator[Answer]:
         """Answer one source after the other; one that cannot be read does not stop the rest.
 
-        All cores are kept busy: each decodes a batch and runs the network on it, so some batches are read ahead; with one
-        thread none is. Memory does not grow with the number of sources.
+        All cores are kept busy: each decodes a batch and runs the network on it, so some batches are read ahead, but not with
+        one thread. Memory does not grow with the number of sources.
 
         Raises:
-            BadOption: `batch` is no number of images.
+            BadOption: `batch` is below 1.
         """
         if batch < 1:
             raise BadOption(f"batch must be 1 or more; got {batch}.", f"batch={BATCH}")
@@ -151,7 +151,7 @@ class Predictor:
             yield from answers
 
     def embed(self, image: Any) -> NDArray[np.float32]:
-        """Return the pooled features: what the network sees in an image, for search and for finding near-duplicates.
+        """Return the pooled features of images, for search and for finding near-duplicates.
 
         Args:
             image: as in `predict`: one image, a list, or a folder.
@@ -201,7 +201,9 @@ class Predictor:
             try:
                 images.append(load_image(source, record.resolution, record.channels, record.preprocessing))
             except BadImage as error:
-                images.append(BadImage(error.problem, error.attempt))  # without its frames, which hold the batch
+                images.append(
+                    BadImage(error.problem, error.attempt)
+                )  # without its traceback, which keeps the batch alive
         good = [image for image in images if not isinstance(image, BadImage)]
         outputs = engine.run(np.stack(good)) if good else {}
         rows = ({name: found[i] for name, found in outputs.items()} for i in range(len(good)))
@@ -215,7 +217,7 @@ class Predictor:
         return Answer(source, labels, outputs=outputs)
 
     def _whole_list(self, sources: Sequence[Any], top: int) -> Iterator[Answer]:
-        """Answer a list, of which every image must be readable."""
+        """Answer a list in which every image must be readable."""
         for number, answer in enumerate(self.stream(sources, top), start=1):
             if answer.error is not None:
                 raise _in_list(answer.error, number, len(sources))
@@ -223,7 +225,7 @@ class Predictor:
 
 
 def _choose(model: bytes, record: Record, asked: str, threads: int | None, batch: int) -> str:
-    """Return the engine's name; $POCKETVISION_ENGINE says what "auto" is, where a service or a test wants always the same."""
+    """Return the engine's name; $POCKETVISION_ENGINE replaces "auto", for a service or a test that needs a fixed one."""
     name = os.environ.get("POCKETVISION_ENGINE", asked) if asked == "auto" else asked
     return fastest_engine(model, record, threads, batch).engine if name == "auto" else name
 
@@ -236,7 +238,7 @@ def features_of(outputs: Outputs) -> NDArray[np.float32]:
     """
     if "features" not in outputs:
         raise BadArtifact(
-            f"the file has no output 'features'; it has {', '.join(outputs)}.", "a file of this release: fit it again"
+            f"the file has no output 'features'; it has {', '.join(outputs)}.", "a file that pocketvision fit wrote"
         )
     return outputs["features"]
 
@@ -261,7 +263,7 @@ def read_bytes(file: str | Path) -> bytes:
 
 
 def is_folder(source: object) -> bool:
-    """Say whether a source is the path of a folder. What cannot be looked at is none: reading it then says why.
+    """Whether a source is the path of a folder. A path that cannot be examined counts as a file; reading it raises the reason.
 
     >>> is_folder("."), is_folder(""), is_folder("x" * 999), is_folder(b".")
     (True, False, False, False)
@@ -272,7 +274,7 @@ def is_folder(source: object) -> bool:
 def image_files(folder: str | Path) -> list[Path]:
     """Return the images in a folder and its sub-folders, sorted by path; hidden ones are left out.
 
-    A folder that may not be searched is given too, so that reading it says why.
+    A folder that must not be searched is listed, too, so that reading it raises the reason.
 
     Raises:
         BadImage: there are none.
@@ -292,7 +294,7 @@ def image_files(folder: str | Path) -> list[Path]:
 
 
 def _may_be_file(path: Path) -> bool:
-    """Say whether it is a file, or one that may not be looked at; not a pipe, a device or a link to nothing."""
+    """Whether it is a file, or one that cannot be examined; not a pipe, a device or a broken link."""
     try:
         return path.is_file()
     except OSError:

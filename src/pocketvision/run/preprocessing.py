@@ -1,4 +1,4 @@
-"""The preprocessing record: how an upright image becomes the square that a network reads. It travels inside of the file."""
+"""The preprocessing record: how an upright image becomes the square that a network reads. It is stored in the file."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
@@ -11,7 +11,7 @@ SHARP, LARGE, SMALL_SIDE = 4, 3, 448
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an upright image of any shape becomes a square: the record that travels inside of a model file.
+    """How an upright image of any shape becomes a square; stored in the model file.
 
     Args:
         version: of this record's meaning; 1 is the only one.
@@ -23,7 +23,7 @@ class Preprocessing:
         draft: a JPEG much larger than the square may be decoded at a fraction of its size: faster, and nearly the same.
 
     Raises:
-        BadOption: a value outside of these.
+        BadOption: a value is invalid.
 
     >>> Preprocessing(mode="crop").to_json()["crop_fraction"]
     0.875
@@ -60,8 +60,8 @@ class Preprocessing:
     def draft_side(self, resolution: int) -> int | None:
         """Return the least side that a decoded JPEG must keep for a square of `resolution` pixels; None: its own.
 
-        That is four times the side which it is resized to, for more than 112 pixels fewer times, but three at least; with less,
-        a few labels in a hundred change: docs/log.md.
+        That is four times the side that it is resized to, or above 112 pixels between three and four times; with less, a few in a
+        hundred labels change: docs/log.md.
 
         >>> [Preprocessing(draft=True).draft_side(side) for side in (96, 128, 224)], Preprocessing().draft_side(224)
         ([384, 448, 672], None)
@@ -101,4 +101,4 @@ class Preprocessing:
             ) from error
 
 
-FROM_SCRATCH = Preprocessing(draft=True)  # of networks whose weights are drawn: nothing binds them to another way
+FROM_SCRATCH = Preprocessing(draft=True)  # of networks trained from scratch, which are not bound to another one

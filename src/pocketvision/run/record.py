@@ -69,7 +69,7 @@ class Record:
         """Read the JSON document.
 
         Raises:
-            BadArtifact: it is no record of a version that this release reads.
+            BadArtifact: it is not a record of a version that this release reads.
         """
         try:
             content = json.loads(text)
@@ -95,7 +95,7 @@ def record_of(model: bytes) -> Record:
     """Return the record of a model file; no engine is needed for that.
 
     Raises:
-        BadArtifact: the bytes are no ONNX file, or there is no record in it.
+        BadArtifact: the bytes are not an ONNX file, or it has no record.
     """
     return read_record(metadata(model))
 

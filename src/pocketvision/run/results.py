@@ -1,4 +1,4 @@
-"""What a prediction is: small values that check themselves and print readably."""
+"""Predictions: small values that check themselves and print readably."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class Labels(Sequence[Label]):
     """The most probable classes of one image, falling; immutable.
 
     Args:
-        labels: at least one, in any order; of equally probable ones the first stays first.
-        unknown: the image is probably of none of the classes, so that `top` is only the nearest.
+        labels: at least one, in any order; equally probable ones keep their order.
+        unknown: the image probably shows none of the classes, and `top` is only the nearest.
 
     Raises:
         BadOption: there are no labels.

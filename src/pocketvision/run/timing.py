@@ -1,4 +1,4 @@
-"""The interleaved clock: contestants take turns, so that what else the machine does meets all of them alike."""
+"""Interleaved timing: contestants take turns, so that other load on the machine affects all of them alike."""
 
 import math
 import time
@@ -10,12 +10,12 @@ import numpy as np
 BURST_SECONDS = 0.04  # of calls in a row, in each round
 BURST_CALLS = 5  # at least
 WARM_UP_CALLS = 2  # the first calls allocate
-REST_SECONDS = 0.02  # before a burst: threads of the contestant before may still spin, and take a core
+REST_SECONDS = 0.02  # before a burst: threads of the previous contestant may still spin and take a core
 FEWEST_ROUNDS = 24  # three in each of the blocks
-NOISE_ROUNDS = 2  # without which nothing is known of the noise, however short the time
-BLOCKS = 8  # of rounds, one after the other, which show drift
-QUIET = 0.1  # of the median: less noise than this is not worth more rounds
-UNSEEN = 0.05  # of the median: drift too slow for one run: docs/log.md
+NOISE_ROUNDS = 2  # at least, however short the time: the noise of one round is unknown
+BLOCKS = 8  # of consecutive rounds, which show drift
+QUIET = 0.1  # share of the median: with less noise than that, no more rounds are needed
+UNSEEN = 0.05  # share of the median: drift that is too slow to be seen in one run: docs/log.md
 
 Call = Callable[[], object]
 Open = Callable[[], Call]  # makes a fresh instance of what is timed, and returns what to call
@@ -29,7 +29,7 @@ class Timing:
         median_ms: median over the rounds of each round's median.
         p95_ms: 95 of 100 calls took no longer.
         noise_ms: how far the median of another run may be from this one, see `summarize`.
-        rounds: how many bursts of calls that is from.
+        rounds: bursts of calls.
     """
 
     median_ms: float
@@ -46,20 +46,20 @@ class Timing:
 def time_interleaved(
     contestants: Mapping[str, Open], seconds: float, quiet: float = QUIET
 ) -> Generator[tuple[str, Timing], None, dict[str, Timing]]:
-    """Time all contestants in rounds: each is made anew, warmed up and called some times, then it is the next one's turn.
+    """Time all contestants in rounds: each is made anew, warmed up and called a few times, then the next one.
 
-    It ends when the noise of every one is known and small, or the time is over; each has two rounds at least.
+    It ends when the noise of all is known and small, or the time is over; each has two rounds at least.
 
     Args:
-        contestants: name -> function that makes a fresh instance. Where its memory lies is then part of the noise.
-        seconds: when to begin no further round.
+        contestants: name -> function that makes a fresh instance, so that the place of its memory is part of the noise.
+        seconds: after which no further round starts.
         quiet: noise, relative to the median, below which no more rounds are needed.
 
     Yields:
-        A name, and what is known of it so far.
+        A name, and its timing so far.
 
     Returns:
-        What is known of all.
+        The timing of each.
     """
     began = time.perf_counter()
     bursts: dict[str, list[list[float]]] = {name: [] for name in contestants}
@@ -79,7 +79,7 @@ def time_interleaved(
 
 
 def always(call: Call) -> Open:
-    """Return the contestant that is the same instance in every round, for what takes long to make."""
+    """Return a contestant that is one instance in all rounds, if making it takes long."""
     return lambda: call
 
 
@@ -101,11 +101,10 @@ def _burst(call: Call) -> list[float]:
 def summarize(bursts: list[list[float]]) -> Timing:
     """Return median, 95th percentile and noise of bursts of calls, in milliseconds.
 
-    The noise is the largest of: an A/A pair, which is one thing measured twice, its even rounds against its odd ones;
-    the range of the medians of up to eight blocks of rounds one after the other, which shows drift; the 95 % interval of the
-    median by the quartiles (McGill, Tukey and Larsen 1978, The American Statistician 32(1): 1.57 interquartile ranges over the
-    root of the rounds); and 5 % of the median, for drift that is too slow to be seen. One round alone says nothing of its
-    noise: infinite.
+    The noise is the largest of: an A/A pair, which is one thing measured twice, its even rounds against its odd ones; the range
+    of the medians of up to eight blocks of consecutive rounds, which shows drift; the 95 % interval of the median by the
+    quartiles (McGill, Tukey and Larsen 1978, The American Statistician 32(1): 1.57 interquartile ranges over the root of the
+    rounds); and 5 % of the median, for drift that is too slow to be seen. One round alone has infinite noise.
 
     >>> summarize([[2.0], [2.1], [2.0], [2.2], [2.2], [2.2]])
     Timing(median_ms=2.15, p95_ms=2.2, noise_ms=0.2, rounds=6)

@@ -25,7 +25,7 @@ from pocketvision.errors import BadVideo, missing_extra
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 DEVICE = "/dev/video{}"
 CAMERA_FORMAT = "v4l2"  # Video4Linux, version 2
-BROKEN_FRAMES = 30  # in a row, that a camera may give; USB cameras often begin with some
+BROKEN_FRAMES = 30  # in a row, that a camera may give; USB cameras often start with some
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ Read = Callable[[int], Generator[Frame, None, None]]  # camera's number -> its f
 
 
 def is_video(source: object) -> bool:
-    """Say whether a source is the path of a video, by its suffix.
+    """Whether a source is the path of a video, by its suffix.
 
     >>> is_video("clip.MP4"), is_video("cat.jpg"), is_video(b"...")
     (True, False, False)
@@ -71,10 +71,10 @@ def import_av() -> Any:
 def read_frames(path: str | Path) -> Generator[Frame, None, None]:
     """Yield all frames of a video file in the order of display.
 
-    A quarter turn that the file asks for, as phones do for upright videos, is applied; mirroring is not.
+    Rotation by quarter turns, which phones record for upright videos, is applied; mirroring is not.
 
     Raises:
-        BadVideo: there is no such file, it is no video, holds no pictures, or breaks off.
+        BadVideo: there is no such file, it is not a video, has no pictures, or is truncated.
         MissingExtra: the extra `video` is not installed.
     """
     done, start = 0, None
@@ -96,10 +96,10 @@ def read_frames(path: str | Path) -> Generator[Frame, None, None]:
 def read_camera(number: int = 0) -> Generator[Frame, None, None]:
     """Yield the frames of camera N, /dev/videoN, as they come, until the generator is closed.
 
-    Frames that arrive broken are skipped. Seconds are this machine's clock: not all drivers give times.
+    Broken frames are skipped. Seconds are by this machine's clock: not all drivers give times.
 
     Raises:
-        BadVideo: there is no such camera, it may not be opened, is in use, or stops.
+        BadVideo: there is no such camera, it must not be opened, is in use, or stops.
         MissingExtra: the extra `video` is not installed.
     """
     av = import_av()
@@ -121,7 +121,7 @@ def read_camera(number: int = 0) -> Generator[Frame, None, None]:
 class Camera:
     """The newest frame of a camera, whenever one is asked for.
 
-    A thread reads all frames and keeps the last one: whoever is slow sees the present, not a queue of the past.
+    A thread reads all frames and keeps the last one: a slow reader sees the present, not a queue of old frames.
 
     with Camera(0) as camera:
         for frame in camera:
@@ -133,7 +133,7 @@ class Camera:
         patience: seconds to wait for a frame.
 
     Raises:
-        BadVideo: by the next frame: as `read_camera`; or none came.
+        BadVideo: on the next frame: as `read_camera`, or no frame came.
         MissingExtra: the extra `video` is not installed.
     """
 
@@ -174,7 +174,7 @@ class Camera:
         )
 
     def _watch(self) -> None:
-        """Read until closed; the thread's work. An error is kept for whoever asks for the next frame."""
+        """Read until closed, in the thread. An error is raised on the next frame."""
         try:
             with closing(self._read(self.number)) as frames:
                 for frame in frames:
@@ -191,7 +191,7 @@ class Camera:
 
 
 def camera_error(number: int, error: Exception) -> BadVideo:
-    """Return what to tell about a camera that cannot be opened or has stopped."""
+    """Return the error for a camera that cannot be opened or has stopped."""
     device = DEVICE.format(number)
     if isinstance(error, FileNotFoundError):
         return BadVideo(
@@ -220,7 +220,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
     """Give the opened file, which holds pictures."""
     av = import_av()
     try:
-        container = _open(f"file:{path}")  # a name may hold a colon: it is no protocol
+        container = _open(f"file:{path}")  # a name with a colon is not a protocol
     except FileNotFoundError as error:
         raise BadVideo(f"{path}: no such file.", "the path of a video that exists") from error
     except av.error.FFmpegError as error:
@@ -230,7 +230,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
         ) from error
     with container:
         if not container.streams.video:
-            raise BadVideo(f"{path}: holds no pictures, only sound or text.", "another file")
+            raise BadVideo(f"{path}: has no pictures, only sound or text.", "another file")
         container.streams.video[0].thread_type = "AUTO"  # decodes ahead while the network runs
         yield container
 
@@ -239,12 +239,12 @@ def _open(address: str) -> Any:
     av = import_av()
     try:
         return av.open(address)
-    except UnicodeDecodeError:  # a title in an old encoding, which PyAV reads at once before version 19
+    except UnicodeDecodeError:  # a title in an old encoding, which PyAV before version 19 decodes on opening
         return av.open(address, metadata_errors="replace")
 
 
 def _decode(container: Any, patience: int) -> Iterator[Any]:
-    """Yield PyAV's frames; so many packets in a row may be broken."""
+    """Yield PyAV's frames; up to `patience` packets in a row may be broken."""
     broken = 0
     for packet in container.demux(video=0):
         try:
@@ -267,6 +267,6 @@ def _seconds(frame: Any, start: float | None, index: int, container: Any) -> flo
 
 
 def _upright(frame: Any) -> NDArray[np.uint8]:
-    """Return (H, W, 3) uint8 RGB; the frame's rotation is in degrees, against the clock."""
+    """Return (H, W, 3) uint8 RGB; the frame's rotation is in degrees, counterclockwise."""
     image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))

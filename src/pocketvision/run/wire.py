@@ -1,10 +1,10 @@
-"""Just enough of the protobuf wire format to read an ONNX file's metadata, and to see whether it reaches outside itself."""
+"""Just enough of the protobuf wire format to read an ONNX file's metadata, and to see whether it refers to other files."""
 
 from collections.abc import Iterator
 
 from pocketvision.errors import BadArtifact
 
-# Where messages lie in messages: {message: {field number: message inside it}}. Source: onnx.proto, IR version 8.
+# Messages in messages: {message: {field number: message inside it}}. Source: onnx.proto, IR version 8.
 _INSIDE = {
     "Model": {7: "Graph", 25: "Function"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
@@ -23,7 +23,7 @@ def metadata(model: bytes) -> dict[str, str]:
     """Return the metadata of an ONNX file: texts by key.
 
     Raises:
-        BadArtifact: the bytes are no protobuf message with a graph, for instance cut short.
+        BadArtifact: the bytes are not a protobuf message with a graph, for instance truncated.
     """
     _check_is_model(model)
     found: dict[str, str] = {}
@@ -42,21 +42,21 @@ def external_tensors(model: bytes) -> list[str]:
         model: the bytes of an ONNX file.
 
     Raises:
-        BadArtifact: the bytes are no protobuf message with a graph, for instance cut short.
+        BadArtifact: the bytes are not a protobuf message with a graph, for instance truncated.
     """
     _check_is_model(model)
     try:
         return list(_external_in("Model", memoryview(model)))
     except RecursionError as error:
         raise BadArtifact(
-            "the file is not an ONNX model: its graphs lie in each other hundreds deep.",
+            "the file is not an ONNX model: its graphs are nested hundreds deep.",
             "a file that pocketvision fit wrote",
         ) from error
 
 
 def _check_is_model(model: bytes) -> None:
     if not any(field == _MODEL_GRAPH for field, _ in _fields(memoryview(model))):
-        raise BadArtifact("the file is not an ONNX model: it holds no graph.", "a file that pocketvision fit wrote")
+        raise BadArtifact("the file is not an ONNX model: it has no graph.", "a file that pocketvision fit wrote")
 
 
 def _external_in(message: str, content: memoryview) -> Iterator[str]:

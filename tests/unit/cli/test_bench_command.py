@@ -49,7 +49,7 @@ def test_json_and_plot(file, tmp_path):
     for start in found["starts"]:
         assert min(start[name] for name in ("load_ms", "first_ms", "images_per_second")) > 0 and start["rss_mb"] > 10
     assert found["engines"] == installed_engines() and found["device"] == str(this_device())
-    assert found["images"] == "a made-up JPEG of 500 x 375 pixels" and found["size_mb"] == file.stat().st_size / 1e6
+    assert found["images"] == "a synthetic JPEG of 500 x 375 pixels" and found["size_mb"] == file.stat().st_size / 1e6
     texts = shown(tmp_path / "bench.svg")
     for cell in found["cells"]:
         assert f"{cell['images_per_second']:,.0f}" in texts

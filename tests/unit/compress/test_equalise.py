@@ -7,7 +7,7 @@ import torch
 from graphs import far_apart, network, random_arrays, random_images, small
 from pocketvision.compress.equalise import equalise, with_relu
 from pocketvision.compress.ladder import reach_by_op
-from pocketvision.compress.ranges import find_steps, observe
+from pocketvision.compress.ranges import find_scales, observe
 from pocketvision.events import drain
 from pocketvision.model.fake_quant import insert_fake_quant
 from pocketvision.model.graph import Conv
@@ -75,7 +75,7 @@ def test_it_rescues_a_network_on_which_static_ranges_fail():
 
     def error(parameters):
         integers, values = seen(graph, parameters, images)
-        found = logits(integers, find_steps(integers, parameters, values, "largest"), images)
+        found = logits(integers, find_scales(integers, parameters, values, "largest"), images)
         return np.abs(found - wanted).mean() / np.abs(wanted).mean()
 
     integers, values = seen(graph, arrays, images)

@@ -228,7 +228,7 @@ V1_LAYERS = "0 (standard convolution), 1 to 13 (depthwise separable convolution)
         (
             ("shufflenet_v2", 6, 0.75),
             BadWidth,
-            "shufflenet_v2 has the widths of its paper's table alone: 0.5, 1, 1.5, 2; got 0.75. Try: width=0.5",
+            "shufflenet_v2 has only the widths of its paper's table: 0.5, 1, 1.5, 2; got 0.75. Try: width=0.5",
         ),
         (
             ("mobilenet_v1", 7, 1.0, 8),

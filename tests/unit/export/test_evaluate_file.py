@@ -166,5 +166,5 @@ def test_images_that_the_network_learnt_from_are_named(trained_on, warned, own, 
     for part in ("train", "validation", "test", "all"):
         events, _ = result(evaluate_file(model, data, np.arange(8), part))
         said = [event.text for event in events if isinstance(event, Note)]
-        expected = f"The network learnt from the {part} images: expect less on others."
+        expected = f"The network was trained on the {part} images: expect less on others."
         assert said == ([expected] if own and part in warned else [])

@@ -21,5 +21,5 @@ def test_the_network_comes_back(family, tmp_path):
 def test_a_file_without_its_weights(exported):
     proto = onnx.load_model_from_string(exported.content)
     proto.graph.initializer.remove(next(t for t in proto.graph.initializer if t.name == "stem.conv.weight"))
-    with pytest.raises(BadArtifact, match=r"the file holds no weights 'stem.conv.weight' of shape"):
+    with pytest.raises(BadArtifact, match=r"the file has no weights 'stem.conv.weight' of shape"):
         network_of(proto.SerializeToString())

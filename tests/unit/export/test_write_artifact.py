@@ -56,7 +56,7 @@ def test_a_file_that_disagrees_with_the_network_is_not_written(exported, tmp_pat
     assert changed == 1
     assert str(caught.value) == (
         f"the exported file's logits differ from the trained network's by {difference:.2g} of the largest |logit| "
-        "(allowed 0.0001), and 1 of 8 images change their first label; the file was not written. "
+        "(allowed 0.0001), and 1 of 8 images change their label; the file was not written. "
         "Try: reporting it with the run folder: this should not happen"
     )
     assert list(tmp_path.iterdir()) == ([] if old is None else [path])

@@ -43,7 +43,7 @@ def test_a_file_in_integers(network, photos, tmp_path, monkeypatch):
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
     record = load(out).record
-    assert record.model["precision"] == "int8" and record.goldens.step > 0
+    assert record.model["precision"] == "int8" and record.goldens.scale > 0
     assert record.provenance["compressed"]["rung"] == found["rung"]
     assert found["size_mb"] < found["float_size_mb"]
     assert pocketvision("verify", out).code == 0
@@ -51,7 +51,7 @@ def test_a_file_in_integers(network, photos, tmp_path, monkeypatch):
     again = pocketvision("compress", out, "--data", photos, "-o", tmp_path / "again.onnx")
     assert (again.code, again.err) == (
         4,
-        "BadArtifact: the file's network is in integers already. Try: the float file that it was made from\n",
+        "BadArtifact: the file's network is int8 already. Try: the fp32 file that it was made from\n",
     )
 
 
@@ -70,7 +70,7 @@ def test_where_nothing_passes_nothing_is_written(network, photos, tmp_path, monk
     outcome = pocketvision("compress", network.path, "--data", photos, "-o", out)
     assert outcome.code == 1
     assert "CompressionFailed: no int8 network is good enough: the best, " in outcome.err
-    assert all(what in outcome.err for what in ("equalised", "layers in floats", "fine-tuned")), "all rungs were tried"
+    assert all(what in outcome.err for what in ("equalised", "layers in fp32", "fine-tuned")), "all rungs were tried"
     assert out.read_bytes() == b"what was there"
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphs import network, random_arrays, random_images, small
-from pocketvision.compress.ranges import find_steps, observe
+from pocketvision.compress.ranges import find_scales, observe
 from pocketvision.errors import GraphError
 from pocketvision.events import drain
 from pocketvision.model.fake_quant import insert_fake_quant, without_fake_quant
@@ -28,7 +28,7 @@ def in_integers(name, method="largest", **options):
     plain, arrays = folded(name)
     graph = insert_fake_quant(plain, **options)
     images = pixels(graph, 32)
-    return graph, find_steps(graph, arrays, drain(observe(graph, arrays, images)), method), images
+    return graph, find_scales(graph, arrays, drain(observe(graph, arrays, images)), method), images
 
 
 def pixels(graph, n):

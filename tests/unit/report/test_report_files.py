@@ -43,10 +43,10 @@ def test_no_run_folder(run, tmp_path):
     where = "the folder given to pocketvision fit -o"
     gone, empty = tmp_path / "gone", tmp_path / "empty"
     empty.mkdir()
-    assert refused(gone) == f"{str(gone)!r} does not exist; a report is made of a run folder. Try: {where}"
-    assert refused(empty) == f"{str(empty)!r} is no run folder: it has no plan.json. Try: {where}"
+    assert refused(gone) == f"{str(gone)!r} does not exist; a report is made from a run folder. Try: {where}"
+    assert refused(empty) == f"{str(empty)!r} is not a run folder: it has no plan.json. Try: {where}"
     model = run / "model.onnx"
-    assert refused(model) == f"{str(model)!r} is a file; a report is made of a run folder. Try: {run}"
+    assert refused(model) == f"{str(model)!r} is a file; a report is made from a run folder. Try: {run}"
 
 
 def test_a_run_that_is_not_finished(run):
@@ -60,8 +60,7 @@ def test_a_run_that_is_not_finished(run):
 def test_a_run_without_facts(run):
     (run / "report.json").unlink()
     assert refused(run) == (
-        f"{str(run)!r} has no report.json: an older release wrote it, or its report could not be written. "
-        "Try: fit again, with --restart"
+        f"{str(run)!r} has no report.json: its report could not be written. Try: fit again, with --restart"
     )
 
 
@@ -75,7 +74,7 @@ def test_a_run_without_facts(run):
 def test_facts_that_cannot_be_read(run, content, why):
     (run / "report.json").write_text(content)
     assert refused(run) == (
-        f"{str(run / 'report.json')!r} is no report of version 1: {why} "
+        f"{str(run / 'report.json')!r} is not a report of version 1: {why} "
         "Try: the release of pocketvision that wrote it, or fit again"
     )
 

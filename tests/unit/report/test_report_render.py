@@ -26,7 +26,7 @@ CASES = {
     "all right, grey": {"skill": 60.0, "channels": 1},
     "nothing trained": {"trained": 0},
     "in integers": {"compressed": COMPRESSED},
-    "integers not good enough": {"compressed": {**COMPRESSED, "kept": "fp32", "problem": "top-1 falls by <3> points"}},
+    "integers not good enough": {"compressed": {**COMPRESSED, "kept": "fp32", "problem": "top-1 drops by <3> points"}},
 }
 
 
@@ -75,10 +75,10 @@ def test_the_ladder_is_told_step_by_step():
     page = Page(render(made_facts(compressed=COMPRESSED)))
     told = page.words["precision"]
     assert "The file is int8: +0.42" in told.replace("\n", " ") or "int8" not in told
-    assert "static ranges, largest" in told and "98% are <wanted>" in told and "passes" in told
-    assert "In floats stay block3.<depthwise>" in told
-    kept = Page(render(made_facts(compressed={**COMPRESSED, "problem": "top-1 falls by <3> points"})))
-    assert "The file is in floats: top-1 falls by <3> points" in kept.words["precision"]
+    assert "static ranges, largest" in told and "98% are <needed>" in told and "passes" in told
+    assert "Layers that stay fp32: block3.<depthwise>" in told
+    kept = Page(render(made_facts(compressed={**COMPRESSED, "problem": "top-1 drops by <3> points"})))
+    assert "The file is fp32: top-1 drops by <3> points" in kept.words["precision"]
 
 
 def test_nothing_from_the_data_becomes_html_and_it_is_all_shown(facts):
@@ -131,7 +131,7 @@ def test_the_choice_says_what_is_out_and_why():
 
 def test_data_that_nobody_checked_are_not_called_fine():
     assert "not checked" in words("data")
-    assert "found nothing to mend" in words("data", findings=[])
+    assert "data check found nothing" in words("data", findings=[])
     found = words("data", findings=FINDINGS)
     assert "40 findings" in found and "10 more" in found and f"{HOSTILE} is twice." in found
 
@@ -175,7 +175,7 @@ def test_the_sizes_of_an_elastic_run():
         and f"The pick is {front.pick}" in words
         and f"the runner-up is {front.runner_up}" in words
     )
-    assert "points are what the budget and its margin cost" in words
+    assert "points are the price of the budget and its margin" in words
     for cut in front.cuts:
         assert f"{cut.name}: validation {100 * cut.top1:.1f} %" in source, "hovering shows each cut"
     assert "over the budget" in words

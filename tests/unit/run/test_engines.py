@@ -50,7 +50,7 @@ def test_refuses_tensors_in_other_files(exported):
 @pytest.mark.parametrize(
     ("content", "start"),
     [
-        (b"", "the file is not an ONNX model: it holds no graph."),
+        (b"", "the file is not an ONNX model: it has no graph."),
         (b"<html></html>", "the file is not an ONNX model: byte 0 starts no protobuf field."),
         (np.random.default_rng(0).bytes(1000), "the file is not an ONNX model: byte 0 starts no protobuf field."),
     ],

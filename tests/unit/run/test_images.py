@@ -445,7 +445,7 @@ def test_arrays_of_another_kind():
 
 def test_other_objects_and_empty_or_closed_images():
     assert problem_of(read_image, 3) == (
-        "int is no image; a path, the bytes of a file, a Pillow image or a uint8 array is needed."
+        "int is not an image; a path, the bytes of a file, a Pillow image or a uint8 array is needed."
     )
     assert problem_of(read_image, Image.new("RGB", (0, 5))) == "Image: has no pixels (0 x 5)."
     closed = Image.new("RGB", (5, 5))

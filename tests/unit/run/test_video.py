@@ -136,7 +136,7 @@ def test_sound_alone(tmp_path):
         sound.sample_rate = 8000
         file.mux(stream.encode(sound))
         file.mux(stream.encode())
-    assert message_of(path) == f"{path}: holds no pictures, only sound or text. Try: another file"
+    assert message_of(path) == f"{path}: has no pictures, only sound or text. Try: another file"
 
 
 def test_a_video_without_a_frame(tmp_path):

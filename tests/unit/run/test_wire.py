@@ -141,8 +141,7 @@ def test_graphs_that_lie_in_each_other_without_end():
     with pytest.raises(BadArtifact) as caught:
         external_tensors(field(7 << 3 | 2, content))
     assert str(caught.value) == (
-        "the file is not an ONNX model: its graphs lie in each other hundreds deep. "
-        "Try: a file that pocketvision fit wrote"
+        "the file is not an ONNX model: its graphs are nested hundreds deep. Try: a file that pocketvision fit wrote"
     )
 
 
@@ -153,7 +152,7 @@ def zipped():
     return archive.getvalue()
 
 
-NO_GRAPH = "the file is not an ONNX model: it holds no graph. Try: a file that pocketvision fit wrote"
+NO_GRAPH = "the file is not an ONNX model: it has no graph. Try: a file that pocketvision fit wrote"
 NO_FIELD = "the file is not an ONNX model: byte {} starts no protobuf field. Try: a file that pocketvision fit wrote"
 NO_END = "the file is cut short, or not an ONNX model: the number at byte {} has no end. Try: copy the file again"
 
@@ -219,5 +218,5 @@ def test_metadata():
     for cut in (1, len(content) // 2):
         with pytest.raises(BadArtifact, match="cut short"):
             metadata(content[:-cut])
-    with pytest.raises(BadArtifact, match="holds no graph"):
+    with pytest.raises(BadArtifact, match="it has no graph"):
         metadata(b"")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketvision.cost.budget import Spent
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.errors import ExportMismatch
 from pocketvision.events import Note, Work
 from pocketvision.export.artifact import Parity, file_of, require_parity, write_artifact

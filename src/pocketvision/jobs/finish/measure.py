@@ -10,7 +10,7 @@ from typing import Any
 
 from pocketvision.cost.budget import Budget, Spent, written
 from pocketvision.cost.count import count
-from pocketvision.cost.integers import counted_memory_mb
+from pocketvision.cost.int8 import counted_memory_mb
 from pocketvision.cost.probe import measure_footprint, measure_latencies
 from pocketvision.errors import BudgetMissed
 from pocketvision.events import Measured, Work, drain

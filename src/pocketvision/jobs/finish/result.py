@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketvision.cost.budget import Spent
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.jobs.finish.file import spent_in
 from pocketvision.jobs.finish.measure import Measurement, check_budget
 from pocketvision.jobs.options import FitOptions

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pocketvision.choose.candidates import Candidate
 from pocketvision.cost.count import describe
-from pocketvision.cost.integers import name_in
+from pocketvision.cost.int8 import name_in
 from pocketvision.data.geometry import Augmentation
 from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.data.split import Split

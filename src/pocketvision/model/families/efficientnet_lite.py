@@ -5,8 +5,8 @@ size. Lite 1 to 4 are wider and deeper than Lite 0 by the factors in the last li
 `width` works.
 
 The blocks are MobileNetV2's, found by search. EfficientNet's own idea is how to make them larger: more channels, more
-layers and more pixels together, in a fixed ratio, as each alone soon earns little. Lite keeps that, and drops the
-gates and swish because accelerators for integers had neither; ReLU6 also bounds what is to be quantised. As stem and
+layers and more pixels together, in a fixed ratio, as each alone soon gains little. Lite keeps that, and drops the
+gates and swish because int8 accelerators had neither; ReLU6 also bounds what is to be quantised. As stem and
 head stay, the small ones stay small.
 
 Figures that differ: the published multiply-adds are 3 to 6 % above the exact counts. timm evaluates Lite 3 at 300 and Lite 4 at

@@ -3,10 +3,10 @@
 V2's blocks, their sizes found by search on a phone; a squeeze-excite gate in some, hard-swish in the deeper half, and
 a cheap end: the pool comes before the last layers.
 
-One search found the blocks for the latency that was wanted, a second trimmed them layer by layer. What people added
-is as telling. The layers behind the last block were among the most expensive, at 7x7; behind the pool they cost a
+One search found the blocks for the wanted latency, a second trimmed them layer by layer. What people added is as
+telling. The layers behind the last block were among the most expensive, at 7x7; behind the pool they cost a
 forty-ninth. Swish makes small networks better but needs an exponential: hard-swish, x relu6(x + 3) / 6, is nearly the
-same from parts that integers can do, and is used where maps are small, as it costs more than ReLU; with it 16
+same, made of parts that int8 can compute, and is used where maps are small, as it costs more than ReLU; with it 16
 channels are enough for the first layer. The gate looks at the whole map and weighs each channel, for few
 multiply-adds.
 

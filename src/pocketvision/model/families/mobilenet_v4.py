@@ -7,7 +7,7 @@ at once, found these three networks; the first layers are standard convolutions 
 activation is ReLU, and there are no gates.
 
 That is the point of it: MobileNetV3 was found for the processor of one phone, and others run its gates and hard-swish
-slowly. What is left in V4 runs well on processors, on graphics units and on what multiplies integers alone. The
+slowly. What is left in V4 runs well on processors, on graphics units and on int8 accelerators. The
 paper's hybrids, with attention, are not here. Part of its lead is training: 500 epochs and more; its authors trained
 V1 anew as well, and got 74.0 %.
 

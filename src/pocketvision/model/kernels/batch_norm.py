@@ -1,8 +1,7 @@
 """Batch norm and the activation after it as one operation, for training on a CPU.
 
-Half of a training step of a MobileNet is neither convolution: it is batch norm, activation and their gradients, which torch runs
-one after the other, each reading and writing whole tensors. `batch_norm.c` does them in fewer turns (`docs/log.md` has what
-that pays).
+Half of a MobileNet's training step is not convolution but batch norm, activation and their gradients, which torch runs one after
+the other, each reading and writing whole tensors. `batch_norm.c` needs fewer passes (`docs/log.md` has what that gains).
 """
 
 from typing import Any
@@ -25,21 +24,21 @@ def can_fuse(x: Tensor, bn: nn.BatchNorm2d, activation: str | None) -> bool:
 
 
 def fused_batch_norm(x: Tensor, bn: nn.BatchNorm2d, activation: str | None) -> Tensor:
-    """Normalise by the batch's statistics, move the running ones on, activate (Ioffe & Szegedy 2015, algorithm 1).
+    """Normalise by the batch's statistics, update the running ones, activate (Ioffe & Szegedy 2015, algorithm 1).
 
-    What is computed is what `torch.nn.BatchNorm2d` and the activation compute, but for rounding: sums are taken in double,
-    and in bfloat16 what lies between the two is not rounded. The same threads give the same bits.
+    The result is that of `torch.nn.BatchNorm2d` and the activation, up to rounding: sums are taken in double precision, and in
+    bfloat16 the tensor between the two is not rounded. The same number of threads gives the same bits.
 
     Args:
         x: (N, C, H, W), float32 or bfloat16; more than one value of each channel.
-        bn: of C channels, in training; `track_running_stats` says whether its statistics move.
+        bn: of C channels, in training; `track_running_stats` says whether its statistics are updated.
         activation: of KINDS.
 
     Returns:
         (N, C, H, W) of x's dtype, channels last in memory.
 
     Raises:
-        ValueError: there is one value of each channel, as torch says it.
+        ValueError: there is only one value of each channel, in torch's words.
     """
     if x.numel() == x.shape[1]:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(x.shape)}")

@@ -1,7 +1,7 @@
 """Depthwise convolution with gradients of its own, for training on a CPU.
 
-Torch's are a pleasure at a stride of one, and up to forty times as long as the memory needs at a stride of two in bfloat16, with
-filters of five, or on maps smaller than the filter (`docs/log.md`): in MobileNetV3 half of a step.
+Torch's are fast at stride 1. At stride 2 in bfloat16, with 5x5 filters, or on maps smaller than the filter they take up to forty
+times as long as the memory traffic needs (`docs/log.md`): half of a step of MobileNetV3.
 """
 
 import ctypes

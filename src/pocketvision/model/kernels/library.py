@@ -1,7 +1,6 @@
-"""The C kernels as a library: compiled for this machine the first time they are wanted, then read from the cache folder.
+"""The C kernels as a library: compiled for this machine when first needed, then read from the cache folder.
 
-Where that cannot be done, for want of a compiler, of a place to write, or of what the compiler understands, there are none, and
-torch's own operations are used.
+Without a compiler that understands them, or a place to write, there are no kernels, and torch's own operations are used.
 """
 
 import ctypes
@@ -28,18 +27,18 @@ SOURCES = ("batch_norm.c", "depthwise.c")
 HEADERS = ("values.h",)
 # No trap and no errno, so that loops become vector code; nothing that changes what is computed, as -ffast-math would.
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
-SECONDS = 60  # that a compiler may take; it takes two
+SECONDS = 60  # that a compiler may take; it takes about 2
 TYPES = {torch.float32: 0, torch.bfloat16: 1}  # as `values.h` numbers them
 
 
 def kernels() -> ctypes.CDLL | None:
-    """Return the kernels of the C files; None where this machine has none. $CC names the compiler; empty: no kernels."""
+    """Return the kernels; None if this machine has none. $CC names the compiler; empty: no kernels."""
     return find_kernels()[0]
 
 
 @cache
 def find_kernels() -> tuple[ctypes.CDLL | None, str]:
-    """Return the kernels, or None and the reason; there is none to give where $CC is empty, as that was asked for."""
+    """Return the kernels, or None and the reason; no reason if $CC is empty, as that was asked for."""
     words = os.environ.get("CC", "cc")
     try:
         compiler = shlex.split(words)
@@ -56,7 +55,7 @@ def find_kernels() -> tuple[ctypes.CDLL | None, str]:
 
 
 def can_take(x: torch.Tensor) -> bool:
-    """Whether the kernels can work on a tensor: values in the main memory, not what stands for them in torch's transforms."""
+    """Whether the kernels can work on a tensor: one with values in main memory, not a stand-in of torch's transforms."""
     return (
         type(x) is torch.Tensor
         and x.device.type == "cpu"
@@ -69,7 +68,7 @@ def can_take(x: torch.Tensor) -> bool:
 
 
 def _load(compiler: list[str]) -> ctypes.CDLL:
-    """Load the kernels that a compiler made before, or makes now."""
+    """Load the kernels that a compiler made earlier, or makes now."""
     content = b"".join((FOLDER / name).read_bytes() for name in (*SOURCES, *HEADERS))
     said = subprocess.run([*compiler, "--version"], capture_output=True, check=True, timeout=SECONDS).stdout
     depends = (content, said, json.dumps([compiler, FLAGS, asdict(this_device()), platform.machine()]).encode())
@@ -111,18 +110,18 @@ def _compile(compiler: list[str], path: Path) -> None:
         command = [*compiler, *FLAGS, *sources, "-o", str(made), "-lm"]
         subprocess.run(command, capture_output=True, check=True, timeout=SECONDS)
         with made.open("rb") as file:
-            os.fsync(file.fileno())  # half a library would end the program that loads it
+            os.fsync(file.fileno())  # an incomplete library would crash the program that loads it
         made.chmod(0o755)
         made.replace(path)
 
 
 def is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether calling a module does what its kind does and nothing else, so that a kernel can take its place."""
+    """Whether calling a module does only what its class does, so that a kernel can replace it."""
     return type(module) is kind and not module._forward_hooks and not module._forward_pre_hooks
 
 
 def is_vector(tensor: torch.Tensor | None, size: int) -> bool:
-    """Whether a kernel can read a tensor as so many float32 numbers."""
+    """Whether a kernel can read a tensor as a float32 vector of that size."""
     return tensor is not None and (
         tensor.dtype == torch.float32
         and tensor.device.type == "cpu"

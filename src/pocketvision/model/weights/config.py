@@ -1,4 +1,4 @@
-"""What the config.json of timm and Transformers says of the weights beside it."""
+"""What the config.json of timm and Transformers says about the weights beside it."""
 
 from collections.abc import Mapping
 from pathlib import Path

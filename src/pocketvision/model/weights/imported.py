@@ -1,4 +1,4 @@
-"""Imported weights: kept in our names, beside other fetched files, under a name of the user's."""
+"""Imported weights: kept under our names of arrays, in the cache folder, by a name that the user chose."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ from pocketvision.model.weights.load import ARRAYS, RECORD, Weights, imported_fo
 
 
 def import_weights(weights: Weights, name: str) -> Path:
-    """Keep weights under a name of the user's, for `load_weights`; return their folder.
+    """Keep weights under a name that the user chose, for `load_weights`; return their folder.
 
     Raises:
-        BadWeights: the name is taken, or is no name.
+        BadWeights: the name is taken or invalid.
     """
     parts = Path(name).parts
     if not name or Path(name).is_absolute() or ".." in parts or any(known.name == name for known in PUBLISHED):

@@ -10,7 +10,7 @@ def imagenet_labels(has_background: bool = False) -> tuple[str, ...]:
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    """Number the names that stand for two classes: ImageNet has two cranes and two maillots.
+    """Number names that two classes share: ImageNet has two cranes and two maillots.
 
     >>> _distinct(["crane", "egret", "crane"])
     ['crane', 'egret', 'crane (2)']

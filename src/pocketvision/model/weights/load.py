@@ -48,7 +48,7 @@ CONVENTIONS_OF = {
     "transformers_v2": "transformers",
     "efficientnet_pytorch": "tensorflow_lite",
     OWN: SCRATCH,
-}  # what a file alone is taken for; timm's MobileNetV1 has the other mean
+}  # assumed for a file that does not state them; timm's MobileNetV1 has another mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +84,11 @@ def load_weights(asked: str | Path, families: Sequence[str] = ()) -> Weights:
     Args:
         asked: a published name, the name of imported weights, a file (.pth, .safetensors), or a folder as timm or Transformers
             save it.
-        families: that are expected: which one it is where a file of ours could be of several, which look the same.
+        families: that are expected; they decide where a file of ours could hold any of several families with the same arrays.
 
     Raises:
         UnknownWeights: no such name or file.
-        BadWeights: they cannot be fetched, or the file is damaged or of no network that is known here.
+        BadWeights: they cannot be fetched, or the file is damaged or does not hold a known network.
     """
     published = next((known for known in PUBLISHED if known.name == str(asked)), None)
     if published is not None:
@@ -130,7 +130,7 @@ def _load_published(published: Published, path: Path) -> Weights:
 
 
 def _load_file(path: Path, families: Sequence[str] = ()) -> Weights:
-    """Read a file that nothing is known of but its arrays."""
+    """Read a file of which only the arrays are known."""
     content = read_file(path)
     state = read_state(content, path)
     layout, graph = recognise(state, str(path))
@@ -138,7 +138,7 @@ def _load_file(path: Path, families: Sequence[str] = ()) -> Weights:
     conventions = "timm_half" if (layout, family) == ("timm", "mobilenet_v1") else CONVENTIONS_OF[layout]
     graph = resolve(**graph.source._replace(conventions=conventions)._asdict())
     assumed = (
-        f"{path.name} does not say what it was trained with: {conventions} conventions are assumed, and "
+        f"{path.name} does not state what it was trained with: {conventions} conventions are assumed, and "
         f"{graph.image.height} pixels."
     )
     others = look_alikes(graph) if layout == OWN else []
@@ -190,7 +190,7 @@ def _imagenet_or_nothing(graph: Graph) -> tuple[str, ...]:
 
 
 def describe(weights: Weights) -> dict[str, Any]:
-    """Return what is known of weights, as JSON values."""
+    """Return what is known about weights, as JSON values."""
     conventions = CONVENTIONS[weights.graph.source.conventions]
     return {
         "name": weights.name,

@@ -1,4 +1,4 @@
-"""Where the file of published weights is: on this machine, or fetched from where it is published."""
+"""The file of published weights: on this machine, or fetched from where it is published."""
 
 import os
 import socket
@@ -14,11 +14,11 @@ import torch
 from pocketvision.errors import BadWeights
 from pocketvision.model.published import Published
 
-FETCH_SECONDS = 10.0  # without an answer
+FETCH_SECONDS = 10.0  # to wait for an answer
 
 
 def locate(published: Published) -> Path:
-    """Return the file of published weights; it is fetched where this machine does not have it.
+    """Return the file of published weights; it is fetched if this machine does not have it.
 
     Raises:
         BadWeights: it is not here and cannot be fetched.
@@ -46,7 +46,7 @@ def locate(published: Published) -> Path:
 
 
 def find_here(published: Published) -> Path | None:
-    """Return the file of published weights where this machine has it already."""
+    """Return the file of published weights if this machine has it already."""
     if published.origin == "huggingface":
         from huggingface_hub import try_to_load_from_cache
 
@@ -85,9 +85,8 @@ def _fetch_huggingface(published: Published) -> Path:
 
     host = urlsplit(constants.ENDPOINT).hostname
     if host and not getproxies():
-        socket.getaddrinfo(
-            host, 443
-        )  # raises at once where nothing can be reached; the library tries for half a minute
+        # raises at once if nothing can be reached; the library tries for half a minute
+        socket.getaddrinfo(host, 443)
     return Path(hf_hub_download(published.place, published.file, etag_timeout=FETCH_SECONDS))
 
 
@@ -98,7 +97,7 @@ def _fetch_package(published: Published) -> Path:
 
 @contextmanager
 def _timeout(seconds: float) -> Iterator[None]:
-    """Let connections that say nothing give up."""
+    """Let silent connections time out."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -22,7 +22,7 @@ from pocketvision.model.resolve import native_stride, resolve
 from pocketvision.model.weights.locate import stated_hash
 
 State = dict[str, NDArray[Any]]
-WIDTHS = (1.0, 0.75, 0.5, 0.35, 0.25, 1.25, 1.3, 1.4, 0.375, 0.125, 1.5, 2.0)  # that a file is tried for
+WIDTHS = (1.0, 0.75, 0.5, 0.35, 0.25, 1.25, 1.3, 1.4, 0.375, 0.125, 1.5, 2.0)  # that a file is compared with
 
 
 def read_file(path: Path) -> bytes:
@@ -56,12 +56,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON document.
 
     Raises:
-        BadWeights: it is none.
+        BadWeights: it is not one, or cannot be read.
     """
     try:
         content: dict[str, Any] = json.loads(read_file(path))
     except ValueError as error:
-        raise BadWeights(f"{str(path)!r} is no JSON document: {error}.", "the original file") from error
+        raise BadWeights(f"{str(path)!r} is not a JSON document: {error}.", "the original file") from error
     return content
 
 
@@ -69,18 +69,18 @@ def read_state(content: bytes, path: Path) -> State:
     """Return the arrays of a .safetensors or .pth file by their names there, counters of batches left out.
 
     Raises:
-        BadWeights: it is neither, or holds anything but tensors.
+        BadWeights: it is neither, or holds something else than tensors.
     """
     try:
         state: Any = read_safetensors(content) if path.suffix == ".safetensors" else _read_torch(content)
     except SafetensorError as error:
-        raise _no_weights(path, f"it is no whole safetensors file ({error})") from error
+        raise _no_weights(path, f"it is not a complete safetensors file ({error})") from error
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, ImportError) as error:
         raise _no_weights(path, "PyTorch cannot read it") from error
     except Exception as error:
         if not isinstance(error, AttributeError) and type(error).__name__ != "UnpicklingError":
             raise
-        raise _no_weights(path, "it holds anything but tensors by name, which is all that is read") from error
+        raise _no_weights(path, "it holds something else than tensors by name, and nothing else is read") from error
     return {name: array for name, array in state.items() if not name.endswith("num_batches_tracked")}
 
 
@@ -94,7 +94,7 @@ def _read_torch(content: bytes) -> State:
 
 def _no_weights(path: Path, reason: str) -> BadWeights:
     return BadWeights(
-        f"{str(path)!r} holds no plain weights: {reason}.",
+        f"{str(path)!r} does not hold plain weights: {reason}.",
         "a .safetensors file, or torch.save(model.state_dict(), FILE)",
     )
 
@@ -103,7 +103,7 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
     """Return the layout and the network that arrays of these names and shapes belong to.
 
     Raises:
-        BadWeights: none that is known here.
+        BadWeights: no known network has them.
     """
     candidates = [(layout.name, name) for layout in LAYOUTS for name in FAMILIES if layout.knows(name)]
     nearest_names, of_names = 0, ""
@@ -119,18 +119,18 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
         of_names = of_names or family
     if of_names:
         raise BadWeights(
-            f"the arrays in {what!r} have the names of {of_names}, and at no width that is tried its shapes.",
+            f"the arrays in {what!r} have the names of {of_names}, but not its shapes at any width that is tried.",
             "weights of one of its published widths, see pocketvision models",
         )
     raise BadWeights(
-        f"{what!r} holds the weights of no network that is known here: of its {len(state)} arrays at most {nearest_names} bear "
-        "the names of one.",
+        f"{what!r} does not hold the weights of a known network: of its {len(state)} arrays at most {nearest_names} have the "
+        "names of one.",
         "pocketvision models, which lists the families",
     )
 
 
 def look_alikes(graph: Graph) -> list[str]:
-    """Return the other families whose arrays have the same names and shapes, and which compute something else."""
+    """Return the other families whose arrays have the same names and shapes, but which compute something else."""
     options = graph.source
     found = []
     for name, family in FAMILIES.items():
@@ -163,7 +163,7 @@ def _at(state: Mapping[str, NDArray[Any]], layout: str, family: str, width: floa
 
 
 def _is_same_shape(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
-    """A fully connected layer may be a 1x1 convolution."""
+    """Whether shapes agree; a fully connected layer may be a 1x1 convolution."""
     return theirs == ours or (len(theirs) == 2 and (*theirs, 1, 1) == ours)
 
 

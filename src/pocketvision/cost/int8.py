@@ -1,4 +1,4 @@
-"""What a network takes in another precision than float32, from its float graph."""
+"""What a network takes in another precision than fp32, from its fp32 graph."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from pocketvision.model.graph import Conv, FakeQuant, Graph, Linear, Normalize, 
 from pocketvision.model.pad_channels import padded
 from pocketvision.model.rewrite import folded
 
-CHANNEL_BYTES = 12  # bias, its step, and the weights' step; zero points are shared
-RANGE_BYTES = FLOAT_BYTES + 1  # a tensor's step and zero
+CHANNEL_BYTES = 12  # bias, its scale, and the weights' scale; zero points are shared
+RANGE_BYTES = FLOAT_BYTES + 1  # scale and zero point of a tensor
 
 
 @dataclass(frozen=True)
-class IntegerCost:
-    """What a network takes in integers.
+class Int8Cost:
+    """What an int8 network takes.
 
     Attributes:
         weight_bytes: of all arrays of the file.
@@ -35,14 +35,14 @@ class IntegerCost:
         return (self.weight_bytes + self.peak_activation_bytes) / 1e6
 
 
-def count_integers(graph: Graph, floats: Sequence[str] = ()) -> IntegerCost:
-    """Count what a float graph would take in integers.
+def count_int8(graph: Graph, floats: Sequence[str] = ()) -> Int8Cost:
+    """Count what an fp32 graph would take in int8.
 
-    `floats` are layers that stay as they are, besides the first one, which reads the pixels.
+    `floats` are layers that stay fp32, besides the first one, which reads the pixels.
     """
     graph = padded(folded(graph))
     stored = [_stored(op) for op in insert_fake_quant(graph, floats).ops]
-    return IntegerCost(
+    return Int8Cost(
         weight_bytes=sum(size for size, _ in stored),
         arrays=sum(number for _, number in stored),
         peak_activation_bytes=max(
@@ -62,8 +62,8 @@ def name_in(precision: str, name: str) -> str:
 
 
 def counted_memory_mb(graph: Graph, precision: str, floats: Sequence[str] = ()) -> float:
-    """Return what a budget's `memory_mb` limits, in 10^6 bytes; weights that are stored as halves are floats in memory."""
-    return count_integers(graph, floats).memory_mb if precision == "int8" else count(graph).memory_mb
+    """Return what a budget's `memory_mb` limits, in 10^6 bytes; weights that are stored as fp16 are fp32 in memory."""
+    return count_int8(graph, floats).memory_mb if precision == "int8" else count(graph).memory_mb
 
 
 def _stored(op: Op) -> tuple[int, int]:
@@ -78,5 +78,5 @@ def _stored(op: Op) -> tuple[int, int]:
 
 
 def _is_at_pixels(graph: Graph, op: Op) -> bool:
-    """Whether an op is worked out in floats, as it reads the pixels or what was normalised of them."""
+    """Whether an op is computed in fp32, as it reads the pixels or the normalised pixels."""
     return all(name == "image" or isinstance(graph[name], Normalize) for name in op.inputs)
