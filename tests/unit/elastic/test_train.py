@@ -18,6 +18,7 @@ from pocketvision.errors import BadOption
 from pocketvision.model.network import build
 from pocketvision.train.loop import Trainer
 from pocketvision.train.recipe import RECIPES
+from refusals import refused
 
 RECIPE = replace(RECIPES["modern"], batch_size=8, lr=0.05)
 SPACE = ElasticSpace.below(small("mobilenet_v1", 0.5, 32), (0.25, 0.375), (16, 24))
@@ -175,14 +176,9 @@ def test_images_are_made_smaller_as_the_decoder_does():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"random": -1}, "random sub-networks in a step must be 0 or more; got -1. Try: 1"),
-        ({"labels": (0.5, 1.5)}, "the labels' share must be from 0 to 1; got (0.5, 1.5). Try: 0.5"),
-        ({"temperature": 0.0}, "the temperature must be above 0; got 0. Try: 1"),
-    ],
+    ("options", "named"),
+    [({"random": -1}, "got -1"), ({"labels": (0.5, 1.5)}, "got (0.5, 1.5)"), ({"temperature": 0.0}, "got 0")],
 )
-def test_options_that_are_none(options, message):
-    with pytest.raises(BadOption) as error:
+def test_options_out_of_range(options, named):
+    with refused(BadOption, named):
         ElasticOptions(**options)
-    assert str(error.value) == message
