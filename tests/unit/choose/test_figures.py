@@ -88,7 +88,8 @@ def test_a_figure_that_is_off_is_found():
 
 def test_each_figure_is_of_a_network_that_there_is():
     for figure in FIGURES:
-        resolve(figure.family, figure.width, figure.resolution, classes=CLASSES[figure.data])
+        graph = resolve(figure.family, figure.width, figure.resolution, classes=CLASSES[figure.data])
+        assert graph.options.width == figure.width
 
 
 def test_no_figure_stands_twice():

@@ -85,7 +85,7 @@ def test_sustained(file, tmp_path):
     assert shown(tmp_path / "long.svg")[0].endswith(f"with onnxruntime on {this_device()}")
     outcome = pocketvision(*words)
     assert re.split(r"  +", outcome.out.splitlines()[0].strip()) == ["seconds", "p50 ms", "p95 ms", "Celsius", "MHz"]
-    assert outcome.out.splitlines()[-1].endswith("in the last tenth of the time than in the first.")
+    assert re.search(r"\d", outcome.out.splitlines()[-1]), "how much slower it became"
 
 
 def test_ctrl_c_keeps_what_was_measured(file, monkeypatch):
