@@ -31,13 +31,8 @@ from pocketvision.model.spaces import spaces
 Arrays = Mapping[str, NDArray[Any]]
 Kind = tuple[str, ...]
 FAMILY_NAMES = tuple(FAMILIES)
-NUMBERS_ONLY = (
-    "rounding",
-    "scales",
-    "hidden_by",
-    "activation",
-    "project_activation",
-)  # they add no op and take none away
+# Fields that add no op and take none away
+NUMBERS_ONLY = ("rounding", "scales", "hidden_by", "activation", "project_activation")
 
 
 def kind_of(row: Row) -> Kind:
@@ -69,11 +64,8 @@ def structures(families: Iterable[Family]) -> tuple[str, ...]:
 
 
 STRUCTURES = structures(FAMILIES.values())
-FEW = (
-    "mobilenet_v1",
-    "mobilenet_v3_small",
-    "shufflenet_v1_g3",
-)  # plain; gates, shortcuts and a dense layer; groups, pools, shuffles
+# Convolutions behind each other; gates, shortcuts and a dense layer; groups, pools and shuffles
+FEW = ("mobilenet_v1", "mobilenet_v3_small", "shufflenet_v1_g3")
 UNSTEADY = ("mobilenet_v2_no_shortcut", "mobilenet_v2_nonlinear", "mobilenet_v2_wide_shortcut")
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from commandline import Outcome
 from pocketvision.errors import GraphError, PocketvisionError
 
 
@@ -36,3 +37,12 @@ def check(error: PocketvisionError, kind: type[PocketvisionError], *named: objec
         assert error.attempt or issubclass(kind, GraphError), f"nothing to try: {error.problem}"
     else:
         assert attempt in error.attempt, f"{attempt!r} not in: {error.attempt!r}"
+
+
+def complained(outcome: Outcome, kind: type[PocketvisionError], *named: object, attempt: str | None = None) -> None:
+    """Check that a command ended with that error: its exit code, nothing on stdout, one block on stderr."""
+    assert (outcome.code, outcome.out) == (kind.exit_code, ""), outcome.err
+    start, _, words = outcome.err.partition(": ")
+    assert start == kind.__name__ and words.endswith("\n") and words.count("\n") == 1, outcome.err
+    problem, _, advice = words.strip().partition(" Try: ")
+    check(kind(problem, advice), kind, *named, attempt=attempt)

@@ -10,18 +10,13 @@ from pocketvision.model.families import FAMILIES
 BASES = (rows.Row, rows.Wide, rows.Block)
 
 
+def kind_of_op(op):
+    """Its type, the activation in or behind it, and whether it filters channel by channel."""
+    return (type(op), *(getattr(op, name, None) for name in ("activation", "kind", "is_depthwise")))
+
+
 def kinds_of_ops(names):
-    """Each type of op with each activation behind it, and whether its padding is lopsided or it has groups."""
-    return {
-        (
-            type(op).__name__,
-            getattr(op, "activation", None),
-            getattr(op, "kind", None),
-            getattr(op, "is_depthwise", None),
-        )
-        for name in names
-        for op in small(name).ops
-    }
+    return {kind_of_op(op) for name in names for op in small(name).ops}
 
 
 def test_every_kind_of_row_is_among_them():

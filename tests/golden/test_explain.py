@@ -4,8 +4,6 @@ import io
 from contextlib import redirect_stdout
 from pathlib import Path
 
-import pytest
-
 from pocketvision.cli.app import run
 
 FOLDER = Path(__file__).parent / "explain"
@@ -40,9 +38,11 @@ def printed(words):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_as_it_was(name):
-    assert printed(GOLDEN[name]) == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+def test_they_are_as_they_were():
+    for name, words in GOLDEN.items():
+        assert printed(words) == (FOLDER / f"{name}.txt").read_text(encoding="utf-8"), (
+            "python tests/golden/test_explain.py"
+        )
 
 
 def test_no_file_is_left_over():

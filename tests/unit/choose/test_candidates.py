@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 from math import ceil
 
 import pytest
@@ -11,6 +12,7 @@ from pocketvision.cost.device_file import Latency
 from pocketvision.errors import BadWeights, BadWidth
 from pocketvision.model.resolve import resolve
 from pocketvision.model.transfer import transfer
+from refusals import refused
 
 ASKED = Asked(labels=tuple("abcdefghij"), in_channels=3)
 LIMITED = replace(ASKED, is_limited=True)
@@ -21,7 +23,7 @@ def options(found, name):
 
 
 @pytest.mark.parametrize("asked", [ASKED, LIMITED])
-@pytest.mark.parametrize("short_side", [8, 28, 32, SMALL, SMALL + 1, 150, 4000])
+@pytest.mark.parametrize("short_side", [8, 32, SMALL, SMALL + 1, 4000])
 def test_candidates_suit_the_images(short_side, asked):
     found = list_candidates(asked, short_side)
     assert len({candidate.name for candidate in found}) == len(found)
@@ -70,12 +72,12 @@ def test_larger_photographs_have_more_candidates():
 
 
 @pytest.mark.parametrize(("name", "value"), [("width", 0.35), ("resolution", 144), ("output_stride", 16)])
-@pytest.mark.parametrize("short_side", [32, 300])
-def test_what_is_fixed_stays(name, value, short_side):
+def test_what_is_fixed_stays(name, value):
     asked = Asked(labels=("a", "b", "c"), in_channels=1, is_limited=True, **{name: value})
-    found = list_candidates(asked, short_side)
-    assert set(options(found, name)) == {value}
-    assert all(candidate.graph.image.channels == 1 for candidate in found)
+    for short_side in (32, 300):
+        found = list_candidates(asked, short_side)
+        assert set(options(found, name)) == {value}
+        assert all(candidate.graph.image.channels == 1 for candidate in found)
 
 
 @pytest.mark.parametrize("families", [("mobilenet_v1_relu",), ("mobilenet_v2", "mobilenet_v3_small")])
@@ -103,9 +105,7 @@ def test_an_elastic_network_has_all_smaller_sizes_at_one_output_stride():
 def test_what_cannot_be_cut_out_of_trained_weights_is_no_candidate():
     asked = replace(ASKED, families=("shufflenet_v1_g8",), trained_width=1.0, is_limited=True)
     assert {candidate.options.width for candidate in list_candidates(asked, 100)} == {*NARROW_WIDTHS, *WIDTHS} - {0.75}
-    with pytest.raises(
-        BadWeights, match=r"cannot be cut out of .*its shuffle puts channels where the wider network has none"
-    ):
+    with refused(BadWeights, "shufflenet_v1_g8_w0.75", "shuffle"):
         transfer({}, resolve("shufflenet_v1_g8"), resolve("shufflenet_v1_g8", 0.75, classes=3), seed=0)
 
 
@@ -115,11 +115,10 @@ def test_what_cannot_be_cut_out_of_the_width_that_was_asked_for_is_no_candidate(
 
 
 @pytest.mark.parametrize("families", [("shufflenet_v2",), ("mobilenet_v1", "shufflenet_v2")])
-@pytest.mark.parametrize("width", [0.3, 0.75, 1.7])
-@pytest.mark.parametrize("is_elastic", [True, False])
-def test_a_width_that_a_family_does_not_have_is_said(families, width, is_elastic):
-    with pytest.raises(BadWidth, match=f"0.5, 1, 1.5, 2; got {width:g}"):
-        list_candidates(replace(LIMITED, families=families, width=width, is_elastic=is_elastic), 32)
+def test_a_width_that_a_family_does_not_have_is_said(families):
+    for width, is_elastic in product((0.3, 0.75, 1.7), (True, False)):
+        with refused(BadWidth, "0.5, 1, 1.5, 2", f"got {width:g}"):
+            list_candidates(replace(LIMITED, families=families, width=width, is_elastic=is_elastic), 32)
 
 
 def test_all_fixed_leaves_one():

@@ -8,6 +8,8 @@ from PIL import Image
 
 from commandline import pocketvision
 from photographs import crop, jpeg
+from pocketvision.errors import BadOption, UsageError
+from refusals import complained
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def test_the_limit(photos: Path) -> None:
     assert pocketvision("data", "check", photos).code == 0
     outcome = pocketvision("data", "check", photos, "--max-pixels", 59_999)
     assert outcome.code == 1
-    assert "cat/x.png: 300 x 200 is 60,000 pixels; at most 59,999 are decoded" in outcome.out
+    assert all(value in outcome.out for value in ("cat/x.png", "300 x 200", "60,000", "59,999"))
     assert pocketvision("data", "check", photos, "--max-pixels", 0).code == 2
 
 
@@ -94,9 +96,7 @@ def test_the_sheet(photos: Path, tmp_path: Path) -> None:
 
 
 def test_a_sheet_that_cannot_be(photos: Path) -> None:
-    outcome = pocketvision("data", "check", photos, "--sheet", "sheet.gif")
-    assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err == ("BadOption: --sheet writes one PNG picture; got 'sheet.gif'. Try: --sheet findings.png\n")
+    complained(pocketvision("data", "check", photos, "--sheet", "sheet.gif"), BadOption, "'sheet.gif'", attempt=".png")
 
 
 def test_nothing_usable_still_lists_what_is_wrong(tmp_path: Path) -> None:
@@ -106,10 +106,7 @@ def test_nothing_usable_still_lists_what_is_wrong(tmp_path: Path) -> None:
     outcome = pocketvision("data", "check", tmp_path / "photos")
     assert outcome.code == 3
     assert "left out: unreadable image (2)" in outcome.out
-    assert outcome.err == (
-        "BadData: photos: 0 of 2 images can be read, not enough for two classes; the first that cannot is cat/1.jpg: "
-        "is empty (0 bytes). Try: another folder, or whole images in place of these\n"
-    )
+    assert outcome.err.startswith("BadData: photos: 0 of 2 ") and "cat/1.jpg" in outcome.err
 
 
 def test_names_that_are_no_text(photos: Path) -> None:
@@ -121,16 +118,12 @@ def test_names_that_are_no_text(photos: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "named", "attempt"),
     [
-        ("data", "UsageError: Missing command. Try: pocketvision data --help"),
-        ("data check", "UsageError: Missing argument 'path'. Try: pocketvision data check --help"),
-        (
-            "data check a --shet b",
-            "UsageError: No such option: --shet. Try: --sheet, or pocketvision data check --help",
-        ),
+        ("data", "command", "pocketvision data --help"),
+        ("data check", "'path'", "pocketvision data check --help"),
+        ("data check a --shet b", "--shet", "--sheet, or pocketvision data check --help"),
     ],
 )
-def test_usage(words: str, message: str) -> None:
-    outcome = pocketvision(*words.split())
-    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"{message}\n")
+def test_usage(words: str, named: str, attempt: str) -> None:
+    complained(pocketvision(*words.split()), UsageError, named, attempt=attempt)

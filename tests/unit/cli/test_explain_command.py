@@ -6,6 +6,8 @@ import re
 import pytest
 
 from commandline import pocketvision
+from pocketvision.errors import BadOption, UsageError
+from refusals import complained
 
 SHOWN = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w.])")
 
@@ -71,21 +73,12 @@ def test_lines_are_not_too_long_for_a_terminal_of_120_columns():
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "kind", "named", "attempt"),
     [
-        (
-            "mobilenet_v1 --layer 14",
-            "BadOption: mobilenet_v1 has no layer 14; its layers are 0 (standard convolution), 1 to 13 (depthwise separable "
-            "convolution). Try: --layer 13",
-        ),
-        (
-            "squeezenet1_1 --layer 9",
-            "BadOption: squeezenet1_1 has no layer 9; its layers are 0 (standard convolution), 1 to 8 (Fire module). "
-            "Try: --layer 8",
-        ),
-        ("", "UsageError: Missing argument 'family'. Try: pocketvision explain --help"),
+        ("mobilenet_v1 --layer 14", BadOption, ("mobilenet_v1", "layer 14", "1 to 13"), "--layer 13"),
+        ("squeezenet1_1 --layer 9", BadOption, ("squeezenet1_1", "layer 9", "1 to 8"), "--layer 8"),
+        ("", UsageError, ("'family'",), "pocketvision explain --help"),
     ],
 )
-def test_messages(words, message):
-    outcome = pocketvision("explain", *words.split())
-    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"{message}\n")
+def test_errors(words, kind, named, attempt):
+    complained(pocketvision("explain", *words.split()), kind, *named, attempt=attempt)

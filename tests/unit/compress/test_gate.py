@@ -38,20 +38,23 @@ def test_a_point_may_be_lost(lost, won, passes):
 
 def test_more_may_be_allowed():
     assert judged(30, 0, max_drop=3.0).passes
-    assert judged(30, 0).problems == ("top-1 drops by 3.00 points (allowed 1)",)
+    (problem,) = judged(30, 0).problems
+    assert "top-1" in problem and "3.00 points" in problem and "allowed 1" in problem
 
 
 def test_few_images_must_agree():
     verdict = judged(8, 8, images=400)
     assert verdict.drop == 0
-    assert verdict.problems == ("96.0% of 400 labels agree (98% are needed)",)
+    (problem,) = verdict.problems
+    assert "96.0% of 400" in problem and "98%" in problem
     assert judged(8, 8, images=500).passes
 
 
 def test_a_larger_drop_lets_as_many_more_labels_change():
     assert judged(8, 8, images=400, max_drop=3.0).passes
     verdict = judged(10, 10, images=400, max_drop=1.6)
-    assert verdict.problems == ("95.0% of 400 labels agree (97.4% are needed)",)
+    (problem,) = verdict.problems
+    assert "95.0% of 400" in problem and "97.4%" in problem
     assert judged(10, 10, images=400, max_drop=verdict.allowing_drop + 0.1).passes
 
 
@@ -65,7 +68,8 @@ def test_no_class_may_fall_far():
     after = labels.copy()
     after[:12] = 1  # 12 of class 0: 6 points; over all 0.6
     verdict = compared(labels, after, labels, 10)
-    assert verdict.problems == ("class 0 drops by 6.0 points (allowed 5)",)
+    (problem,) = verdict.problems
+    assert "class 0" in problem and "6.0 points" in problem and "allowed 5" in problem
     assert verdict.class_drop == pytest.approx(6) and verdict.allowing_drop is None, "no limit on top-1 lets it pass"
     few = np.concatenate([labels[150:], labels[:0]])
     after = few.copy()

@@ -57,7 +57,7 @@ def test_from_the_second_epoch_on_nothing_is_decoded(folder, decoded):
         Progress("decoding", 300, 300),
     ]
     note = next(event for event in events if isinstance(event, Note)).text
-    assert note == f"Decoded, the images take 0.0 GB, more than memory has room for: they are kept in {folder}."
+    assert "0.0 GB" in note and str(folder) in note
     assert sum(decoded) == 300
     decoded.clear()
     for epoch in range(3):
@@ -130,14 +130,12 @@ def test_the_least_recently_used_makes_room(folder):
 
 def test_no_room(folder, monkeypatch, decoded):
     pixels, events = made(dataset(), cache_bytes=1000)
-    assert [event.text for event in events] == [
-        f"Decoded, the images take 0.0 GB, which neither memory nor {folder} has room for: each epoch decodes them anew. "
-        "--cache-gb sets how much the folder may hold."
-    ]
+    (said,) = (event.text for event in events)
+    assert all(value in said for value in ("0.0 GB", str(folder), "--cache-gb"))
     assert pixels[:3].shape == (3, 16, 16, 3) and decoded == [3]
     usage = shutil.disk_usage(".")
     monkeypatch.setattr(pixel_cache.shutil, "disk_usage", lambda folder: usage._replace(free=GB))
-    assert "has room for" in made(dataset())[1][0].text
+    assert str(folder) in made(dataset())[1][0].text
     assert made(dataset(), cache_bytes=0)[1] == []
 
 
@@ -145,7 +143,8 @@ def test_a_disk_that_refuses(folder, tmp_path, decoded):
     (tmp_path / "cache").mkdir()
     folder.write_text("a file where the folder should be")
     pixels, events = made(dataset())
-    assert [event.text for event in events] == [f"{folder} refuses (File exists): each epoch decodes the images anew."]
+    (said,) = (event.text for event in events)
+    assert str(folder) in said and "File exists" in said
     assert pixels[:3].shape == (3, 16, 16, 3)
 
 

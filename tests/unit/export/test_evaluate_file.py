@@ -10,6 +10,7 @@ from pocketvision.events import Note, Progress
 from pocketvision.export import evaluate
 from pocketvision.export.evaluate import evaluate_file, file_outputs, labels_for, select_part
 from pocketvision.run.predictor import Predictor
+from refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,10 @@ def test_classes_are_matched_by_name(exported, model):
 
 def test_a_class_that_the_file_does_not_know(exported, model):
     names = list(exported.record.labels)
-    with pytest.raises(BadData) as caught:
+    with refused(BadData, "'gnu'", "'pets'", "10 classes", ", ".join(names)):
         labels_for(model, dataset(exported, ["gnu", *names], [0, 1]))
-    assert str(caught.value) == (
-        f"class 'gnu' of 'pets' is not among the 10 classes of the file: {', '.join(names)}. "
-        "Try: the data that the file was trained on, or rename the class"
-    )
     many = Predictor(model.engine, replace(model.record, labels=tuple(f"c{i}" for i in range(11))))
-    with pytest.raises(BadData, match=r"not among the 11 classes of the file: c0, .*, c9 \.\.\.\. Try: "):
+    with refused(BadData, "11 classes", "c0, ", ", c9 ..."):
         labels_for(many, dataset(exported, names, [0, 1]))
 
 
@@ -114,19 +111,11 @@ def test_data_may_hold_nothing_but_a_test_part(exported):
 
 
 @pytest.mark.parametrize("given", [None, ["train"] * 40 + ["test"] * 20, ["train", "validation", "test"] * 20])
-@pytest.mark.parametrize(
-    ("part", "name"),
-    [
-        ("train", "train"),
-        ("val", "validation"),
-        ("valid", "validation"),
-        ("validation", "validation"),
-        ("test", "test"),
-    ],
-)
-def test_a_part_is_the_one_of_the_split(exported, given, part, name):
+def test_a_part_is_the_one_of_the_split(exported, given):
     data = many(given)
-    assert selected(exported, data, part) == (getattr(split(data), name).tolist(), name)
+    for part in ("train", "val", "valid", "validation", "test"):
+        name = "validation" if part.startswith("val") else part
+        assert selected(exported, data, part) == (getattr(split(data), name).tolist(), name)
 
 
 def test_all(exported):
@@ -135,17 +124,13 @@ def test_all(exported):
 
 
 def test_no_such_part(exported):
-    with pytest.raises(BadOption) as caught:
+    with refused(BadOption, "'dev'", "auto, all, train", attempt="--part"):
         selected(exported, many(), "dev")
-    assert str(caught.value) == (
-        "part must be auto, all, train, val, valid, validation, test; got 'dev'. Try: --part test"
-    )
 
 
 def test_a_part_without_images(exported):
-    with pytest.raises(BadData) as caught:
+    with refused(BadData, "'pets'", "'test'", attempt="--part all"):
         selected(exported, many(["train", "train", "validation"] * 20), "test")
-    assert str(caught.value) == "'pets' has no images in part 'test'. Try: --part all"
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["own data", "other data"])
@@ -166,5 +151,5 @@ def test_images_that_the_network_learnt_from_are_named(trained_on, warned, own, 
     for part in ("train", "validation", "test", "all"):
         events, _ = result(evaluate_file(model, data, np.arange(8), part))
         said = [event.text for event in events if isinstance(event, Note)]
-        expected = f"The network was trained on the {part} images: expect less on others."
-        assert said == ([expected] if own and part in warned else [])
+        assert len(said) == (own and part in warned)
+        assert all(part in words for words in said)

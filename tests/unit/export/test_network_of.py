@@ -1,11 +1,11 @@
 import numpy as np
 import onnx
-import pytest
 
 from artifacts import export
 from pocketvision.errors import BadArtifact
 from pocketvision.export.network_of import network_of
 from pocketvision.model.rewrite import fold_batch_norm
+from refusals import refused
 
 
 def test_the_network_comes_back(family, tmp_path):
@@ -21,5 +21,5 @@ def test_the_network_comes_back(family, tmp_path):
 def test_a_file_without_its_weights(exported):
     proto = onnx.load_model_from_string(exported.content)
     proto.graph.initializer.remove(next(t for t in proto.graph.initializer if t.name == "stem.conv.weight"))
-    with pytest.raises(BadArtifact, match=r"the file has no weights 'stem.conv.weight' of shape"):
+    with refused(BadArtifact, "'stem.conv.weight'"):
         network_of(proto.SerializeToString())

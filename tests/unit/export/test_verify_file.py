@@ -11,8 +11,7 @@ from pocketvision.errors import BadArtifact, VerificationFailed
 from pocketvision.export.seal import seal
 from pocketvision.export.verify import ALLOWED_OPS, verify_file
 from pocketvision.model.onnx_writer import write_onnx
-
-TRY = " Try: the original file: this one was changed or damaged"
+from refusals import refused
 
 
 def test_the_good_file_passes(exported):
@@ -27,10 +26,11 @@ def proto_of(exported):
     return onnx.load_model_from_string(exported.content)
 
 
-def refused(proto, kind=VerificationFailed):
-    with pytest.raises(kind) as caught:
+def fails(proto, *named, kind=VerificationFailed):
+    """Verifying says what differs, all of it, and that the file was changed or damaged."""
+    with refused(kind, *named) as caught:
         verify_file(proto if isinstance(proto, bytes) else proto.SerializeToString())
-    return str(caught.value)
+    return caught.value.problem
 
 
 def change_record(proto, **changes):
@@ -47,13 +47,13 @@ def change_weight(proto, number):
 def test_one_byte_of_a_weight(exported):
     proto = proto_of(exported)
     name = change_weight(proto, 5)
-    assert refused(proto) == f"weights: {name!r} differs.{TRY}"
+    assert fails(proto) == f"weights: {name!r} differs."
 
 
 def test_many_weights(exported):
     proto = proto_of(exported)
     names = sorted(change_weight(proto, number) for number in range(2, 8))[:3]
-    assert refused(proto) == f"weights: {', '.join(map(repr, names))} differs.{TRY}"
+    assert fails(proto) == f"weights: {', '.join(map(repr, names))} differs."
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_many_weights(exported):
 def test_an_entry_of_the_record(exported, entry, value):
     proto = proto_of(exported)
     change_record(proto, **{entry: value})
-    assert refused(proto) == f"record: {entry!r} differs.{TRY}"
+    assert fails(proto) == f"record: {entry!r} differs."
 
 
 @pytest.mark.parametrize("part", ["logits", "count", "top"])
@@ -81,14 +81,14 @@ def test_a_golden(exported, part):
     else:
         goldens[part][1][2] += 1
     change_record(proto, goldens=goldens)
-    assert refused(proto) == f"record: 'goldens' differs.{TRY}"
+    assert fails(proto) == "record: 'goldens' differs."
 
 
 def test_an_attribute_of_a_node(exported):
     proto = proto_of(exported)
     gemm = next(node for node in proto.graph.node if node.op_type == "Gemm")
     gemm.attribute.append(helper.make_attribute("alpha", 1.5))
-    assert refused(proto) == f"nodes: the network's structure differs.{TRY}"
+    assert fails(proto).startswith("nodes: ")
 
 
 def test_a_foreign_op(exported):
@@ -96,8 +96,8 @@ def test_a_foreign_op(exported):
     for node in proto.graph.node:
         node.input[:] = ["bent" if name == "logits.calibrated" else name for name in node.input]
     proto.graph.node.insert(len(proto.graph.node) - 1, helper.make_node("Sin", ["logits.calibrated"], ["bent"]))
-    assert refused(proto) == (f"pocketvision never writes op 'Sin'; nodes: the network's structure differs.{TRY}")
-    assert refused(seal(proto.SerializeToString(), exported.record)) == (f"pocketvision never writes op 'Sin'.{TRY}")
+    fails(proto, "op 'Sin'", "nodes: ")
+    assert "nodes" not in fails(seal(proto.SerializeToString(), exported.record), "op 'Sin'")
 
 
 def test_an_op_of_another_domain(exported):
@@ -107,7 +107,7 @@ def test_an_op_of_another_domain(exported):
     proto.graph.node.insert(
         len(proto.graph.node) - 1, helper.make_node("Gelu", ["logits.calibrated"], ["bent"], domain="com.microsoft")
     )
-    assert refused(seal(proto.SerializeToString(), exported.record)) == (f"pocketvision never writes op 'Gelu'.{TRY}")
+    fails(seal(proto.SerializeToString(), exported.record), "op 'Gelu'")
 
 
 def test_several_parts(exported):
@@ -115,14 +115,13 @@ def test_several_parts(exported):
     name = change_weight(proto, 0)
     proto.graph.doc_string = "not covered"
     change_record(proto, labels=list("abcdefghij"))
-    assert refused(proto) == f"weights: {name!r} differs; record: 'labels' differs.{TRY}"
+    assert fails(proto) == f"weights: {name!r} differs; record: 'labels' differs."
 
 
 def test_a_file_without_digests(exported):
     proto = proto_of(exported)
     change_record(proto, digests={})
-    message = refused(proto)
-    assert message.startswith("weights: ") and message.endswith(f"nodes: the network's structure differs.{TRY}")
+    fails(proto, "weights: ", "nodes: ")
 
 
 def test_goldens_of_another_network(exported):
@@ -131,42 +130,33 @@ def test_goldens_of_another_network(exported):
     first = list(goldens.logits[0])
     first[3] += goldens.largest / 10
     wrong = replace(exported.record, goldens=replace(goldens, logits=(tuple(first), *goldens.logits[1:])))
-    assert refused(seal(exported.content, wrong)) == (
-        f"goldens: the logits differ by 0.1 of the largest |logit| (allowed 0.0001).{TRY}"
-    )
+    fails(seal(exported.content, wrong), "goldens: ", "0.1 ", "0.0001")
 
 
 def test_weights_that_are_no_numbers(exported):
     arrays = {name: array.copy() for name, array in exported.network.arrays().items()}
     arrays["classifier.bias"][7] = np.nan
-    assert refused(seal(write_onnx(exported.graph, arrays), exported.record)) == (
-        f"goldens: the logits differ by nan of the largest |logit| (allowed 0.0001).{TRY}"
-    )
+    fails(seal(write_onnx(exported.graph, arrays), exported.record), "goldens: ", "nan", "0.0001")
 
 
 def test_a_record_of_another_network(exported):
     other = replace(exported.record, resolution=64)
-    message = refused(seal(exported.content, other), BadArtifact)
-    assert "cannot run the file on images (4, 64, 64, 3) uint8: " in message
+    fails(seal(exported.content, other), "(4, 64, 64, 3) uint8", kind=BadArtifact)
 
 
 def test_a_file_that_was_cut_short(exported):
-    message = refused(exported.content[:-100_000], BadArtifact)
-    assert message.startswith("the file is cut short, or not an ONNX model: a field of ")
-    assert message.endswith(" Try: copy the file again")
+    fails(exported.content[:-100_000], "cut short", kind=BadArtifact)
 
 
 def test_a_file_that_reaches_outside(exported):
     proto = proto_of(exported)
     set_external_data(proto.graph.initializer[0], "weights.bin")
-    assert refused(proto, BadArtifact).startswith("the file keeps 1 of its tensors in other files, first ")
+    fails(proto, "1 of its tensors", repr(proto.graph.initializer[0].name), kind=BadArtifact)
 
 
 def test_what_is_no_model(exported, tmp_path):
-    assert refused(b"PK\x03\x04", BadArtifact) == (
-        "the file is not an ONNX model: byte 2 starts no protobuf field. Try: a file that pocketvision fit wrote"
-    )
-    with pytest.raises(BadArtifact, match="No such file or directory"):
+    fails(b"PK\x03\x04", "not an ONNX model", "byte 2", kind=BadArtifact)
+    with refused(BadArtifact, tmp_path / "none.onnx", "No such file or directory"):
         verify_file(tmp_path / "none.onnx")
 
 

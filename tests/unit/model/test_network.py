@@ -113,7 +113,7 @@ def test_mobilenet_v1_equals_timms():
     graph = resolve("mobilenet_v1", 1.0, 64, classes=10)
     arrays, images = random_arrays(graph), random_images(graph, n=2)
     blocks = [f"blocks.{i}.{j}" for i, stage in enumerate(theirs.blocks) for j in range(len(stage))]
-    state = {timm_name(name, blocks): torch.from_numpy(array) for name, array in arrays.items()}
+    state = {timm_name(name, blocks): torch.tensor(array) for name, array in arrays.items()}
     missing, unexpected = theirs.load_state_dict(state, strict=False)
     assert all(name.endswith("num_batches_tracked") for name in missing)
     assert unexpected == []

@@ -7,6 +7,7 @@ from pocketvision.errors import BadOption
 from pocketvision.events import Note
 from pocketvision.report.files import write_report
 from pocketvision.report.page import render
+from refusals import complained
 from reports import made_facts
 
 
@@ -20,10 +21,8 @@ def run(tmp_path):
     return folder
 
 
-def refused(*words):
-    outcome = pocketvision("report", *words)
-    assert (outcome.code, outcome.out) == (BadOption.exit_code, "")
-    return outcome.last_line.removeprefix("BadOption: ")
+def refuses(*words, named, attempt=None):
+    complained(pocketvision("report", *words), BadOption, *named, attempt=attempt)
 
 
 def test_the_page_is_made_again_from_the_facts_alone(run):
@@ -40,53 +39,29 @@ def test_the_page_goes_where_it_is_asked_to(run, tmp_path):
 
 
 def test_no_run_folder(run, tmp_path):
-    where = "the folder given to pocketvision fit -o"
     gone, empty = tmp_path / "gone", tmp_path / "empty"
     empty.mkdir()
-    assert refused(gone) == f"{str(gone)!r} does not exist; a report is made from a run folder. Try: {where}"
-    assert refused(empty) == f"{str(empty)!r} is not a run folder: it has no plan.json. Try: {where}"
-    model = run / "model.onnx"
-    assert refused(model) == f"{str(model)!r} is a file; a report is made from a run folder. Try: {run}"
+    refuses(gone, named=(gone, "exist"), attempt="pocketvision fit -o")
+    refuses(empty, named=(empty, "plan.json"), attempt="pocketvision fit -o")
+    refuses(run / "model.onnx", named=(run / "model.onnx", "file"), attempt=str(run))
 
 
-def test_a_run_that_is_not_finished(run):
-    (run / "model.onnx").unlink()
-    assert refused(run) == (
-        f"the run in {str(run)!r} is not finished: it has no model.onnx, and only a finished run has a report. "
-        "Try: the command of that run again"
-    )
+@pytest.mark.parametrize("name", ["model.onnx", "report.json"])
+def test_a_run_that_lacks_a_file(run, name):
+    (run / name).unlink()
+    refuses(run, named=(run, name))
 
 
-def test_a_run_without_facts(run):
-    (run / "report.json").unlink()
-    assert refused(run) == (
-        f"{str(run)!r} has no report.json: its report could not be written. Try: fit again, with --restart"
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        ("", "the document: invalid json: eof while parsing a value at line 1 column 0."),
-        ("{}", "network: field required."),
-    ],
-)
+@pytest.mark.parametrize(("content", "why"), [("", "line 1 column 0"), ("{}", "network: ")])
 def test_facts_that_cannot_be_read(run, content, why):
     (run / "report.json").write_text(content)
-    assert refused(run) == (
-        f"{str(run / 'report.json')!r} is not a report of version 1: {why} "
-        "Try: the release of pocketvision that wrote it, or fit again"
-    )
+    refuses(run, named=(run / "report.json", "version 1", why))
 
 
 def test_a_place_that_cannot_be_written_to(run, tmp_path):
     page = tmp_path / "no" / "page.html"
-    assert refused(run, "-o", page) == (
-        f"{str(page)!r} cannot be written: there is no such folder. Try: -o with another path"
-    )
-    assert refused(run, "-o", tmp_path) == (
-        f"{str(tmp_path)!r} is a folder; the file needs a name of its own. Try: -o {tmp_path / 'report.html'}"
-    )
+    refuses(run, "-o", page, named=(page, page.parent))
+    refuses(run, "-o", tmp_path, named=(tmp_path,), attempt=str(tmp_path / "report.html"))
 
 
 def test_a_report_that_fails_is_said_and_loses_nothing(tmp_path):
@@ -94,7 +69,7 @@ def test_a_report_that_fails_is_said_and_loses_nothing(tmp_path):
         raise ValueError("no such figure")
 
     (note,) = write_report(tmp_path, gather)
-    assert note == Note("The report was not written, the model was: ValueError: no such figure")
+    assert isinstance(note, Note) and note.text.endswith("ValueError: no such figure")
     (note,) = write_report(tmp_path / "gone", made_facts)
-    assert note.text.startswith("The report was not written, the model was: FileNotFoundError: ")
+    assert "FileNotFoundError: " in note.text
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,4 @@
 import io
-import re
 import struct
 import zlib
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pocketvision.errors import BadArtifact, BadImage, BadOption
 from pocketvision.run import examine
 from pocketvision.run.examine import examine_image
 from pocketvision.run.images import (
+    FORMATS,
     IMAGE_SUFFIXES,
     MAX_PIXELS,
     load_image,
@@ -20,6 +20,7 @@ from pocketvision.run.images import (
     read_image,
 )
 from pocketvision.run.preprocessing import FROM_SCRATCH, Preprocessing
+from refusals import refused
 
 SQUASH = Preprocessing()
 ORIENTATION = 0x0112
@@ -68,12 +69,6 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"\0" * 10))
 
 
-def problem_of(function, *arguments, error=BadImage):
-    with pytest.raises(error) as caught:
-        function(*arguments)
-    return str(caught.value)
-
-
 # --- JPEG at a fraction of its size
 
 
@@ -91,7 +86,6 @@ def decoded(monkeypatch):
     return sizes
 
 
-@pytest.mark.parametrize("mode", ["squash", "crop", "letterbox"])
 @pytest.mark.parametrize(
     ("size", "resolution", "size_decoded"),
     [
@@ -102,17 +96,19 @@ def decoded(monkeypatch):
         ((1001, 999), 62, (251, 250)),
     ],
 )
-def test_draft_decodes_at_a_fraction_and_means_the_same(decoded, mode, size, resolution, size_decoded):
-    record = replace(FROM_SCRATCH, mode=mode, crop_fraction=1.0)
+def test_draft_decodes_at_a_fraction_and_means_the_same(decoded, size, resolution, size_decoded):
     file = encoded(smooth(*size[::-1]), "JPEG", quality=95)
-    draft = load_image(file, resolution, 3, record)
-    assert decoded[0] == size_decoded
-    plain = load_image(file, resolution, 3, replace(record, draft=False))
-    assert decoded[-1] == size
-    assert np.abs(draft.astype(int) - plain).mean() < 1.5
+    for mode in ("squash", "crop", "letterbox"):
+        record = replace(FROM_SCRATCH, mode=mode, crop_fraction=1.0)
+        decoded.clear()
+        draft = load_image(file, resolution, 3, record)
+        assert decoded[0] == size_decoded
+        plain = load_image(file, resolution, 3, replace(record, draft=False))
+        assert decoded[-1] == size
+        assert np.abs(draft.astype(int) - plain).mean() < 1.5, mode
 
 
-@pytest.mark.parametrize("orientation", BY_HAND)
+@pytest.mark.parametrize("orientation", [3, 5, 6])
 def test_draft_of_a_turned_photograph(decoded, orientation):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -202,20 +198,17 @@ def test_16_bit_big_endian_tiff():
 def test_mode_i_is_16_bit_too_and_nothing_else():
     values = np.array([[0, 128, 129, 65535]], np.int32)
     assert np.asarray(read_image(Image.fromarray(values))).tolist() == [[0, 0, 1, 255]]
-    assert problem_of(read_image, Image.fromarray(values - 1)) == (
-        "Image: holds grey values from -1 to 65534; 16-bit grey goes from 0 to 65535. "
-        "Try: scale it to 0 to 255 and save it as uint8"
-    )
-    assert "from 1 to 65536;" in problem_of(read_image, encoded(Image.fromarray(values + 1), "TIFF"))
+    with refused(BadImage, "from -1 to 65534", "from 0 to 65535"):
+        read_image(Image.fromarray(values - 1))
+    with refused(BadImage, "from 1 to 65536"):
+        read_image(encoded(Image.fromarray(values + 1), "TIFF"))
 
 
 def test_float_pixels_are_refused(tmp_path):
     path = tmp_path / "depth.tiff"
     Image.fromarray(np.zeros((2, 2), np.float32)).save(path)
-    assert problem_of(read_image, path) == (
-        f"{path}: holds 32-bit float pixels, and no rule says which value is white; 8 or 16-bit integers are needed. "
-        "Try: scale it to 0 to 255 and save it as uint8"
-    )
+    with refused(BadImage, path, "float"):
+        read_image(path)
 
 
 def on_white(colour, alpha):
@@ -290,15 +283,15 @@ def test_exif_orientation_of_a_jpeg(orientation):
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
-@pytest.mark.parametrize("orientation", BY_HAND)
-def test_exif_orientation_elsewhere(format, orientation):
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
+def test_exif_orientation_elsewhere(format):
     array = noise(5, 9)
-    data = encoded(Image.fromarray(array), format, exif=exif, **({"lossless": True} if format == "WEBP" else {}))
-    expected = BY_HAND[orientation](array)
-    np.testing.assert_array_equal(np.asarray(read_image(data)), expected)
-    assert image_size(data) == expected.shape[1::-1]
+    for orientation, by_hand in BY_HAND.items():
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        data = encoded(Image.fromarray(array), format, exif=exif, **({"lossless": True} if format == "WEBP" else {}))
+        expected = by_hand(array)
+        np.testing.assert_array_equal(np.asarray(read_image(data)), expected)
+        assert image_size(data) == expected.shape[1::-1], orientation
 
 
 def test_orientation_behind_the_pixels_of_a_png():
@@ -354,37 +347,37 @@ def test_the_array_read_is_a_copy():
 
 def test_missing_file_and_folder(tmp_path):
     missing = tmp_path / "missing.png"
-    assert problem_of(read_image, missing) == f"{missing}: no such file. Try: the path of an image that exists"
-    assert "cannot be read: Is a directory." in problem_of(read_image, tmp_path)
+    with refused(BadImage, missing):
+        read_image(missing)
+    with refused(BadImage, tmp_path, "Is a directory"):
+        read_image(tmp_path)
 
 
 def test_empty_file(tmp_path):
     path = tmp_path / "empty.jpg"
     path.touch()
-    assert problem_of(read_image, path) == f"{path}: is empty (0 bytes). Try: fetch the file again or take it out"
-    assert problem_of(read_image, b"").startswith("image of 0 bytes: is empty")
+    for source, name in ((path, path), (b"", "image of 0 bytes")):
+        with refused(BadImage, name, "0 bytes"):
+            read_image(source)
 
 
 def test_text_named_png_and_formats_outside_of_the_allowlist(tmp_path):
     path = tmp_path / "notes.png"
     path.write_text("this is no picture at all")
-    expected = (
-        "is not an image of a known format: JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO. "
-        "Try: convert it to PNG or JPEG, or take it out"
-    )
-    assert problem_of(read_image, path) == f"{path}: {expected}"
-    ico = encoded(Image.new("RGB", (16, 16)), "ICO")
-    assert problem_of(read_image, ico) == f"image of {len(ico)} bytes: {expected}"
-    eps = encoded(Image.new("RGB", (16, 16)), "EPS")  # would start Ghostscript
-    assert expected in problem_of(read_image, eps)
+    with refused(BadImage, path, FORMATS):
+        read_image(path)
+    for form in ("ICO", "EPS"):  # the latter would start Ghostscript
+        data = encoded(Image.new("RGB", (16, 16)), form)
+        with refused(BadImage, f"image of {len(data):,} bytes", FORMATS):
+            read_image(data)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
 def test_cut_short_at_any_place(format):
     data = encoded(smooth(40, 50), format)
     for part in (0.02, 0.3, 0.6, 0.9):
-        message = problem_of(read_image, data[: int(len(data) * part)])
-        assert re.search(r"bytes: (cannot be read: .+\.|is not an image|is empty)", message), (part, message)
+        with refused(BadImage, "bytes: ", attempt=""):
+            read_image(data[: int(len(data) * part)])
 
 
 def test_cut_short_names_the_reason_and_the_file(tmp_path):
@@ -392,65 +385,59 @@ def test_cut_short_names_the_reason_and_the_file(tmp_path):
     data = encoded(smooth(100, 100), "JPEG")
     path.write_bytes(data[: len(data) // 2])
     for function in (read_image, examine_image):
-        message = problem_of(function, path)
-        assert message.startswith(f"{path}: cannot be read: image file is truncated"), message
+        with refused(BadImage, path, "truncated"):
+            function(path)
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_a_bomb_is_refused_by_its_header(tmp_path):
     path = tmp_path / "bomb.png"
     path.write_bytes(png_header(100_000, 100_000))
-    expected = (
-        f"{path}: 100000 x 100000 is 10,000,000,000 pixels; at most 178,956,970 are decoded, and 16,777,216 along a side. "
-        "Try: scale it down first, or take it out"
-    )
     limit = Image.MAX_IMAGE_PIXELS
     for function in (read_image, examine_image):
-        assert problem_of(function, path) == expected
+        with refused(BadImage, path, "100000 x 100000", "10,000,000,000", "178,956,970", "16,777,216"):
+            function(path)
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
 def test_between_pillows_limits_there_is_no_warning():
     # 100 megapixels: Image.open would warn; here the header is fine and the missing pixels are what is wrong
-    assert "cannot be read" in problem_of(read_image, png_header(10_000, 10_000))
-    assert "cannot be read" in problem_of(read_image, png_header(20_000, 10_000), 10**9)
+    for content, *limit in ((png_header(10_000, 10_000),), (png_header(20_000, 10_000), 10**9)):
+        with refused(BadImage, "cannot be read", attempt=""):
+            read_image(content, *limit)
 
 
 def test_the_limit_is_exact_and_holds_for_all_sources():
     data = encoded(Image.new("L", (20, 10)), "PNG")
     assert read_image(data, 200).size == (20, 10)
     for source in (data, Image.new("L", (20, 10)), np.zeros((10, 20), np.uint8)):
-        assert "20 x 10 is 200 pixels; at most 199 are decoded" in problem_of(read_image, source, 199)
-    assert "along a side" in problem_of(read_image, png_header(2**24 + 1, 1))
+        with refused(BadImage, "20 x 10", "200 pixels", "199"):
+            read_image(source, 199)
+    with refused(BadImage, f"{2**24 + 1} x 1"):
+        read_image(png_header(2**24 + 1, 1))
 
 
 def test_arrays_of_another_kind():
-    right = "an image is uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     nan = np.full((4, 4, 3), np.nan, np.float32)
-    assert problem_of(read_image, nan) == (
-        f"array of dtype float32; {right}. Try: (array * 255).round().astype(np.uint8), if 1 is its white"
-    )
-    assert problem_of(read_image, np.zeros((4, 4), np.int64)) == (
-        f"array of dtype int64; {right}. Try: array.astype(np.uint8), if 255 is its white"
-    )
-    assert problem_of(read_image, np.zeros((3, 8, 9), np.uint8)) == (
-        f"array of shape (3, 8, 9); {right}. Try: array.transpose(1, 2, 0)"
-    )
+    with refused(BadImage, "float32", attempt="(array * 255).round().astype(np.uint8)"):
+        read_image(nan)
+    with refused(BadImage, "int64", attempt="array.astype(np.uint8)"):
+        read_image(np.zeros((4, 4), np.int64))
+    with refused(BadImage, "(3, 8, 9)", attempt="array.transpose(1, 2, 0)"):
+        read_image(np.zeros((3, 8, 9), np.uint8))
     for shape in ((4,), (2, 4, 4, 3), (4, 4, 2)):
-        assert problem_of(read_image, np.zeros(shape, np.uint8)) == (
-            f"array of shape {shape}; {right}. Try: one image at a time, or load_images for several"
-        )
-    assert problem_of(read_image, np.zeros((0, 4), np.uint8)) == f"array of shape (0, 4) has no pixels; {right}."
+        with refused(BadImage, shape, attempt="load_images"):
+            read_image(np.zeros(shape, np.uint8))
+    with refused(BadImage, "(0, 4)", attempt=""):
+        read_image(np.zeros((0, 4), np.uint8))
 
 
 def test_other_objects_and_empty_or_closed_images():
-    assert problem_of(read_image, 3) == (
-        "int is not an image; a path, the bytes of a file, a Pillow image or a uint8 array is needed."
-    )
-    assert problem_of(read_image, Image.new("RGB", (0, 5))) == "Image: has no pixels (0 x 5)."
     closed = Image.new("RGB", (5, 5))
     closed.close()
-    assert "Image: cannot be read: " in problem_of(read_image, closed)
+    for source, named in ((3, "int"), (Image.new("RGB", (0, 5)), "0 x 5"), (closed, "Image")):
+        with refused(BadImage, named, attempt=""):
+            read_image(source)
 
 
 def test_running_out_of_memory_is_not_blamed_on_the_image(monkeypatch):
@@ -492,12 +479,12 @@ def resize_then_crop(image, resolution, crop_fraction):
 
 
 @pytest.mark.parametrize("size", [(375, 500), (500, 375), (300, 451), (256, 256), (100, 101), (30, 900)])
-@pytest.mark.parametrize("crop_fraction", [0.875, 0.95, 1.0])
-def test_crop_is_resize_then_centre_crop(size, crop_fraction):
+def test_crop_is_resize_then_centre_crop(size):
     image = smooth(*size)
-    got = prepare(image, 224, 3, Preprocessing(mode="crop", crop_fraction=crop_fraction))
-    difference = np.abs(got - resize_then_crop(image, 224, crop_fraction))
-    assert difference.max() <= 2 and np.mean(difference > 0) < 0.015
+    for crop_fraction in (0.875, 0.95, 1.0):
+        got = prepare(image, 224, 3, Preprocessing(mode="crop", crop_fraction=crop_fraction))
+        difference = np.abs(got - resize_then_crop(image, 224, crop_fraction))
+        assert difference.max() <= 2 and np.mean(difference > 0) < 0.015, crop_fraction
 
 
 def test_crop_shows_the_middle():
@@ -520,11 +507,11 @@ def test_letterbox_keeps_the_shape_and_fills(size, inner):
 
 @pytest.mark.parametrize("mode", ["squash", "crop", "letterbox"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 60_000), (60_000, 1), (2, 3)])
-@pytest.mark.parametrize("resolution", [1, 32])
-def test_any_shape_works(mode, size, resolution):
+def test_any_shape_works(mode, size):
     image = read_image(np.full(size, 200, np.uint8))
-    got = prepare(image, resolution, 3, Preprocessing(mode=mode, fill=200))
-    assert got.shape == (resolution, resolution, 3) and (got == 200).all()
+    for resolution in (1, 32):
+        got = prepare(image, resolution, 3, Preprocessing(mode=mode, fill=200))
+        assert got.shape == (resolution, resolution, 3) and (got == 200).all()
 
 
 def test_60_megapixels_work(tmp_path):
@@ -545,15 +532,12 @@ def test_prepare_leaves_the_image_and_gives_its_own_memory():
 
 def test_prepare_refuses():
     image = read_image(noise())
-    assert problem_of(prepare, image, 32, 2, SQUASH, error=BadOption) == (
-        "channels is 2; a network reads 3 (RGB) or 1 (grey). Try: channels=3"
-    )
-    assert problem_of(prepare, image, 0, 3, SQUASH, error=BadOption) == (
-        "resolution is 0; it is the side of a square in pixels, at least 1. Try: resolution=224"
-    )
-    assert problem_of(prepare, Image.new("RGBA", (4, 4)), 8, 3, SQUASH) == (
-        "image of mode 'RGBA'; prepare takes 'RGB' or 'L', as read_image gives it. Try: read_image(image)"
-    )
+    with refused(BadOption, "channels is 2", attempt="channels=3"):
+        prepare(image, 32, 2, SQUASH)
+    with refused(BadOption, "resolution is 0", attempt="resolution=224"):
+        prepare(image, 0, 3, SQUASH)
+    with refused(BadImage, "'RGBA'", attempt="read_image(image)"):
+        prepare(Image.new("RGBA", (4, 4)), 8, 3, SQUASH)
 
 
 # --- lists, sizes, grey
@@ -573,13 +557,12 @@ def test_load_images_keeps_the_order(tmp_path):
 def test_load_images_names_the_one_that_fails(tmp_path):
     empty = tmp_path / "empty.png"
     empty.touch()
-    assert problem_of(load_images, [noise(), empty], 16, 3, SQUASH) == (
-        f"image 2 of 2: {empty}: is empty (0 bytes). Try: fetch the file again or take it out"
-    )
-    assert problem_of(load_images, "cat.jpg", 16, 3, SQUASH) == (
-        "load_images takes a list of images; got cat.jpg alone. Try: load_images([image], ...)"
-    )
-    assert "channels is 4" in problem_of(load_images, [], 16, 4, SQUASH, error=BadOption)
+    with refused(BadImage, "image 2 of 2", empty):
+        load_images([noise(), empty], 16, 3, SQUASH)
+    with refused(BadImage, "cat.jpg", attempt="load_images([image], ...)"):
+        load_images("cat.jpg", 16, 3, SQUASH)
+    with refused(BadOption, "channels is 4"):
+        load_images([], 16, 4, SQUASH)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
@@ -604,7 +587,8 @@ def test_a_large_jpeg_is_examined_at_a_fraction_of_its_size():
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_fraction_shows_what_is_cut_short(share, progressive):
     data = encoded(smooth(2400, 2400), "JPEG", progressive=progressive)
-    assert "image file is truncated" in problem_of(examine_image, data[: int(len(data) * share)])
+    with refused(BadImage, "truncated"):
+        examine_image(data[: int(len(data) * share)])
 
 
 def test_what_is_told_of_an_image():
@@ -717,45 +701,36 @@ def test_record_round_trip_and_default():
 @pytest.mark.parametrize(
     ("key", "value", "right"),
     [
-        ("version", 2, "1, the only version that this release reads"),
-        ("version", True, "1, the only version that this release reads"),
+        ("version", 2, "1, the only version"),
+        ("version", True, "1, the only version"),
         ("mode", "stretch", "squash, crop or letterbox"),
         ("mode", ["crop"], "squash, crop or letterbox"),
-        ("crop_fraction", 0, "a number from 0.1 to 1"),
-        ("crop_fraction", 1.5, "a number from 0.1 to 1"),
-        ("crop_fraction", float("nan"), "a number from 0.1 to 1"),
-        ("crop_fraction", "0.875", "a number from 0.1 to 1"),
+        ("crop_fraction", 0, "from 0.1 to 1"),
+        ("crop_fraction", 1.5, "from 0.1 to 1"),
+        ("crop_fraction", float("nan"), "from 0.1 to 1"),
+        ("crop_fraction", "0.875", "from 0.1 to 1"),
         ("interpolation", "nearest", "bilinear or bicubic"),
-        ("fill", 256, "a whole number from 0 to 255"),
-        ("fill", 0.5, "a whole number from 0 to 255"),
+        ("fill", 256, "from 0 to 255"),
+        ("fill", 0.5, "from 0 to 255"),
         ("draft", 1, "true or false"),
         ("draft", "yes", "true or false"),
     ],
 )
 def test_record_names_the_wrong_value(key, value, right):
     record = Preprocessing().to_json()
-    message = problem_of(Preprocessing.from_json, record | {key: value}, error=BadArtifact)
-    assert message == (
-        f"preprocessing record: {key} is {value!r}; it must be {right}. "
-        "Try: the pocketvision release that wrote the file, or a newer one"
-    )
-    with pytest.raises(BadOption) as caught:
+    with refused(BadArtifact, f"{key} is {value!r}", right):
+        Preprocessing.from_json(record | {key: value})
+    with refused(BadOption, f"{key} is {value!r}", right, attempt=f"{key}={record[key]!r}"):
         Preprocessing(**{key: value})
-    default = record[key]
-    assert str(caught.value) == f"preprocessing: {key} is {value!r}; it must be {right}. Try: {key}={default!r}"
 
 
 def test_record_names_unknown_and_missing_keys():
     record = Preprocessing().to_json()
-    keys = "version 1 has exactly crop_fraction, draft, fill, interpolation, mode, version."
-    attempt = "Try: the pocketvision release that wrote the file, or a newer one"
-    assert problem_of(Preprocessing.from_json, record | {"gamma": 1}, error=BadArtifact) == (
-        f"preprocessing record: unknown key 'gamma'; {keys} {attempt}"
-    )
+    keys = "crop_fraction, draft, fill, interpolation, mode, version"
+    with refused(BadArtifact, "'gamma'", keys):
+        Preprocessing.from_json(record | {"gamma": 1})
     del record["fill"]
-    assert problem_of(Preprocessing.from_json, record, error=BadArtifact) == (
-        f"preprocessing record: missing key 'fill'; {keys} {attempt}"
-    )
-    assert problem_of(Preprocessing.from_json, [1], error=BadArtifact) == (
-        "preprocessing record: a JSON object is needed; got list."
-    )
+    with refused(BadArtifact, "'fill'", keys):
+        Preprocessing.from_json(record)
+    with refused(BadArtifact, "list", attempt=""):
+        Preprocessing.from_json([1])

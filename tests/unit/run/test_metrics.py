@@ -16,6 +16,7 @@ from pocketvision.run.metrics import (
     topk,
     unknown_threshold,
 )
+from refusals import refused
 
 
 def scored(n=500, classes=7, scale=2.0, seed=0):
@@ -25,12 +26,6 @@ def scored(n=500, classes=7, scale=2.0, seed=0):
     logits = random.normal(size=(n, classes))
     logits[np.arange(n), labels] += 1.5
     return (scale * logits).astype(np.float32), labels
-
-
-def problem_of(function, *arguments, **options):
-    with pytest.raises(BadOption) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def test_top1_and_topk_against_sklearn():
@@ -56,7 +51,7 @@ def test_softmax_and_likelihood_against_scipy_and_sklearn():
     assert softmax(np.zeros((2, 3, 4), np.float16)).shape == (2, 3, 4)
 
 
-@pytest.mark.parametrize("scale", [0.1, 0.5, 1.0, 3.0, 8.0])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 8.0])
 def test_temperature_against_scipy(scale):
     logits, labels = scored(scale=scale)
     found = scipy.optimize.minimize_scalar(
@@ -113,17 +108,17 @@ def test_calibration_error_of_the_certain():
     assert expected_calibration_error(np.eye(3), [1, 2, 0]) == 1.0
 
 
-@pytest.mark.parametrize("n", [1, 2, 19, 20, 21, 41, 100, 500])
 @pytest.mark.parametrize("keep", [0.5, 0.9, 0.95, 1.0])
-def test_threshold_keeps_the_right_answers_and_no_more_than_it_must(n, keep):
-    logits, labels = scored(n)
-    probabilities = softmax(logits)
-    right = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
-    threshold = unknown_threshold(probabilities, labels, keep)
-    assert np.mean(right >= threshold) >= keep
-    above = right[right >= threshold].min()
-    assert np.mean(right > above) < keep  # the next higher one would keep too few
-    assert threshold == pytest.approx((above + right[right < threshold].max(initial=0)) / 2)  # halfway
+def test_threshold_keeps_the_right_answers_and_no_more_than_it_must(keep):
+    for n in (1, 2, 19, 20, 21, 41, 100, 500):
+        logits, labels = scored(n)
+        probabilities = softmax(logits)
+        right = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
+        threshold = unknown_threshold(probabilities, labels, keep)
+        assert np.mean(right >= threshold) >= keep, n
+        above = right[right >= threshold].min()
+        assert np.mean(right > above) < keep, f"the next higher one would keep too few of {n}"
+        assert threshold == pytest.approx((above + right[right < threshold].max(initial=0)) / 2), f"halfway; {n}"
 
 
 def test_threshold_of_float32_keeps_the_image_it_was_read_from():
@@ -154,39 +149,33 @@ def test_confusion_matrix_against_sklearn():
 
 @pytest.mark.parametrize("function", [top1, topk, negative_log_likelihood, fit_temperature, expected_calibration_error])
 def test_arrays_that_do_not_fit(function):
-    shape = "(images, classes) is needed, with at least one of each."
-    assert problem_of(function, [0.5, 0.5], [0]) == f"scores have shape (2,); {shape}"
-    assert problem_of(function, np.zeros((0, 3)), []) == f"scores have shape (0, 3); {shape}"
-    assert problem_of(function, [[0.5, np.nan]], [0]) == (
-        "scores hold NaN or infinity; only finite ones can be ranked. Try: pocketvision verify FILE"
-    )
-    assert problem_of(function, [[0.5, 0.5]], [0, 1]) == (
-        "scores of 1 images for 2 labels; one for each is needed. Try: scores and labels of the same images"
-    )
-    assert problem_of(function, [[0.5, 0.5]], [2]) == "labels reach from 2 to 2; with 2 classes they go from 0 to 1."
-    assert problem_of(function, [[0.5, 0.5]], [-1]) == "labels reach from -1 to -1; with 2 classes they go from 0 to 1."
-    assert problem_of(function, [[0.5, 0.5]], [0.0]) == (
-        "labels have shape (1,) and dtype float64; (images,) of integers is needed."
-    )
+    for scores, labels, *named in (
+        ([0.5, 0.5], [0], "shape (2,)"),
+        (np.zeros((0, 3)), [], "shape (0, 3)"),
+        ([[0.5, np.nan]], [0], "NaN"),
+        ([[0.5, 0.5]], [0, 1], "1 images", "2 labels"),
+        ([[0.5, 0.5]], [2], "labels reach from 2 to 2", "from 0 to 1"),
+        ([[0.5, 0.5]], [-1], "labels reach from -1 to -1", "from 0 to 1"),
+        ([[0.5, 0.5]], [0.0], "shape (1,)", "float64"),
+    ):
+        with refused(BadOption, *named, attempt=""):
+            function(scores, labels)
 
 
 def test_options_out_of_range():
     one = ([[0.5, 0.5]], [0])
-    assert problem_of(topk, *one, k=0) == "k is 0; it is the number of guesses, at least 1. Try: k=5"
-    assert problem_of(expected_calibration_error, *one, bins=0) == "bins is 0; at least 1 is needed. Try: bins=15"
+    with refused(BadOption, "k is 0"):
+        topk(*one, k=0)
+    with refused(BadOption, "bins is 0"):
+        expected_calibration_error(*one, bins=0)
     for keep in (0, 1.5, float("nan")):
-        assert problem_of(unknown_threshold, *one, keep=keep) == (
-            f"keep is {keep}; it is a part of the right answers, above 0 up to 1. Try: keep=0.95"
-        )
-    assert problem_of(standard_error, 93.1, 10) == (
-        "accuracy is 93.1; it is a part, from 0 to 1. Try: accuracy / 100, if it is in percent"
-    )
-    assert problem_of(standard_error, 0.5, 0) == (
-        "n is 0; an accuracy is measured on at least 1 image. Try: n=len(labels)"
-    )
-    assert problem_of(confusion_matrix, [0, 1], [0], 2) == (
-        "2 predictions for 1 labels; one for each is needed. Try: predictions and labels of the same images"
-    )
-    assert problem_of(confusion_matrix, [0, 2], [0, 1], 2) == (
-        "predicted reach from 0 to 2; with 2 classes they go from 0 to 1."
-    )
+        with refused(BadOption, f"keep is {keep}"):
+            unknown_threshold(*one, keep=keep)
+    with refused(BadOption, "accuracy is 93.1", attempt="accuracy / 100"):
+        standard_error(93.1, 10)
+    with refused(BadOption, "n is 0"):
+        standard_error(0.5, 0)
+    with refused(BadOption, "2 predictions", "1 labels"):
+        confusion_matrix([0, 1], [0], 2)
+    with refused(BadOption, "predicted reach from 0 to 2", "from 0 to 1", attempt=""):
+        confusion_matrix([0, 2], [0, 1], 2)

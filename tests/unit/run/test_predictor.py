@@ -10,9 +10,11 @@ import pocketvision
 from pocketvision.errors import BadArtifact, BadImage, BadOption
 from pocketvision.export.seal import seal
 from pocketvision.run import predictor as module
+from pocketvision.run.images import IMAGE_SUFFIXES
 from pocketvision.run.metrics import softmax
 from pocketvision.run.predictor import Predictor, image_files, load, read_bytes
 from pocketvision.run.results import Labels
+from refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +87,8 @@ def test_a_folder_gives_a_dict_by_file_name(model, expected, files, tmp_path):
 
 
 def test_a_folder_without_images(tmp_path):
-    with pytest.raises(BadImage) as caught:
+    with refused(BadImage, tmp_path, *IMAGE_SUFFIXES):
         image_files(tmp_path)
-    assert str(caught.value) == (
-        f"no images in '{tmp_path}'; looked for "
-        ".bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp. Try: another folder"
-    )
 
 
 @pytest.mark.parametrize(("top", "given"), [(1, 1), (3, 3), (10, 10), (99, 10)])
@@ -102,9 +100,8 @@ def test_top(model, exported, expected, top, given):
 
 def test_top_below_one(model, exported):
     for answer in (lambda: model.predict(exported.images[0], top=0), lambda: list(model.stream(exported.images, 0))):
-        with pytest.raises(BadOption) as caught:
+        with refused(BadOption, "top is 0"):
             answer()
-        assert str(caught.value) == "top is 0; at least 1 label must be asked for. Try: top=1"
 
 
 def test_labels_carry_their_place_in_the_file(model, exported):
@@ -130,8 +127,8 @@ def test_a_stream_goes_on_behind_a_broken_image(model, exported, expected, batch
         check(answer.labels, row)
     broken, missing = answers[4], answers[9]
     assert broken.labels is None and missing.labels is None
-    assert "image of 6 bytes: is not an image of a known format" in str(broken.error)
-    assert "no such file: no such file." in str(missing.error)
+    assert "image of 6 bytes" in str(broken.error)
+    assert "no such file" in str(missing.error)
 
 
 def test_a_stream_answers_before_it_has_read_all(model, exported):
@@ -144,7 +141,7 @@ def test_a_stream_answers_before_it_has_read_all(model, exported):
 
 
 def test_an_image_that_cannot_be_read(model):
-    with pytest.raises(BadImage, match="no such file: no such file"):
+    with refused(BadImage, "no such file"):
         model.predict("no such file")
 
 
@@ -172,22 +169,18 @@ def test_an_image_of_another_size_goes_through_the_files_preprocessing(model, ex
 @pytest.mark.parametrize("open_file", [read_bytes, Predictor.open])
 def test_a_file_that_is_not_there(tmp_path, open_file):
     path = tmp_path / "none.onnx"
-    with pytest.raises(BadArtifact) as caught:
+    with refused(BadArtifact, path, "No such file or directory"):
         open_file(path)
-    assert str(caught.value) == (
-        f"cannot read '{path}': No such file or directory. Try: the path of a file that pocketvision fit wrote"
-    )
 
 
 def test_an_onnx_file_of_somebody_else(exported):
     proto = onnx.load_model_from_string(exported.content)
     del proto.metadata_props[:]
-    with pytest.raises(BadArtifact, match=r"^the file is an ONNX model without a pocketvision record"):
+    with refused(BadArtifact, "record"):
         Predictor.open(proto.SerializeToString())
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("count", [1, 8, 9, 100])
+@pytest.mark.parametrize(("threads", "count"), [(1, 9), (3, 1), (3, 8), (3, 100)])
 def test_a_stream_keeps_the_order_whatever_the_threads(exported, expected, threads, count):
     model = Predictor.open(exported.path, threads=threads)
     sources = [exported.images[i % 8] for i in range(count)]

@@ -6,6 +6,7 @@ import pytest
 
 from pocketvision.errors import BadOption
 from pocketvision.run.results import Label, Labels
+from refusals import refused
 
 CAT, DOG, EEL = Label("cat", 0.93, index=4), Label("dog", 0.05, index=0), Label("eel", 0.02, index=2)
 
@@ -17,24 +18,17 @@ def test_label_prints_its_name_and_rounded_probability():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "named"),
     [
-        (("", 0.5, 0), "label: the name is empty; every class has a name. Try: the class's index as its name"),
-        (
-            ("cat", 1.5, 0),
-            "label 'cat': the probability is 1.5; it must be from 0 to 1. Try: softmax(logits), if these are logits",
-        ),
-        (
-            ("cat", float("nan"), 0),
-            "label 'cat': the probability is nan; it must be from 0 to 1. Try: softmax(logits), if these are logits",
-        ),
-        (("cat", 0.5, -1), "label 'cat': the index is -1; classes count from 0. Try: index=0"),
+        (("", 0.5, 0), "empty"),
+        (("cat", 1.5, 0), "'cat': the probability is 1.5"),
+        (("cat", float("nan"), 0), "'cat': the probability is nan"),
+        (("cat", 0.5, -1), "'cat': the index is -1"),
     ],
 )
-def test_label_refuses(arguments, message):
-    with pytest.raises(BadOption) as caught:
+def test_label_refuses(arguments, named):
+    with refused(BadOption, named):
         Label(*arguments)
-    assert str(caught.value) == message
 
 
 def test_labels_are_an_ordered_sequence():
@@ -69,9 +63,8 @@ def test_labels_compare_hash_pickle_and_do_not_change():
 
 
 def test_labels_need_one():
-    with pytest.raises(BadOption) as caught:
+    with refused(BadOption, "labels"):
         Labels([])
-    assert str(caught.value) == "labels: none given; a prediction has at least one. Try: top=1"
 
 
 def test_labels_as_json():

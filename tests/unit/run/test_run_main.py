@@ -78,9 +78,6 @@ def test_exit_codes(exported, image, call, tmp_path):
     page.write_text("<html></html>")
     code, out, err = call(page, image)
     assert (code, out) == (4, "")
-    assert err == (
-        "BadArtifact: the file is not an ONNX model: byte 0 starts no protobuf field. "
-        "Try: a file that pocketvision fit wrote\n"
-    )
+    assert err.startswith("BadArtifact: ") and " Try: " in err and err.count("\n") == 1
     code, out, err = call(exported.path, image, "--top", 0)
     assert (code, out) == (2, "") and err.startswith("BadOption: top is 0")

@@ -11,6 +11,7 @@ from graphs import random_arrays, residual
 from pocketvision.errors import BadArtifact
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.run.wire import external_tensors, metadata
+from refusals import refused
 
 HERE = write_onnx(residual(2), random_arrays(residual(2)))
 
@@ -138,11 +139,8 @@ def test_graphs_that_lie_in_each_other_without_end():
     content = b""
     for _ in range(1000):
         content = field(1 << 3 | 2, field(5 << 3 | 2, field(6 << 3 | 2, content)))
-    with pytest.raises(BadArtifact) as caught:
+    with refused(BadArtifact, "not an ONNX model", "deep"):
         external_tensors(field(7 << 3 | 2, content))
-    assert str(caught.value) == (
-        "the file is not an ONNX model: its graphs are nested hundreds deep. Try: a file that pocketvision fit wrote"
-    )
 
 
 def zipped():
@@ -152,37 +150,23 @@ def zipped():
     return archive.getvalue()
 
 
-NO_GRAPH = "the file is not an ONNX model: it has no graph. Try: a file that pocketvision fit wrote"
-NO_FIELD = "the file is not an ONNX model: byte {} starts no protobuf field. Try: a file that pocketvision fit wrote"
-NO_END = "the file is cut short, or not an ONNX model: the number at byte {} has no end. Try: copy the file again"
-
-
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "named"),
     [
-        (b"", NO_GRAPH),
-        (b"\0" * 100, NO_GRAPH),
-        (b"<!DOCTYPE html><html></html>", NO_FIELD.format(0)),
-        (b'{"pocketvision": 1}', NO_FIELD.format(0)),
-        (zipped(), NO_FIELD.format(2)),
-        (b"\x08\x08" + b"\xff" * 20, NO_END.format(2)),
-        (b"\x08\xff", NO_END.format(1)),
-        (
-            field(7 << 3 | 2, b"x" * 300)[:100],
-            "the file is cut short, or not an ONNX model: a field of 300 bytes starts at byte 3 of 100. "
-            "Try: copy the file again",
-        ),
-        (
-            b"\x0d1234" + b"\x09123",
-            "the file is cut short, or not an ONNX model: a field of 8 bytes starts at byte 6 of 9. "
-            "Try: copy the file again",
-        ),
+        (b"", "no graph"),
+        (b"\0" * 100, "no graph"),
+        (b"<!DOCTYPE html><html></html>", "byte 0"),
+        (b'{"pocketvision": 1}', "byte 0"),
+        (zipped(), "byte 2"),
+        (b"\x08\x08" + b"\xff" * 20, "byte 2"),
+        (b"\x08\xff", "byte 1"),
+        (field(7 << 3 | 2, b"x" * 300)[:100], "300 bytes starts at byte 3 of 100"),
+        (b"\x0d1234" + b"\x09123", "8 bytes starts at byte 6 of 9"),
     ],
 )
-def test_what_is_no_model(content, message):
-    with pytest.raises(BadArtifact) as caught:
+def test_what_is_no_model(content, named):
+    with refused(BadArtifact, "not an ONNX model", named):
         external_tensors(content)
-    assert str(caught.value) == message
 
 
 def test_every_cut_of_a_file_ends_in_a_message_or_in_a_shorter_model():
@@ -192,7 +176,7 @@ def test_every_cut_of_a_file_ends_in_a_message_or_in_a_shorter_model():
             external_tensors(HERE[:length])
             whole.append(length)
         except BadArtifact as error:
-            assert "cut short" in str(error) or str(error) == NO_GRAPH
+            assert "cut short" in str(error) or "no graph" in str(error)
     assert len(whole) <= 3, "only behind a whole field with the graph"
 
 
@@ -216,7 +200,7 @@ def test_metadata():
     assert metadata(content) == {"pocketvision": '{"labels": ["käse"]}', "empty": ""}
     assert metadata(HERE) == {}
     for cut in (1, len(content) // 2):
-        with pytest.raises(BadArtifact, match="cut short"):
+        with refused(BadArtifact, "cut short"):
             metadata(content[:-cut])
-    with pytest.raises(BadArtifact, match="it has no graph"):
+    with refused(BadArtifact, "no graph"):
         metadata(b"")

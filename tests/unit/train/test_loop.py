@@ -16,6 +16,7 @@ from pocketvision.train import loop
 from pocketvision.train.loop import Trainer, autocast, set_batch_norm_momentum
 from pocketvision.train.recipe import RECIPES
 from pocketvision.train.schedule import rate
+from refusals import refused
 
 BATCH = 10
 RECIPE = replace(RECIPES["modern"], batch_size=BATCH, lr=0.05)
@@ -156,16 +157,16 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("stop_after", "total", "notes"),
+    ("stop_after", "total", "said"),
     [
-        (None, 24, []),
-        (60, 24, []),
-        (59.9, 24, []),  # by less than LATE
-        (35, 14, ["The machine is slower than measured: 3.5 epochs instead of 6."]),
-        (5, 4, ["The machine is slower than measured: 1.0 epochs instead of 6."]),
+        (None, 24, ""),
+        (60, 24, ""),
+        (59.9, 24, ""),  # by less than LATE
+        (35, 14, "3.5 epochs instead of 6"),
+        (5, 4, "1.0 epochs instead of 6"),
     ],
 )
-def test_steps_that_would_end_too_late_are_dropped(monkeypatch, stop_after, total, notes):
+def test_steps_that_would_end_too_late_are_dropped(monkeypatch, stop_after, total, said):
     clock = Clock()
     monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(loop, "LATE", 1.05)
@@ -173,7 +174,8 @@ def test_steps_that_would_end_too_late_are_dropped(monkeypatch, stop_after, tota
     events = run(job, clock.batches(10))
     assert len(of(Step, events)) == total == job.done and job.steps_left == 0
     assert len(of(Epoch, events)) == -(-total // 4) == job.epochs == of(Epoch, events)[-1].epoch
-    assert [note.text for note in of(Note, events)] == notes
+    notes = of(Note, events)
+    assert len(notes) == bool(said) and all(said in note.text for note in notes)
     if total > 4:
         assert job.progress == pytest.approx(1)  # the rate falls sooner
         assert of(Step, events)[-1].lr < 0.1 * RECIPE.lr
@@ -186,7 +188,7 @@ def test_spare_time_becomes_whole_epochs(monkeypatch):
     job = trainer(epochs=2, stop_by=start + 58)
     events = run(job, clock.batches(10))
     assert job.epochs == len(of(Epoch, events)) == 5 and job.done == 20
-    assert of(Note, events)[0].text == "The machine is faster than measured: 4 more epochs instead of 1."
+    assert "4 more epochs instead of 1" in of(Note, events)[0].text
     assert job.progress == pytest.approx(1) and clock.now - start <= 58
 
 
@@ -228,7 +230,8 @@ def test_a_machine_that_recovers_takes_the_planned_steps(monkeypatch):
             yield batch
 
     events = run(job, slow_at_first)
-    assert [note.text for note in of(Note, events)] == ["The machine is slower than measured: 3.0 epochs instead of 4."]
+    (note,) = of(Note, events)
+    assert "3.0 epochs instead of 4" in note.text
     assert job.done == job.planned == 16 and job.progress == pytest.approx(1)
 
 
@@ -255,9 +258,11 @@ def test_a_deadline_that_has_passed_ends_training():
     assert len(of(Epoch, run(trainer(epochs=5, stop_by=time.monotonic() - 1)))) == 1
 
 
-@pytest.mark.parametrize("recipe", ["sgd", "adamw", "rmsprop", "no average"])
-@pytest.mark.parametrize("stop", [1, 4, 5, 6, 9])
-def test_a_snapshot_goes_on_as_if_nothing_had_been(stop, recipe):
+@pytest.mark.parametrize(
+    ("recipe", "stop"),
+    [("sgd", 1), ("sgd", 4), ("sgd", 5), ("sgd", 6), ("sgd", 9), ("adamw", 5), ("rmsprop", 6), ("no average", 4)],
+)
+def test_a_snapshot_goes_on_as_if_nothing_had_been(recipe, stop):
     """After a step, at the end of an epoch before and after its validation: the same weights, bit for bit."""
     recipe = replace(RECIPE, ema=None) if recipe == "no average" else replace(RECIPE, optimizer=recipe)
     whole = trainer(epochs=2, recipe=recipe)
@@ -319,11 +324,9 @@ def test_a_batch_without_a_loss_is_left_out_and_said(bias, loss):
     job = trainer(epochs=2, recipe=replace(RECIPE, label_smoothing=0.1))
     breaking = Breaking(job, bias, 2, 3, 5)
     events = run(job, breaking)
-    assert [note.text for note in of(Note, events)] == [
-        f"The loss became {loss} at step 3 of 4 in epoch 1; that batch is left out.",
-        f"The loss became {loss} at step 4 of 4 in epoch 1; that batch is left out.",
-        f"The loss became {loss} at step 2 of 4 in epoch 2; that batch is left out.",
-    ]
+    notes, places = of(Note, events), ("step 3 of 4 in epoch 1", "step 4 of 4 in epoch 1", "step 2 of 4 in epoch 2")
+    assert len(notes) == 3
+    assert all(loss in note.text and place in note.text for note, place in zip(notes, places, strict=True))
     assert breaking.seen == list(range(8)) and job.done == 8 and job.rate_factor == 1.0
     assert all(np.isfinite(event.loss) for event in of(Epoch, events))
     assert job.snapshot().is_finite
@@ -349,9 +352,7 @@ def test_three_in_a_row_go_back_to_the_last_good_state_at_half_the_rate():
         events.append(event)
         if isinstance(event, Note) and "at half the rate" in event.text:
             breaking.steps.clear()
-    assert [note.text for note in of(Note, events)][-1] == (
-        "3 batches in a row: training goes on from epoch 1, step 2, at half the rate."
-    )
+    assert all(words in of(Note, events)[-1].text for words in ("3 batches", "epoch 1, step 2", "half the rate"))
     assert breaking.seen == [2, 3, 4, 2, 3, 4, 5, 6, 7] and job.done == 8
     assert of(Step, events)[-1].lr == pytest.approx(0.5 * rate(RECIPE, 7 / 8))
 
@@ -361,13 +362,9 @@ def test_a_loss_that_stays_no_number_stops_training_with_good_weights(precision,
     job = trainer(epochs=3, precision=precision)
     list(islice(job.run(batches, validate), 3))
     good = job.good = job.snapshot()
-    with pytest.raises(NonFiniteLoss) as caught:
+    named = ("nan", "step 2 of 4 in epoch 2", f"{0.5 * rate(RECIPE, 5 / 12):.4g}", "batch of 10", "3 batches")
+    with refused(NonFiniteLoss, *named, attempt=f"--lr 0.0125{more}"):
         run(job, Breaking(job, float("nan"), *range(3, 12)))
-    lr = 0.5 * rate(RECIPE, 5 / 12)
-    assert str(caught.value) == (
-        f"the loss became nan at step 2 of 4 in epoch 2 (learning rate {lr:.4g}, batch of 10), 3 batches in a row, also at "
-        f"half the rate. Try: --lr 0.0125{more}"
-    )
     after = job.network.state_dict()
     assert all(torch.equal(after[name], good.tensors[f"network.{name}"]) for name in after), "of the last good state"
 

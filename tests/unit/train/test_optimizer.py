@@ -21,9 +21,11 @@ def expected_decay(parameter):
     return 0.002 if parameter.ndim == 4 and parameter.shape[1] == 1 else 0.01
 
 
-def test_decay_goes_on_weights_only(family):
+def test_every_parameter_is_there_once_and_decay_goes_on_weights_only(family):
     net = network(small(family))
     optimizer = make_optimizer(net, RECIPE)
+    given = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(given) == sorted(id(p) for p in net.parameters()), "each parameter once"
     decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert {name: decays[id(p)] for name, p in net.named_parameters()} == {
         name: expected_decay(p) for name, p in net.named_parameters()
@@ -31,12 +33,6 @@ def test_decay_goes_on_weights_only(family):
     has_depthwise = any(isinstance(op, Conv) and op.is_depthwise for op in net.graph.ops)
     kinds = {0.0, 0.002, 0.01} if has_depthwise else {0.0, 0.01}
     assert set(decays.values()) == kinds
-
-
-def test_every_trained_parameter_is_there_once(family):
-    net = network(small(family))
-    found = [id(p) for group in make_optimizer(net, RECIPE).param_groups for p in group["params"]]
-    assert sorted(found) == sorted(id(p) for p in net.parameters())
 
 
 @pytest.mark.parametrize(

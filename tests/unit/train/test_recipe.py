@@ -6,6 +6,7 @@ from pocketvision.errors import BadOption
 from pocketvision.model.network import build
 from pocketvision.train.loop import Trainer
 from pocketvision.train.recipe import RECIPES, find_recipe
+from refusals import refused
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -24,6 +25,5 @@ def test_every_recipe_trains(name):
 
 
 def test_an_unknown_recipe():
-    with pytest.raises(BadOption) as caught:
+    with refused(BadOption, "'modem'", *RECIPES, attempt="--recipe modern"):
         find_recipe("modem")
-    assert str(caught.value) == f"no recipe 'modem'. Known: {', '.join(RECIPES)}. Try: --recipe modern"
