@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from PIL import Image
 
 from commandline import python
 from pocketvision.jobs.export import export
-from pocketvision.model.conventions import CONVENTIONS
 from pocketvision.model.weights.load import load_weights
 from pocketvision.model.weights.locate import find_here
 from pocketvision.run.images import load_images
@@ -124,22 +122,6 @@ def test_features_of_the_same_pixels_equal_torchvisions_to_1e_4(model, photograp
     assert difference(model.features(images), expected) <= 1e-4
     one = model.embed(photographs["chelsea"])
     assert one.shape == (1280,) and difference(one, expected[0]) <= 1e-4
-
-
-WRONG_CONVENTIONS = {
-    "epsilon": {"batch_norm_eps": 1e-3},
-    "padding": {"padding": "same"},
-    "mean": {"mean": (127.5,)},
-    "std": {"std": (127.5,)},
-}
-
-
-@pytest.mark.parametrize("what", WRONG_CONVENTIONS)
-def test_a_wrong_convention_fails_the_line_above(what, photographs, theirs, tmp_path, monkeypatch):
-    wrong = replace(CONVENTIONS["torchvision"], **WRONG_CONVENTIONS[what])
-    monkeypatch.setitem(CONVENTIONS, "torchvision", wrong)
-    model = Predictor.open(export(load_weights(real_file(V2)), tmp_path / "model.onnx").file)
-    assert difference(model.logits(model.prepare(list(photographs.values()))), theirs[0]) > SAME_PIPELINE
 
 
 WRONG_RECORDS = {
