@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,20 @@ from pocketvision.jobs.finish.result import Finished
 from pocketvision.run import timing
 
 
-@pytest.fixture(autouse=True, scope="module")
-def hasty_clock() -> Generator[None]:
+@contextmanager
+def hasty() -> Generator[None]:
     """Time networks just well enough to have a number; processes that a test starts take the time that a user's do."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"FEWEST_ROUNDS": timing.NOISE_ROUNDS, "BURST_SECONDS": 0, "REST_SECONDS": 0}.items():
             patch.setattr(timing, name, value)
         patch.setattr(timing.time_interleaved, "__defaults__", (math.inf,))  # however noisy: see its signature
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hasty_clock() -> Generator[None]:
+    """In all tests here. What the session keeps is made before, and hastes itself."""
+    with hasty():
         yield
 
 
@@ -33,7 +41,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     """What the command said, and its run folder."""
     folder = tmp_path_factory.mktemp("training") / "run"
-    return pocketvision("fit", photos, *SMALL, "--batch-size", 8, "-o", folder), folder
+    with hasty():
+        return pocketvision("fit", photos, *SMALL, "--batch-size", 8, "-o", folder), folder
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +61,8 @@ def model(run_folder: Path) -> Path:
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    fit(photos, folder, **TWO_EPOCHS)
+    with hasty():
+        fit(photos, folder, **TWO_EPOCHS)
     return folder
 
 
@@ -61,7 +71,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A device file of all sizes of an elastic run, so that runs do not differ in what was measured."""
     path = tmp_path_factory.mktemp("target") / "device.json"
     words = ("--widths", "0.125,0.1875,0.25", "--resolutions", "16,24,32", "--output-stride", 8, "--classes", 3)
-    assert pocketvision("probe", "mobilenet_v1_shallow", *words, "--seconds", 1, "-o", path).code == 0
+    with hasty():
+        assert pocketvision("probe", "mobilenet_v1_shallow", *words, "--seconds", 1, "-o", path).code == 0
     return path
 
 
@@ -69,5 +80,6 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def elastic(photos: Path, target: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, list[str]]:
     """A finished elastic run: its folder, what came out, and what was said."""
     folder = tmp_path_factory.mktemp("elastic") / "run"
-    finished, said = told(photos, folder, target=target, **ELASTIC)
+    with hasty():
+        finished, said = told(photos, folder, target=target, **ELASTIC)
     return folder, finished, said

@@ -1,4 +1,4 @@
-"""Every family goes all the way: images, training, a file that verifies, answers and gives features, and a report.
+"""A family of every kind goes all the way: images, training, a file that verifies, answers and gives features, and a report.
 
 And on Fashion-MNIST all its sizes at once, a cut of half the width, and integers.
 """
@@ -12,27 +12,38 @@ from PIL import Image
 
 from commandline import SMALL, pocketvision
 from fashion import write_first
-from graphs import FAMILY_NAMES, cut_widths, nearest_width
+from graphs import FAMILY_NAMES, cut_widths, nearest_width, small
 from pocketvision.data.read import read_dataset
 from pocketvision.jobs.sizes.store import read_cuts, write_cuts
 from pocketvision.run.predictor import load
 
-QUICK = ("squeezenet1_1",)  # no batch norm, and no linear classifier; the rest takes minutes
-SAME_ROWS = (  # other numbers in the rows of a family that goes all the way: enough that it starts
-    *(f"efficientnet_lite{number}" for number in (1, 2, 3, 4)),
-    *(f"mobilenet_v3_{which}" for which in ("small_head1280", "small_tv", "large_tv", "small_minimalistic")),
-)
-ON_FASHION = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in FAMILY_NAMES if name not in SAME_ROWS
-]
-WIDER = {"mobilenet_v3_small": (0.5, 0.25), "effnet": (2.0, 1.0)}  # narrower, steps and names take what integers save
+# how channels hang together; in a plain chain, as in all other tests, each layer has its own
+KINDS = {
+    "shortcuts": "mobilenet_v2",
+    "gates": "mobilenet_v3_small",
+    "shortcuts around activations": "xception",
+    "concatenation, no batch norm": "squeezenet1_1",
+    "groups and shuffles": "shufflenet_v1_g3",
+    "halves and shuffles": "shufflenet_v2",
+}
+WIDER = {"mobilenet_v3_small": (0.5, 0.25)}  # narrower, steps and names take what integers save
 MOST_OFF = 0.4  # of the spread of all logits, in the mean: integers against floats; 0.27 where little was learnt
 TRAINED, JUDGED = 640, 160
 RESOLUTION = 16
 
 
-def test_from_images_to_a_verified_file(family, photos, tmp_path):
-    folder = tmp_path / "run"
+def ops_of(family):
+    """The kinds of ops; convolutions in groups are one of their own."""
+    return {(type(op), 1 < getattr(op, "groups", 1) < getattr(op, "in_channels", 0)) for op in small(family).ops}
+
+
+def test_no_family_has_an_op_that_none_of_these_has():
+    assert set().union(*map(ops_of, FAMILY_NAMES)) == set().union(*map(ops_of, KINDS.values()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_images_to_a_verified_file(kind, photos, tmp_path):
+    folder, family = tmp_path / "run", KINDS[kind]
     width = ("--width", nearest_width(family, 0.25))
     outcome = pocketvision("fit", photos, "--family", family, *SMALL, *width, "--batch-size", 8, "-o", folder)
     assert outcome.code == 0, outcome.err
@@ -60,9 +71,11 @@ def images_of(folder):
     ]
 
 
-@pytest.mark.parametrize("family", ON_FASHION)
-def test_on_fashion_mnist_all_sizes_half_the_width_and_integers(family, few, tmp_path):
-    wide, narrow = next((pair for name, pair in WIDER.items() if family.startswith(name)), cut_widths(family)[0])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_fashion_mnist_all_sizes_half_the_width_and_integers(kind, few, tmp_path):
+    family = KINDS[kind]
+    wide, narrow = WIDER.get(family, cut_widths(family)[0])
     folder, words = (
         tmp_path / "run",
         ("--elastic", "--width", wide, "--resolution", RESOLUTION, "--training-precision", "float32"),

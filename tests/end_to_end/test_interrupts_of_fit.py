@@ -12,6 +12,7 @@ import pytest
 
 from commandline import SMALL, TWO_EPOCHS, Outcome, pocketvision, start_program, words_of
 from inspection import weights
+from jobs import stop_at
 from pocketvision.errors import Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
 from pocketvision.jobs.call import fit
@@ -20,18 +21,6 @@ from pocketvision.train.checkpoint import load_checkpoint
 from troubles import listing
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
-
-
-def stop_at(kind, text="", number=1):
-    """Return a listener that sends SIGINT once, at the given event of a kind."""
-    seen = []
-
-    def listen(event):
-        seen.append(isinstance(event, kind) and text in getattr(event, "text", getattr(event, "work", "")))
-        if seen[-1] and sum(seen) == number:
-            signal.raise_signal(signal.SIGINT)
-
-    return listen
 
 
 def handlers():

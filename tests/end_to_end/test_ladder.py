@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pocketvision as pv
+from fashion import write_first
 from graphs import far_apart
 from pocketvision.compress import ladder as ladders
 from pocketvision.compress.ladder import Ladder
@@ -21,16 +22,22 @@ from pocketvision.train.evaluate import compute_logits
 
 pytestmark = pytest.mark.slow  # a training, and all rungs again and again; test_precision.py climbs in `make test`, too
 SIDE, WIDTH = 28, 0.25
+TRAINED, JUDGED = 10_000, 100
 
 
 @pytest.fixture(scope="module")
-def images():
-    """Fashion-MNIST: many training images, 512 of them, and 2,000 validation images."""
-    dataset = read_dataset("fashion-mnist")
+def some(fashion_mnist, tmp_path_factory):
+    return write_first(tmp_path_factory.mktemp("some") / "fashion", TRAINED, JUDGED)
+
+
+@pytest.fixture(scope="module")
+def images(some):
+    """Training images, some of them to find ranges with, and validation images."""
+    dataset = read_dataset(some)
     parts = split(dataset)
     found = [
         Pixels(dataset, rows, SIDE, 1, FROM_SCRATCH)
-        for rows in (parts.train[::4], parts.train[::100][:512], parts.validation[:2000])
+        for rows in (parts.train, parts.train[::20][:512], parts.validation[:1000])
     ]
     for part in found:
         for _ in part.decode(""):
@@ -39,11 +46,11 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(some, tmp_path_factory):
     """A float network whose activations no factor is stopped by."""
     out = tmp_path_factory.mktemp("ladder") / "run"
-    options = {"family": "mobilenet_v1_relu", "width": WIDTH, "resolution": SIDE, "output_stride": 8, "epochs": 1}
-    return network_of(pv.fit("fashion-mnist", out, weights="none", **options).model.read_bytes())
+    options = {"family": "mobilenet_v1_relu", "width": WIDTH, "resolution": SIDE, "output_stride": 8, "epochs": 3}
+    return network_of(pv.fit(some, out, weights="none", **options).model.read_bytes())
 
 
 def climb(images, graph, arrays, **options):

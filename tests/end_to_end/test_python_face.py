@@ -1,11 +1,13 @@
 """What the command line can do, Python can: pv.fit, pv.load, pv.count, pv.resolve, pv.build, pv.verify."""
 
 import json
+import shutil
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import pocketvision as pv
+from inspection import weights
 from pocketvision.errors import BadWidth, RunFolderInUse, UsageError
 from pocketvision.events import Epoch, Measured, Note, Step
 from pocketvision.train.recipe import RECIPES
@@ -51,9 +53,8 @@ def test_networks():
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError) as caught:
         pv.forecast  # noqa: B018
-    assert str(caught.value) == (
-        "module 'pocketvision' has no attribute 'forecast'; it has Budget, __version__, build, count, fit, load, resolve, verify"
-    )
+    assert "'forecast'" in str(caught.value)
+    assert all(name in str(caught.value) for name in ("Budget", "build", "count", "fit", "load", "resolve", "verify"))
 
 
 def test_the_plan_is_on_disk_before_the_first_step(fitted):
@@ -100,42 +101,30 @@ def test_a_folder_with_another_run_in_it_is_refused(fitted, photos):
     before = fitted[0].model.read_bytes()
     with pytest.raises(RunFolderInUse) as caught:
         pv.fit(photos, folder, **OPTIONS)
-    assert str(caught.value) == (
-        f"'{folder}' holds a finished run with other options: seed 3, not 0. "
-        f"Try: -o {folder}-2, or --restart to move the old one aside"
-    )
+    assert f"'{folder}'" in str(caught.value) and "seed 3, not 0" in str(caught.value)
+    assert caught.value.attempt.startswith(f"-o {folder}-2, or --restart")
     assert fitted[0].model.read_bytes() == before
 
 
-@pytest.mark.parametrize("was", [{"elastic": None}, {}])
-def test_a_run_of_an_older_release_is_the_same_run(was, photos, tmp_path):
-    """Its options lack what came later, or say that nothing was asked for."""
-    finished = pv.fit(photos, tmp_path / "run", **OPTIONS)
-    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
-    del plan["options"]["elastic"]
-    (tmp_path / "run" / "plan.json").write_text(json.dumps(plan | {"options": plan["options"] | was}))
-    assert pv.fit(photos, tmp_path / "run", **OPTIONS).model == finished.model
+def test_the_same_seed_gives_the_same_weights(fitted, photos, tmp_path):
+    pv.fit(photos, tmp_path / "run", seed=3, **OPTIONS)
+    assert weights(tmp_path / "run") == weights(fitted[0].model.parent)
 
 
-@pytest.mark.parametrize(("seed", "is_same"), [(3, True), (4, False)])
-def test_the_same_seed_gives_the_same_weights(seed, is_same, fitted, photos, tmp_path):
-    again = pv.fit(photos, tmp_path / "run", seed=seed, **OPTIONS)
-    digests = [pv.load(finished.model).record.digests["initializers"] for finished in (fitted[0], again)]
-    assert (digests[0] == digests[1]) is is_same
-
-
-def test_restart_leaves_the_old_run_alone_until_the_new_one_is_planned(photos, tmp_path):
-    old = pv.fit(photos, tmp_path / "run", **OPTIONS).model.read_bytes()
+def test_restart_leaves_the_old_run_alone_until_the_new_one_is_planned(fitted, photos, tmp_path):
+    folder = shutil.copytree(fitted[0].model.parent, tmp_path / "run")
+    old = (folder / "model.onnx").read_bytes()
     with pytest.raises(BadWidth):
-        pv.fit(photos, tmp_path / "run", restart=True, **OPTIONS | {"width": 0})
-    assert (tmp_path / "run" / "model.onnx").read_bytes() == old
-    pv.fit(photos, tmp_path / "run", restart=True, **OPTIONS | {"seed": 1})
+        pv.fit(photos, folder, restart=True, **OPTIONS | {"width": 0})
+    assert (folder / "model.onnx").read_bytes() == old
+    again = pv.fit(photos, folder, restart=True, seed=4, **OPTIONS).model
     assert (tmp_path / "run-2" / "model.onnx").read_bytes() == old
-    assert (tmp_path / "run" / "model.onnx").read_bytes() != old
+    assert weights(folder) != weights(tmp_path / "run-2"), "of another seed"
+    assert again == folder / "model.onnx"
 
 
 def test_restart_moves_nothing_but_runs(photos, tmp_path):
-    with pytest.raises(RunFolderInUse, match=r"--restart moves only older runs, which have a plan\.json") as caught:
+    with pytest.raises(RunFolderInUse, match=r"plan\.json") as caught:
         pv.fit(photos, photos, restart=True, **OPTIONS)
     assert caught.value.attempt == f"-o {photos}-2"
     assert len(list(photos.iterdir())) == 3

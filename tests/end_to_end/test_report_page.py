@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from pocketvision.report.page import SECTIONS
 from pocketvision.run.predictor import load
 
 WIDE, NARROW = 1280, 360
-SCHEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +30,35 @@ def browser() -> Iterator:
         chromium.close()
 
 
-@pytest.fixture(scope="module", params=[(w, s) for w in (WIDE, NARROW) for s in SCHEMES], ids=str)
-def page(request, browser, run_folder: Path) -> Iterator:
-    """The opened report; whatever the browser complained about is an error at the end."""
-    width, scheme = request.param
+@contextmanager
+def opened(browser, run_folder: Path, width: int, scheme: str) -> Iterator:
+    """Open the report; whatever the browser complained about is an error at the end."""
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    opened, complaints, requests = context.new_page(), [], []
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("requestfailed", lambda request: complaints.append(request.url))
-    opened.on("request", lambda request: requests.append(request.url))
+    page, complaints, requests = context.new_page(), [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.on("request", lambda request: requests.append(request.url))
     url = (run_folder / "report.html").as_uri()
-    opened.goto(url)
-    yield opened
+    page.goto(url)
+    yield page
     assert complaints == []
     assert [request for request in requests if request != url and not request.startswith("data:")] == []
     context.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser, run_folder: Path) -> Iterator:
+    """The report as most see it."""
+    with opened(browser, run_folder, WIDE, "light") as page:
+        yield page
+
+
+@pytest.fixture(scope="module", params=[(WIDE, "dark"), (NARROW, "light"), (NARROW, "dark")], ids=str)
+def looks(request, browser, run_folder: Path) -> Iterator:
+    """The report as others see it."""
+    with opened(browser, run_folder, *request.param) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +78,7 @@ def rows_of(page, section: str, number: int = 0) -> list[list[str]]:
     return [[cell.text_content() for cell in line.query_selector_all("th, td")] for line in lines]
 
 
-def test_nothing_is_wider_than_the_page(page):
+def require_layout(page):
     content, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert content <= window
     outside = page.evaluate(
@@ -74,13 +87,18 @@ def test_nothing_is_wider_than_the_page(page):
         ).map(e => e.outerHTML.slice(0, 80))"""
     )
     assert outside == []
-
-
-def test_the_colours_follow_the_scheme(page):
     is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     red = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
     ink = page.evaluate("getComputedStyle(document.body).color.match(/\\d+/)[0]")
     assert (int(red) < 60, int(ink) > 200) == (is_dark, is_dark)
+
+
+def test_nothing_is_wider_than_the_page_and_the_colours_follow_the_scheme(page):
+    require_layout(page)
+
+
+def test_others_see_it_so_too(looks):
+    require_layout(looks)
 
 
 def test_every_section_stands_under_its_heading(page):

@@ -9,12 +9,8 @@ def test_a_learning_rate_beyond_all_bounds(photos, tmp_path):
     folder = tmp_path / "run"
     outcome = pocketvision("fit", photos, *SMALL, "--batch-size", 4, "--lr", 1e30, "-o", folder)
     assert (outcome.code, outcome.out) == (5, "")
-    assert re.fullmatch(
-        r"NonFiniteLoss: the loss became (nan|inf) at step \d of 6 in epoch 1 \(learning rate [\d.e+]+, batch of 4\), "
-        r"3 batches in a row, also at half the rate\. Try: --lr \S+.*",
-        outcome.last_line,
-    ), outcome.err
-    assert "that batch is left out." in outcome.err and "at half the rate." in outcome.err
+    assert re.fullmatch(r"NonFiniteLoss: .* step \d of 6 in epoch 1 .* Try: --lr \S+.*", outcome.last_line), outcome.err
+    assert "batch is left out" in outcome.err and "half the rate" in outcome.err
     assert "Traceback" not in outcome.err
     assert (folder / "plan.json").exists()
     assert not (folder / "model.onnx").exists()
