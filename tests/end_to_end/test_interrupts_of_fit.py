@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from commandline import SMALL, TWO_EPOCHS, Outcome, pocketvision, start_program, words_of
 from inspection import weights
 from jobs import stop_at
+from pocketvision.data.geometry import Augmentation
 from pocketvision.errors import Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
 from pocketvision.jobs.call import fit
 from pocketvision.model.kernels.library import find_kernels
 from pocketvision.train.checkpoint import load_checkpoint
+from pocketvision.train.recipe import RECIPES
 from troubles import listing
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
@@ -43,13 +46,13 @@ def test_before_training_nothing_is_left(photos, tmp_path):
 
 # where a run is stopped, again and again, and how far it says that it got
 STOPS = (
-    (Progress, "decoding test", "epoch 1 of 2, after step 1 of 6"),
-    (Step, "", "epoch 1 of 2, after step 2 of 6"),
-    (Progress, "validating", "epoch 1 of 2, after step 6 of 6"),
-    (Epoch, "", "epoch 2 of 2, after step 0 of 6"),
-    (Step, "", "epoch 2 of 2, after step 1 of 6"),
-    (Epoch, "", "after training"),
-    (Note, "Judging", "after training"),
+    (Progress, "decoding test", "epoch 1 of 2 of the training, after step 1 of 6"),
+    (Step, "", "epoch 1 of 2 of the training, after step 2 of 6"),
+    (Progress, "validating", "epoch 1 of 2 of the training, after step 6 of 6"),
+    (Epoch, "", "epoch 2 of 2 of the training, after step 0 of 6"),
+    (Step, "", "epoch 2 of 2 of the training, after step 1 of 6"),
+    (Epoch, "", "after the training"),
+    (Note, "Judging", "after the training"),
 )
 
 
@@ -97,6 +100,18 @@ def test_a_compiler_that_came_or_went_is_said(stopped, photos, tmp_path, monkeyp
         assert "there is no C compiler 'no-such-compiler'" in said_before_training(photos, tmp_path / "other")
     finally:
         find_kernels.cache_clear()
+
+
+def test_resumed_after_a_release_with_other_recipes_a_run_ends_with_the_weights_it_would_have_had(
+    stopped, photos, whole, monkeypatch
+):
+    for name, recipe in RECIPES.items():
+        other = replace(recipe, optimizer="sgd", lr=7.0, momentum=0.0, warmup=0.9, label_smoothing=0.3, ema=None)
+        monkeypatch.setitem(
+            RECIPES, name, replace(other, augmentation=Augmentation(), small_augmentation=Augmentation())
+        )
+    fit(photos, stopped, **TWO_EPOCHS)
+    assert weights(stopped) == weights(whole)
 
 
 def test_other_options_are_refused(stopped, photos):

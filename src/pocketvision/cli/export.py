@@ -44,7 +44,7 @@ def export(
                 "network": exported.network,
                 "weights": loaded.name,
                 "classes": exported.classes,
-                "difference": exported.parity.difference,
+                "difference": exported.difference,
                 "assumed": loaded.assumed,
             }
         )
@@ -53,7 +53,7 @@ def export(
         print_line(loaded.assumed)
     print_line(
         f"{exported.file}: {exported.network} from {loaded.name}, {exported.classes} classes; file and network agree to "
-        f"{exported.parity.difference:.1e}"
+        f"{exported.difference:.1e}"
     )
     print_line(f"Next: pocketvision predict {exported.file} IMAGE")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from pocketvision.errors import BadWeights
 from pocketvision.events import drain
-from pocketvision.export.artifact import Parity
 from pocketvision.jobs.finish.file import Draft, network_with, write_file
 from pocketvision.jobs.finish.record import goldens_of, made_with, make_record
 from pocketvision.model.resolve import resolve
@@ -24,13 +23,13 @@ class Exported:
         file: where.
         network: its full name.
         classes: how many.
-        parity: with the network in torch.
+        difference: largest of its logits from those of the network in torch, over the largest |logit|.
     """
 
     file: Path
     network: str
     classes: int
-    parity: Parity
+    difference: float
 
 
 def export(weights: Weights, out: Path, resolution: int | None = None) -> Exported:
@@ -64,4 +63,4 @@ def export(weights: Weights, out: Path, resolution: int | None = None) -> Export
     record = make_record(graph, common, metrics, AS_IS, goldens_of(network))
     images = golden_images(PARITY_IMAGES, graph.image.height, graph.image.channels)
     written = drain(write_file(Draft(network, record), out, images))
-    return Exported(out, graph.name, options.classes, written.parity)
+    return Exported(out, graph.name, options.classes, written.parity.difference)
