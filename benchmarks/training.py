@@ -44,7 +44,7 @@ from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.batches import to_tensor, training_batches
 from pocketvision.train.loop import Trainer, set_training
 from pocketvision.train.recipe import find_recipe
-from pocketvision.train.speed import choose_precision, measure_step_seconds
+from pocketvision.train.speed import Workload
 
 NAMES = ("V1 1.0-224", "V2 1.0-224", "V3-large 1.0-224")
 SIDES = {224: (500, 375), 32: (48, 36)}  # of the network's input, and of the files
@@ -79,8 +79,8 @@ class Ours:
         graph = resolve(peers.family, peers.width, side, classes=CLASSES)
         recipe = find_recipe("modern")
         device = torch.device("cpu")
-        seconds = measure_step_seconds(graph, recipe, device, recipe.batch_size)
-        self.precision, _ = choose_precision(graph, recipe, device, recipe.batch_size, seconds)
+        training = Workload(graph, recipe, device, recipe.batch_size)
+        self.precision, _ = training.choose_precision(training.step_seconds())
         self.recipe, network = recipe, build(graph)
         began = time.perf_counter()
         self.pixels = Pixels(dataset, np.arange(len(dataset)), side, 3, FROM_SCRATCH)
@@ -236,8 +236,8 @@ def measure_steps(name: str, side: int) -> dict[str, Any]:
     """Time optimizer steps from ready arrays."""
     peers, recipe = NETWORKS[name], find_recipe("modern")
     graph, device = resolve(peers.family, peers.width, side, classes=CLASSES), torch.device("cpu")
-    seconds = measure_step_seconds(graph, recipe, device, recipe.batch_size)
-    precision, _ = choose_precision(graph, recipe, device, recipe.batch_size, seconds)
+    training = Workload(graph, recipe, device, recipe.batch_size)
+    precision, _ = training.choose_precision(training.step_seconds())
     rng = np.random.default_rng(0)
     images = to_tensor(rng.integers(0, 256, (recipe.batch_size, side, side, 3), np.uint8))
     labels = torch.from_numpy(rng.integers(0, CLASSES, recipe.batch_size))

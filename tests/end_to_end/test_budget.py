@@ -13,10 +13,10 @@ from pocketvision.errors import BudgetMissed, NoFit
 from pocketvision.events import Note
 from pocketvision.jobs.call import fit
 from pocketvision.jobs.finish import file as file_module
-from pocketvision.jobs.plan import trainable
 from pocketvision.jobs.training.training import Training
 from pocketvision.run.predictor import load
 from pocketvision.run.timing import Timing
+from pocketvision.train.speed import Workload
 
 ONCE = ("--epochs", 1, "--batch-size", 8, "--training-precision", "float32")
 SIZES = "--widths 0.125,0.25,0.5,1 --resolutions 32 --output-stride 8 --classes 3"
@@ -207,7 +207,7 @@ def test_a_file_that_is_not_to_be_trusted_is_warned_of(photos, board, tmp_path):
 
 
 def test_where_none_has_time_the_cheapest_trains_what_it_can(photos, monkeypatch):
-    monkeypatch.setattr(trainable, "measure_step_seconds", lambda *arguments, **_: 100.0)
+    monkeypatch.setattr(Workload, "step_seconds", lambda *arguments, **_: 100.0)
     words = ("--plan", "--minutes", 1, "--resolution", 32, "--training-precision", "float32", "--json")
     outcome = pocketvision("fit", photos, *words)
     assert outcome.code == 0, outcome.err

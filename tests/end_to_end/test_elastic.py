@@ -22,7 +22,6 @@ from pocketvision.errors import BadArtifact, BadData, BadOption, DiskFailed, Int
 from pocketvision.events import Progress, Step
 from pocketvision.jobs.call import fit
 from pocketvision.jobs.cut import say_if_trained_further
-from pocketvision.jobs.plan import plan, trainable
 from pocketvision.jobs.plan.latencies import Latencies
 from pocketvision.jobs.runs.folder import RunFolder
 from pocketvision.jobs.sizes import judge as judge_module
@@ -33,6 +32,7 @@ from pocketvision.run import sizes as sized_files
 from pocketvision.run.assess import Evaluation
 from pocketvision.run.predictor import Predictor, load
 from pocketvision.run.timing import Timing
+from pocketvision.train.speed import Workload
 
 
 def test_one_training_gives_every_size(elastic):
@@ -309,11 +309,10 @@ def test_what_the_prior_would_train_alone_is_among_the_cuts(words, trainable_mac
     """Alone all have time; with all their sizes only those with so many multiply-adds."""
     tiny = write_photographs(tmp_path / "tiny", CLASSES, 12, (lambda image: grey(image.resize((28, 28))),))
 
-    def measured(graph, *arguments, objective=None, **_):
-        return 1e-4 if objective is None or count(graph).macs <= trainable_macs else 100.0
+    def measured(self, *arguments, **_):
+        return 1e-4 if self.objective is None or count(self.graph).macs <= trainable_macs else 100.0
 
-    monkeypatch.setattr(trainable, "measure_step_seconds", measured)
-    monkeypatch.setattr(plan, "measure_step_seconds", measured)
+    monkeypatch.setattr(Workload, "step_seconds", measured)
     asked = ("--elastic", "--macs", 600_000, "--training-precision", "float32", "--plan", "--json")
     outcome = pocketvision("fit", tiny, *asked, *words)
     assert outcome.code == 0, outcome.err

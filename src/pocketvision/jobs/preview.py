@@ -12,10 +12,9 @@ from pocketvision.jobs.plan.plan import Plan, decide_pace, make_plan
 from pocketvision.jobs.plan.read import read_images
 from pocketvision.jobs.plan.room import disk_bytes, later_stages, training_bytes
 from pocketvision.jobs.plan.search import Found, decide
-from pocketvision.jobs.plan.sizes import objective_of
+from pocketvision.jobs.plan.sizes import workload
 from pocketvision.jobs.plan.timetable import Timetable
 from pocketvision.run.footprint import peak_memory_mb
-from pocketvision.train.speed import measure_step_seconds
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,10 @@ def preview(data: str | Path, options: FitOptions) -> Work[Preview]:
     first, graph = found.finalists[0], found.finalists[0].graph
     pace = decide_pace(given, graph, found.step_seconds.get(graph.name), found.elastic)
     plan = make_plan(given, first, pace, found.reason, found.elastic)
-    step_seconds = plan.step_seconds or measure_step_seconds(
-        graph, plan.recipe, given.device, 8, pace.precision, objective=objective_of(graph, found.elastic)
-    )
-    training = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
+    training = workload(given, graph, plan.recipe, found.elastic)
+    step_seconds = plan.step_seconds or training.step_seconds(pace.precision)
+    seconds = replace(plan, step_seconds=step_seconds).training_seconds or 0.0
     images = sum(map(len, (read.parts.train, read.parts.validation, read.parts.test)))
     memory_mb = peak_memory_mb() + training_bytes(graph, plan.recipe.batch_size, images) / 1e6
     disk_mb = disk_bytes(graph, later_stages(plan)) / 1e6
-    return Preview(found, str(given.latencies.device), plan, training / 60, disk_mb, memory_mb)
+    return Preview(found, str(given.latencies.device), plan, seconds / 60, disk_mb, memory_mb)

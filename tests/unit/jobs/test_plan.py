@@ -32,6 +32,7 @@ from pocketvision.model.weights.load import Weights
 from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loop import learn_labels
 from pocketvision.train.recipe import RECIPES
+from pocketvision.train.speed import Workload
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_costs_of_the_network_are_in_the_plan():
 @pytest.fixture
 def clock(monkeypatch):
     """Time stands still, and a step that is measured takes 0.7 seconds."""
-    monkeypatch.setattr(plan_module, "measure_step_seconds", lambda *arguments, **_: 0.7)
+    monkeypatch.setattr(Workload, "step_seconds", lambda *arguments, **_: 0.7)
     monkeypatch.setattr(sizes_module, "decode_seconds", lambda *arguments: 1.0)
     monkeypatch.setattr(timetable_module.time, "monotonic", lambda: 0.0)
 
@@ -218,11 +219,7 @@ def test_without_a_deadline_nothing_is_measured(clock):
     ],
 )
 def test_the_precision_is_the_one_asked_for_or_the_faster_one(asked, known, decided, clock, monkeypatch):
-    monkeypatch.setattr(
-        plan_module,
-        "choose_precision",
-        lambda graph, recipe, device, timed, seconds, objective: ("bfloat16", seconds / 2),
-    )
+    monkeypatch.setattr(Workload, "choose_precision", lambda self, seconds: ("bfloat16", seconds / 2))
     assert decide_pace(given(training_precision=asked), GRAPH, known) == Pace(*decided)
 
 
@@ -357,7 +354,7 @@ def test_a_pick_is_resumed_as_it_was_planned(clock):
 def test_the_precision_of_an_elastic_training_is_measured_with_its_own_steps(clock, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        plan_module, "choose_precision", lambda *arguments: seen.append(arguments[-1]) or ("float32", 0.7)
+        Workload, "choose_precision", lambda self, seconds: seen.append(self.objective) or ("float32", 0.7)
     )
     decide_pace(given(), GRAPH, None, SIZES)
     decide_pace(given(), GRAPH, None)

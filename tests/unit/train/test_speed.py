@@ -5,9 +5,10 @@ from graphs import residual
 from pocketvision.train import speed
 from pocketvision.train.loop import Trainer
 from pocketvision.train.recipe import RECIPES
+from pocketvision.train.speed import Workload
 
 RECIPE = RECIPES["modern"]
-CPU = torch.device("cpu")
+WORK = Workload(residual(4), RECIPE, torch.device("cpu"), 4)
 
 
 def clock_of(durations):
@@ -28,12 +29,12 @@ def test_the_second_shortest_step_scaled_to_the_batch(monkeypatch, durations, ca
     monkeypatch.setattr(speed.time, "perf_counter", clock_of(durations))
     monkeypatch.setattr(Trainer, "train_step", lambda *_, **__: 0.0)
     scale = RECIPE.batch_size / 4
-    assert speed.measure_step_seconds(residual(4), RECIPE, CPU, 4, cap=cap * scale) == pytest.approx(expected * scale)
+    assert WORK.step_seconds(cap=cap * scale) == pytest.approx(expected * scale)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_real_step_takes_time(precision):
-    assert speed.measure_step_seconds(residual(4), RECIPE, CPU, 4, precision, repeats=1) > 0
+    assert WORK.step_seconds(precision, repeats=1) > 0
 
 
 @pytest.mark.parametrize(
@@ -42,12 +43,12 @@ def test_a_real_step_takes_time(precision):
 def test_bfloat16_must_be_measurably_faster(monkeypatch, bfloat16, chosen):
     asked = []
 
-    def measured(*arguments, cap, objective):
-        asked.append((arguments[4], cap))
+    def measured(self, precision, cap):
+        asked.append((precision, cap))
         return bfloat16
 
-    monkeypatch.setattr(speed, "measure_step_seconds", measured)
-    assert speed.choose_precision(residual(4), RECIPE, CPU, 4, 1.0) == chosen
+    monkeypatch.setattr(Workload, "step_seconds", measured)
+    assert WORK.choose_precision(1.0) == chosen
     assert asked == [("bfloat16", speed.TOO_SLOW)]
 
 

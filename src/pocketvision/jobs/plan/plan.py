@@ -19,7 +19,7 @@ from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.events import Note
 from pocketvision.jobs.plan.given import Given
 from pocketvision.jobs.plan.recipe import chosen_augmentation, rate_of
-from pocketvision.jobs.plan.sizes import ElasticPlan, objective_of
+from pocketvision.jobs.plan.sizes import ElasticPlan, workload
 from pocketvision.jobs.plan.timetable import (
     CHECKED_EACH_EPOCH,
     FORWARD_SHARE,
@@ -39,7 +39,7 @@ from pocketvision.run.preprocessing import Preprocessing
 from pocketvision.train.loop import Objective
 from pocketvision.train.loss import class_weights
 from pocketvision.train.recipe import Recipe
-from pocketvision.train.speed import choose_precision, measure_step_seconds
+from pocketvision.train.speed import Workload
 
 # Images: 15 % more of so many are worth learning from; more of them are enough as they are.
 FEW_TO_VALIDATE = 2000
@@ -226,14 +226,8 @@ def make_plan(
 def _in_time(given: Given, plan: Plan, share: float, trial_share: float) -> Plan:
     """Return the plan with its step measured, time reserved for all that comes later, and as many epochs as then fit."""
     graph, recipe, elastic = plan.graph, plan.recipe, plan.elastic
-    step_seconds = plan.step_seconds or measure_step_seconds(
-        graph,
-        recipe,
-        given.device,
-        timed_images(graph, recipe),
-        plan.training_precision,
-        objective=objective_of(graph, elastic),
-    )
+    training = workload(given, graph, recipe, elastic)
+    step_seconds = plan.step_seconds or training.step_seconds(plan.training_precision)
     alone = step_seconds / (elastic.relative_cost(graph) if elastic else 1)
     look = look_seconds(graph, recipe, given.device, plan.training_precision, alone)
     looks = 1 + looks_back(recipe, given.start.has_weights or elastic is not None)
@@ -280,15 +274,9 @@ def plan_of_pick(
     if made:
         return _with_reserved_end(replace(pick, **made))
     if times.is_limited:
-        step_seconds = measure_step_seconds(
-            graph,
-            pick.recipe,
-            given.device,
-            timed_images(plan.graph, pick.recipe),
-            plan.training_precision,
-            objective=objective,
-            resolution=plan.graph.image.height,
-        )
+        images, side = timed_images(plan.graph, pick.recipe), plan.graph.image.height
+        training = Workload(graph, pick.recipe, given.device, images, objective, side)
+        step_seconds = training.step_seconds(plan.training_precision)
         epoch_seconds = SLACK * pick.steps * step_seconds * _lengthened(pick, share, given.parts)
         pick = replace(pick, step_seconds=step_seconds, epochs=whole_epochs(times.left("all"), epoch_seconds))
     pick = replace(pick, epochs=min(pick.epochs, pick.recipe.most_epochs or pick.epochs))
@@ -355,7 +343,5 @@ def decide_pace(given: Given, graph: Graph, step_seconds: float | None, elastic:
     asked = given.options.training_precision
     if asked != "auto":
         return Pace(asked, step_seconds if asked == "float32" else None)
-    timed = timed_images(graph, given.recipe)
-    objective = objective_of(graph, elastic)
-    step_seconds = step_seconds or measure_step_seconds(graph, given.recipe, given.device, timed, objective=objective)
-    return Pace(*choose_precision(graph, given.recipe, given.device, timed, step_seconds, objective))
+    training = workload(given, graph, given.recipe, elastic)
+    return Pace(*training.choose_precision(step_seconds or training.step_seconds()))

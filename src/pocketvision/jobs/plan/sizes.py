@@ -8,9 +8,11 @@ from pocketvision.cost.count import count
 from pocketvision.elastic.sizes import ElasticSpace
 from pocketvision.elastic.train import Sandwich, relative_cost
 from pocketvision.jobs.plan.given import Given
-from pocketvision.jobs.plan.timetable import decode_seconds, probe_seconds
+from pocketvision.jobs.plan.timetable import decode_seconds, probe_seconds, timed_images
 from pocketvision.model.graph import Graph
 from pocketvision.train.loop import Objective
+from pocketvision.train.recipe import Recipe
+from pocketvision.train.speed import Workload
 from pocketvision.train.statistics import images_needed
 
 # Of the time, for training the pick further; and of the recipe's learning rate, then: docs/log.md.
@@ -68,6 +70,12 @@ class ElasticPlan:
         decoded = sum(images) / len(space.widths) + judged  # once for each resolution, and again for the pick
         timing = probe_seconds(given.options.minutes) * (1 if given.options.budget.latency_ms is None else 2)
         return timing + looking + decoded * decode_seconds(given.dataset, graph) / len(given.dataset)
+
+
+def workload(given: Given, graph: Graph, recipe: Recipe, elastic: ElasticPlan | None = None) -> Workload:
+    """Return the training of a network whose steps are timed, `elastic` with all its sizes."""
+    objective = objective_of(graph, elastic)
+    return Workload(graph, recipe, given.device, timed_images(graph, recipe), objective)
 
 
 def objective_of(graph: Graph, elastic: ElasticPlan | None, seed: int = 0) -> Objective | None:

@@ -8,9 +8,8 @@ from pocketvision.choose.search import ENOUGH_EPOCHS, ENOUGH_WITH_WEIGHTS, drop_
 from pocketvision.data.pixels import steps_per_epoch
 from pocketvision.events import Note, Progress, Work
 from pocketvision.jobs.plan.given import Given
-from pocketvision.jobs.plan.sizes import ElasticPlan, objective_of
-from pocketvision.jobs.plan.timetable import FINISH_SECONDS, decode_seconds, probe_seconds, timed_images
-from pocketvision.train.speed import measure_step_seconds
+from pocketvision.jobs.plan.sizes import ElasticPlan, workload
+from pocketvision.jobs.plan.timetable import FINISH_SECONDS, decode_seconds, probe_seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +43,11 @@ class Trainable:
         return found
 
     def _measure(self, candidate: Candidate) -> float:
-        name, recipe = candidate.graph.name, self.given.recipe  # as it is trained, whatever the precision of the file
-        if name not in self.step_seconds:
-            timed = timed_images(candidate.graph, recipe)
-            objective = objective_of(candidate.graph, self.elastic)
-            self.step_seconds[name] = measure_step_seconds(
-                candidate.graph, recipe, self.given.device, timed, objective=objective
-            )
-        return self.step_seconds[name]
+        graph = candidate.graph  # as it is trained, whatever the precision of the file
+        if graph.name not in self.step_seconds:
+            training = workload(self.given, graph, self.given.recipe, self.elastic)
+            self.step_seconds[graph.name] = training.step_seconds()
+        return self.step_seconds[graph.name]
 
     def _seconds(self, candidates: list[Candidate]) -> float:
         """Return the seconds that training may take, before much is known."""
