@@ -20,11 +20,11 @@ class FitOptions:
     Attributes:
         minutes: wall time from start to model.onnx; None where epochs are given. Neither: 15 minutes.
         epochs: passes over the training images.
-        family: name of the family, or several with commas between them: the likeliest best of all that fit is trained; those with
-            published weights come first. "auto" is chosen by the images' size.
+        family: name of the family, or several, separated by commas: the most promising network of those that fit is trained, and
+            families with published weights come first. "auto": by the size of the images.
         width, resolution, output_stride: of the network, or of the largest with `elastic`; None is chosen from the images and
             the time.
-        weights: where training starts: "auto" (published weights, where they can be had and the images are photographs),
+        weights: where training starts: "auto" (published weights, if they are available and the images are photographs),
             "none", or what `load_weights` takes.
         recipe: name of the recipe; "auto" is "finetune" with weights and "modern" without.
         lr: replaces the recipe's learning rate.
@@ -37,8 +37,8 @@ class FitOptions:
         threads: of the engine for one call, when latency is measured.
         target: a device file, where the budget is for another device than this one.
         accelerator: where training runs: "auto", "cpu", "cuda" or "mps".
-        precision: of the file: "fp32"; "int8", where the gate lets it pass; "fp16-storage", whose weights take half of the
-            room; "auto": "fp32", and "int8" where latency, size or memory are limited.
+        precision: of the file: "fp32"; "int8", if it passes the gate; "fp16-storage", whose weights take half the
+            space; "auto": "fp32", or "int8" if latency, size or memory are limited.
         training_precision: "auto", "float32" or "bfloat16".
         cache_gb: how large the cache folder for decoded images may become, in 10^9 bytes; 0: none are kept on disk.
     """
@@ -109,7 +109,7 @@ class FitOptions:
 
 
 def precisions_for(precision: str, budget: Budget) -> tuple[str, ...]:
-    """Return the precisions that are looked at; with "auto" integers, too, where what they gain is limited.
+    """Return the precisions to consider; with "auto" also int8, if latency, size or memory are limited.
 
     >>> precisions_for("auto", Budget(size_mb=1)), precisions_for("auto", Budget(macs=1e6)), precisions_for("int8", Budget())
     (('fp32', 'int8'), ('fp32',), ('int8',))

@@ -211,14 +211,14 @@ class Trainer:
         return classification_loss(logits, labels, self.recipe.label_smoothing, self.class_weights)
 
     def _skip(self, loss: float, lr: float, batch: int) -> Iterator[Event]:
-        """Leave a batch out whose loss is no number; after three in a row take up the last good state at half the rate.
+        """Skip a batch whose loss is NaN or infinite; after three in a row restore the last good state at half the rate.
 
         Raises:
             NonFiniteLoss: that was done before.
         """
         self._skipped += 1
         where = f"step {self.step} of {self.steps} in epoch {self.epoch + 1}"
-        yield Note(f"The loss became {loss} at {where}; that batch is left out.")
+        yield Note(f"The loss became {loss} at {where}; that batch is skipped.")
         if self._skipped < SKIPPED:
             return
         factor = self.rate_factor / 2
@@ -233,7 +233,7 @@ class Trainer:
         self.rate_factor, self._skipped = factor, 0
         self.good = self.snapshot()
         yield Note(
-            f"{SKIPPED} batches in a row: training goes on from epoch {self.epoch + 1}, step {self.step}, at half the rate."
+            f"{SKIPPED} batches in a row: training continues from epoch {self.epoch + 1}, step {self.step}, at half the rate."
         )
 
     @property

@@ -130,7 +130,7 @@ def find_recipe(name: str) -> Recipe:
     """Return the recipe of that name.
 
     Raises:
-        BadOption: there is none.
+        BadOption: there is no such recipe.
     """
     if name not in RECIPES:
         known = list(RECIPES)

@@ -25,7 +25,7 @@ class PreparedImages:
     """Prepared images of each part.
 
     Attributes:
-        train: all training images, which need not be decoded yet; None: there are none to fine-tune with.
+        train: all training images, not decoded yet; None: rung 4 of the ladder is not available.
         ranges: some of them, to find the ranges of values with.
         validation, test: those that judge.
     """

@@ -13,7 +13,7 @@ class Interrupts:
     """Whether the user asked to stop. The second request stops at once.
 
     Attributes:
-        requested: the user asked, and the work goes on to where it may stop.
+        requested: the user asked; the work continues to where it may stop.
         may_raise: the work may stop anywhere: a request raises KeyboardInterrupt.
     """
 
@@ -24,12 +24,12 @@ class Interrupts:
 
     @property
     def is_held(self) -> bool:
-        """Whether a request waits."""
+        """True inside `held()`: a request to stop is deferred."""
         return self._held > 0
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A request waits while the block runs: it must not be torn."""
+        """Defer requests while the block runs, which must not be interrupted halfway."""
         self._held += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""elastic/ in a run folder: all that another size needs, so that `cut` trains nothing and reads no images.
+"""elastic/ in a run folder: all that another size needs, so that `cut` trains nothing and needs no images.
 
     elastic/weights.safetensors       the largest network, channels in an order whose leading ones are the best
     elastic/statistics.safetensors    batch-norm statistics of every cut, "<network>/<tensor>"
