@@ -116,7 +116,7 @@ def test_fine_tuning_is_the_last_rung(images, trained, monkeypatch):
     train, calibration, validation = images
     graph, arrays = trained
     coarse = Ladder(calibration, validation, validation.labels, weight_limit=2, train=train)
-    monkeypatch.setattr(ladders, "MOST_FLOATS", 0.0)
+    monkeypatch.setattr(ladders, "MOST_FP32", 0.0)
     found = drain(coarse.climb(graph, arrays))
     assert found.rung == 4
     assert found.verdict.drop < min(step.verdict.drop for step in found.trace if step.rung < 4) - 1
@@ -142,7 +142,7 @@ def test_no_rung_above_the_highest(images, trained):
 
 def test_the_logits_have_a_step_whatever_stays_in_floats(images, trained, monkeypatch):
     """All that may stay in floats does: the public outputs are not among them."""
-    monkeypatch.setattr(ladders, "MOST_FLOATS", 1.0)
+    monkeypatch.setattr(ladders, "MOST_FP32", 1.0)
     found = climb(images, *trained, max_drop=-100.0, highest=3)
     assert {step.rung for step in found.trace} == {1, 2, 3}
     names = ladders.may_be_int8(ladders.fold_batch_norm(*trained)[0])

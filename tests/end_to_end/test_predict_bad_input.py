@@ -211,8 +211,8 @@ ARRAYS = {
     "several": (np.zeros((2, 4, 4, 3), np.uint8), f"array of shape (2, 4, 4, 3); {UINT8}. Try: one image at a time"),
     "no pixels": (np.zeros((0, 4, 3), np.uint8), "array of shape (0, 4, 3) has no pixels"),
     "a number": (7, "int is not an image; a path, the bytes of a file, a Pillow image or a uint8 array is needed."),
-    "nothing": (None, "NoneType is no image;"),
-    "a generator": (iter([]), "list_iterator is no image;"),
+    "nothing": (None, "NoneType is not an image;"),
+    "a generator": (iter([]), "list_iterator is not an image;"),
 }
 
 

@@ -107,7 +107,7 @@ def test_what_it_starts_from_is_said_and_kept(tuned):
         in said
     )
     assert record.provenance["on_all"] == "the classifier again"
-    assert "before it learnt from them" in pocketvision("info", folder / "model.onnx").out
+    assert "before training on them" in pocketvision("info", folder / "model.onnx").out
     assert record.metrics["data"]["trained_on"] == ["train", "validation"]
     assert plan["recipe"]["name"] == "finetune" and plan["start"]["weights"]["name"] == NAME
     assert NAME in (folder / "report.html").read_text()

@@ -47,7 +47,7 @@ def test_a_file_in_integers(network, photos, tmp_path, monkeypatch):
     assert record.provenance["compressed"]["rung"] == found["rung"]
     assert found["size_mb"] < found["float_size_mb"]
     assert pocketvision("verify", out).code == 0
-    assert "inputs in integers" in pocketvision("verify", out).out
+    assert "inputs in int8" in pocketvision("verify", out).out
     again = pocketvision("compress", out, "--data", photos, "-o", tmp_path / "again.onnx")
     assert (again.code, again.err) == (
         4,
