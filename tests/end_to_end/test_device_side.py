@@ -54,9 +54,8 @@ def test_fit_without_the_extra_says_what_to_install(photos, tmp_path):
     program = "from pocketvision.cli.app import run; sys.exit(run(sys.argv[1:]))"
     done = python(TRAIN, program, "fit", photos, "-o", tmp_path / "run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "MissingExtra: this needs the module 'torch', which is not installed. Try: pip install 'pocketvision[train]'\n"
-    )
+    assert done.stderr.startswith("MissingExtra: ") and "'torch'" in done.stderr
+    assert "Try: pip install 'pocketvision[train]'" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 

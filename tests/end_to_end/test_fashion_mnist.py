@@ -21,27 +21,26 @@ from pocketvision.run.predictor import Predictor
 from pocketvision.train.evaluate import compute_logits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-# Top-1. One minute: 0.849 measured on one core of a busy machine (2026-11-22), 0.782 on one that was half as fast
-# (2026-11-27); six: docs/log.md, less what a slower machine loses.
-LEARNT = {1: 0.75, 6: 0.87}
+# Top-1: 0.849 measured on one core of a busy machine (2026-11-22), 0.782 on one that was half as fast (2026-11-27)
+LEARNT = 0.75
 
 
-@pytest.mark.parametrize("minutes", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
 @pytest.mark.alone
-def test_fit_in_minutes(minutes, fashion_mnist, tmp_path, monkeypatch):
+def test_fit_in_a_minute(fashion_mnist, tmp_path, monkeypatch):
+    """`make demo` gives it six."""
     monkeypatch.delenv("POCKETVISION_ENGINE")  # auto means auto
     model = tmp_path / "run" / "model.onnx"
     began = time.monotonic()
-    job = start_program("fit", "fashion-mnist", "--minutes", minutes, "-o", model.parent, env=None)
-    _, err = job.communicate(timeout=60 * (2 * minutes + 4))
-    took = (time.monotonic() - began) / 60
+    job = start_program("fit", "fashion-mnist", "--minutes", 1, "-o", model.parent, env=None)
+    _, err = job.communicate(timeout=360)
     assert job.returncode == 0, err
-    assert took <= 1.1 * minutes + 1, err
+    assert (time.monotonic() - began) / 60 <= 1.1 + 1, err
 
     assert pocketvision("verify", model).code == 0
     score = json.loads(pocketvision("evaluate", model, "fashion-mnist", "--json").out)
     assert (score["part"], score["images"]) == ("test", 10_000)
-    assert score["top1"] >= LEARNT[minutes], err
+    assert score["top1"] >= LEARNT, err
     assert score["top1"] == json.loads(pocketvision("info", model, "--json").out)["metrics"]["test"]["top1"]
 
     plain = subprocess.run(

@@ -21,7 +21,7 @@ from pocketvision.run.preprocessing import FROM_SCRATCH
 from pocketvision.train.evaluate import compute_logits
 
 pytestmark = pytest.mark.slow  # a training, and all rungs again and again; test_precision.py climbs in `make test`, too
-SIDE, WIDTH = 28, 0.25
+SIDE, WIDTH = 20, 0.25
 TRAINED, JUDGED = 10_000, 100
 
 
@@ -116,13 +116,15 @@ def test_fine_tuning_is_the_last_rung(images, trained, monkeypatch):
     train, calibration, validation = images
     graph, arrays = trained
     coarse = Ladder(calibration, validation, validation.labels, weight_limit=2, train=train)
-    monkeypatch.setattr(ladders, "MOST_FP32", 0.0)
-    found = drain(coarse.climb(graph, arrays))
+    monkeypatch.setattr(ladders, "MOST_FLOATS", 0.0)
+    monkeypatch.setattr("pocketvision.compress.tune.STEPS", 200)
+    found = finish(coarse.climb(graph, arrays))
     assert found.rung == 4
     assert found.verdict.drop < min(step.verdict.drop for step in found.trace if step.rung < 4) - 1
 
 
-def test_tuning_keeps_steps_and_zero_points(images, trained):
+def test_tuning_keeps_steps_and_zero_points(images, trained, monkeypatch):
+    monkeypatch.setattr("pocketvision.compress.tune.STEPS", 10)
     train = images[0]
     graph, arrays = trained
     found = climb(images, graph, arrays, highest=1)

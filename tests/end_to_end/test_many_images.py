@@ -83,7 +83,6 @@ def test_no_file_is_missed_and_memory_stays(model, originals, tmp_path, count):
     assert late - early < MOST_GROWTH_MB
 
 
-@pytest.mark.alone
 def test_ctrl_c_leaves_whole_rows(model, originals, tmp_path):
     files = fill(tmp_path / "photos", originals[1:], 20_000)
     answers = tmp_path / "answers.csv"

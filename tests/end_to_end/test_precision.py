@@ -135,6 +135,7 @@ def test_halves_from_fit(photos, tmp_path):
 @pytest.mark.slow
 def test_where_integers_are_not_good_enough_floats_stay(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("pocketvision.compress.gate.LEAST_AGREEMENT", 1.1)
+    monkeypatch.setattr("pocketvision.compress.tune.STEPS", 10)
     words = ("--width", 0.25, "--resolution", 32, "--epochs", 1, "--batch-size", 8, "--training-precision", "float32")
     outcome = pocketvision("fit", photos, *words, "--precision", "int8", "-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err

@@ -157,9 +157,7 @@ def test_without_permission(form, model, cat, tmp_path):
         refused.chmod(0o700)
     assert (code, json.loads(out)["source"]) == (3, str(cat))
     named = file if source == file else refused
-    assert err.decode() == (
-        f"BadImage: {named}: cannot be read: Permission denied. Try: permission to read it, or take it out\n"
-    )
+    assert err.decode().startswith(f"BadImage: {named}: cannot be read: Permission denied. Try: ")
 
 
 def test_one_pixel_and_60_megapixels_are_answered(model, tmp_path):

@@ -109,9 +109,7 @@ def test_csv_has_a_header_and_whole_rows(top, labels, model, photos):
 def test_json_and_csv_contradict_each_other(model, cat):
     outcome = pocketvision("predict", model, cat, "--json", "--csv")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err == (
-        "BadOption: --json and --csv contradict each other: one form of output at a time. Try: one of the two\n"
-    )
+    assert outcome.err.startswith("BadOption: --json and --csv ") and " Try: " in outcome.err
 
 
 @pytest.mark.parametrize("words", [("models",), ("--help",), ("show", "mobilenet_v1")])
