@@ -116,9 +116,9 @@ def test_fine_tuning_is_the_last_rung(images, trained, monkeypatch):
     train, calibration, validation = images
     graph, arrays = trained
     coarse = Ladder(calibration, validation, validation.labels, weight_limit=2, train=train)
-    monkeypatch.setattr(ladders, "MOST_FLOATS", 0.0)
+    monkeypatch.setattr(ladders, "MOST_FP32", 0.0)
     monkeypatch.setattr("pocketvision.compress.tune.STEPS", 200)
-    found = finish(coarse.climb(graph, arrays))
+    found = drain(coarse.climb(graph, arrays))
     assert found.rung == 4
     assert found.verdict.drop < min(step.verdict.drop for step in found.trace if step.rung < 4) - 1
 
