@@ -113,12 +113,12 @@ def _fit(
     """The job itself: read, decide, train stage by stage, assess, finish, report."""
     began = time.monotonic()
     keep_memory()
-    known = None if recheck or run.state == "new" else read_manifest(run.path).looks()
-    read = yield from read_images(data, known)
+    before = None if run.state == "new" else read_manifest(run.path)
+    read = yield from read_images(data, None if before is None or recheck else before.looks())
     given = read.given(options, Timetable.of(began, options.minutes))
     manifest = make_manifest(read.checked, read.parts)
-    if run.state != "new":
-        require_same(run, manifest, options)
+    if before is not None:
+        require_same(run, before, manifest, options)
         if run.state == "finished":
             yield Note(f"{run.model} is finished; there is nothing left to do. --restart starts over.")
             return read_finished(run, options, given.latencies)
@@ -182,7 +182,11 @@ def _take_up(given: Given, checkpointing: Checkpointing) -> Work[tuple[Training,
     run = checkpointing.run
     content = run.read_plan()
     arrays = None if content["start"]["weights"] is None else run.read_start()
-    training = yield from prepare_again(given, content, arrays)
+    try:
+        plan = Plan.from_json(content, given.timetable)
+    except (KeyError, TypeError, ValueError) as error:
+        raise run.damaged(f"it has no {error}" if isinstance(error, KeyError) else str(error)) from error
+    training = yield from prepare_again(given, content, plan, arrays)
     snapshot = yield from checkpointing.take_up("main")
     if snapshot is None:
         yield Note(f"Resuming in {run.path}, which has no checkpoint yet.")

@@ -45,6 +45,11 @@ from pocketvision.train.speed import Workload
 FEW_TO_VALIDATE = 2000
 # Of the epochs, that learn from validation images, too.
 SHARE_ON_ALL = 0.25
+# Attributes of a plan that are JSON values as they are.
+PLAIN = (
+    *("reason", "epochs", "training_precision", "step_seconds"),
+    *("epochs_on_all", "steps_on_all", "classifier_decay", "precision"),
+)
 
 
 @dataclass(frozen=True)
@@ -136,18 +141,11 @@ class Plan:
         return {
             "network": self.name,
             "model": describe(self.graph),
-            "reason": self.reason,
+            **{name: getattr(self, name) for name in PLAIN},
             "recipe": asdict(self.recipe),
-            "epochs": self.epochs,
             "steps_per_epoch": self.steps,
-            "training_precision": self.training_precision,
-            "step_seconds": self.step_seconds,
             "reserved_seconds": dict(self.timetable.reserved),
-            "epochs_on_all": self.epochs_on_all,
-            "steps_on_all": self.steps_on_all,
-            "classifier_decay": self.classifier_decay,
             "elastic": None if self.elastic is None else asdict(self.elastic),
-            "precision": self.precision,
             "threads": torch.get_num_threads(),
             "kernels": kernels() is not None,
             "augmentation": asdict(self.augmentation),
@@ -161,21 +159,14 @@ class Plan:
         weights = content["class_weights"]
         return cls(
             graph=resolve_again(content["model"]),
-            reason=content["reason"],
             recipe=Recipe.from_json(content["recipe"]),
-            epochs=content["epochs"],
             steps=content["steps_per_epoch"],
-            training_precision=content["training_precision"],
             augmentation=Augmentation(**content["augmentation"]),
             weights=None if weights is None else np.array(weights, np.float32),
             preprocessing=Preprocessing.from_json(content["preprocessing"]),
             timetable=timetable.reserve(**content["reserved_seconds"]),
-            step_seconds=content["step_seconds"],
-            epochs_on_all=content["epochs_on_all"],
-            steps_on_all=content["steps_on_all"],
-            classifier_decay=content["classifier_decay"],
             elastic=ElasticPlan.from_json(content["elastic"]),
-            precision=content["precision"],
+            **{name: content[name] for name in PLAIN},
         )
 
 

@@ -1,20 +1,27 @@
 """When a run may be resumed, and what is said when it stops."""
 
-from pocketvision.data.manifest import Manifest, differences, read_manifest
+from pocketvision.data.manifest import Manifest, differences
 from pocketvision.errors import DiskFailed, Interrupted
 from pocketvision.jobs.options import FitOptions
 from pocketvision.jobs.runs.folder import STAGES, RunFolder
 
-# Of plan.json, which a run is resumed with.
-NEEDED = (
-    *("options", "start", "target", "threads", "kernels", "model", "reason", "recipe", "epochs", "steps_per_epoch"),
-    *("augmentation", "preprocessing", "training_precision", "step_seconds", "reserved_seconds", "epochs_on_all"),
-    *("steps_on_all", "classifier_decay", "elastic", "precision", "class_weights"),
-)
+# Of plan.json, besides what a plan is read from: see `_take_up` in jobs/fit.py.
+NEEDED = ("options", "start", "target", "threads", "kernels")
 
 
-def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> None:
-    """Raise RunFolderInUse where the run in the folder was begun with other options or images, BadData where it is damaged."""
+def require_same(run: RunFolder, before: Manifest, now: Manifest, options: FitOptions) -> None:
+    """Require that a run was begun with the same options and images.
+
+    Args:
+        run: its folder.
+        before: the images that it was begun with.
+        now: the images as they are.
+        options: that are asked for.
+
+    Raises:
+        RunFolderInUse: there are other options or images.
+        BadData: plan.json is damaged.
+    """
     plan, asked = run.read_plan(), options.to_json()
     if missing := [name for name in NEEDED if name not in plan]:
         raise run.damaged(f"it has no {missing[0]!r}")
@@ -22,8 +29,7 @@ def require_same(run: RunFolder, manifest: Manifest, options: FitOptions) -> Non
     differing = [f"{name} {was.get(name)}, not {asked[name]}" for name in asked if was.get(name) != asked[name]]
     if differing:
         raise run.refuse(f"with other options: {'; '.join(differing)}")
-    changes = differences(read_manifest(run.path), manifest)
-    if changes:
+    if changes := differences(before, now):
         raise run.refuse(f"with other images; since then: {'; '.join(changes)}")
 
 

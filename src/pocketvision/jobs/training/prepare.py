@@ -53,10 +53,14 @@ def prepare(given: Given, found: Found) -> Work[list[Training]]:
     return trainings
 
 
-def prepare_again(given: Given, content: Mapping[str, Any], start: Arrays | None) -> Work[Training]:
-    """Return the training of a run that was begun, by the decisions in its plan.json.
+def prepare_again(given: Given, content: Mapping[str, Any], plan: Plan, start: Arrays | None) -> Work[Training]:
+    """Return the training of a run that was begun.
 
-    `start` are the weights that training started from; None: they were initialised.
+    Args:
+        given: the same images and options as then.
+        content: of plan.json.
+        plan: in it.
+        start: the weights that training started from; None: they were initialised.
     """
     if content["threads"] != torch.get_num_threads():
         yield Note(
@@ -69,7 +73,6 @@ def prepare_again(given: Given, content: Mapping[str, Any], start: Arrays | None
             f"{'with' if kernels() else 'without'}: the weights will differ in the last digits from those of a run that was "
             "never stopped."
         )
-    plan = Plan.from_json(content, given.timetable)
     images = yield from _decode_both(given, plan.graph, plan.preprocessing)
     objective = objective_of(plan.graph, plan.elastic, given.options.seed)
     return Training(plan, *images, given.options.seed, given.device, start, objective)
