@@ -71,8 +71,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A device file of all sizes of an elastic run, so that runs do not differ in what was measured."""
     path = tmp_path_factory.mktemp("target") / "device.json"
     words = ("--widths", "0.125,0.1875,0.25", "--resolutions", "16,24,32", "--output-stride", 8, "--classes", 3)
+    words += ("--precisions", "fp32", "--seconds", 1)
     with hasty():
-        assert pocketvision("probe", "mobilenet_v1_shallow", *words, "--seconds", 1, "-o", path).code == 0
+        assert pocketvision("probe", "mobilenet_v1_shallow", *words, "-o", path).code == 0
     return path
 
 

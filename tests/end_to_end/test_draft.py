@@ -52,7 +52,8 @@ def _read(folder):
                 yield file.getvalue()
 
 
-@pytest.mark.parametrize(("resolution", "least_changed"), [(96, 60), pytest.param(160, 30, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("resolution", "least_changed"), [(96, 60), (160, 30)])
 def test_draft_is_nearly_the_same(photographs, tmp_path, resolution, least_changed):
     assert len(photographs) == COUNT
     model = Predictor.open(export(load_weights(real_file(V2)), tmp_path / "model.onnx", resolution).file)

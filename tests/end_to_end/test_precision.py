@@ -78,7 +78,7 @@ def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
     largest = next(cut for cut in front["cuts"] if cut["network"] == "mobilenet_v1_shallow_w0.25_r24_s8_int8")
     floats = next(cut for cut in front["cuts"] if cut["network"] == "mobilenet_v1_shallow_w0.25_r24_s8")
     assert largest["latency_ms"] < BUDGET_MS < floats["latency_ms"]
-    assert abs(largest["validation_top1"] - floats["validation_top1"]) < 0.02
+    assert abs(largest["validation_top1"] - floats["validation_top1"]) < 0.03
     assert pocketvision("verify", folder / "model.onnx").code == 0
     page = (folder / "report.html").read_text()
     assert "The file is int8" in page and "static ranges" in page

@@ -362,7 +362,9 @@ def test_what_fine_tuning_spoilt_is_not_kept(tuned, photos, weights, tmp_path, m
     monkeypatch.setattr(
         "pocketvision.jobs.fit.interpolate", lambda one, trained: trainings.append(one) or interpolate(one, trained)
     )
-    fit(photos, tmp_path / "run", weights=weights, **OPTIONS)
+    folder = shutil.copytree(tuned[0], tmp_path / "run")
+    (folder / "model.onnx").unlink()
+    fit(photos, folder, weights=weights, **OPTIONS | {"epochs": 2})
     spoilt = trainings[0].network()
     with torch.no_grad():
         spoilt.classifier.weight.zero_()
