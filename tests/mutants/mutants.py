@@ -282,7 +282,7 @@ MODEL = (
         "only the first copy of a row has its stride",
         "stride = row.stride if number == 0 else 1",
         "stride = row.stride",
-        ("tests/unit/model/test_resolve.py",),
+        ("tests/unit/model/test_resolve.py", "tests/contracts/test_claims.py"),
     ),
     Mutant(
         "stride-of-a-row",

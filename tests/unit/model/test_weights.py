@@ -106,7 +106,7 @@ WRAPPED = {
 @pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
 def test_a_torch_file_of_tensors_is_read_also_one_level_down(wrap, graph, tmp_path):
     state, arrays = state_of(graph, "torchvision")
-    torch.save(wrap({name: torch.from_numpy(array) for name, array in state.items()}), tmp_path / "net.pth")
+    torch.save(wrap({name: torch.tensor(array) for name, array in state.items()}), tmp_path / "net.pth")
     found = load_weights(tmp_path / "net.pth")
     assert found.layout == "torchvision"
     assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
