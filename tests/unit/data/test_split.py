@@ -145,6 +145,12 @@ def test_shares_of_a_plain_data_set() -> None:
     )
 
 
+def test_a_share_is_the_nearest_whole_number() -> None:
+    dataset = Draft().add(0, 11).add(1, 9).dataset()
+    made = split(dataset)
+    assert labels_of(dataset, made.validation) == labels_of(dataset, made.test) == {0: 2, 1: 1}
+
+
 def test_the_order_is_by_content() -> None:
     dataset = Draft().add(0, 20).add(1, 20).dataset()
     of_class = [index for index in range(len(dataset)) if dataset.labels[index] == 1]
