@@ -70,7 +70,7 @@ def their_logits(net: torch.nn.Module, images: np.ndarray, mean: tuple, std: tup
 def our_logits(weights, images: np.ndarray, resolution: int | None = None) -> np.ndarray:
     """What our network says of them, with the weights as they were loaded."""
     graph = weights.graph
-    net = Network(graph).eval()
+    net = Network(graph, seed=None).eval()
     net.load_arrays(weights.arrays)
     return net(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
 

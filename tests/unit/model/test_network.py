@@ -93,6 +93,25 @@ def test_pixels_are_centred_and_scaled():
     assert pixels[0, :, 5, 5].tolist() == [-1, 0, 127 / 128]
 
 
+def test_a_convolution_of_networks_from_scratch_by_hand():
+    """3x3 at stride 2 with a pixel of zeros on each side, then batch norm with an epsilon of 0.001, then ReLU6."""
+    b = builder()
+    stem = b.conv("image", "stem", 4, kernel=3, stride=2, activation="relu6")
+    graph = b.graph("by_hand", {"logits": b.global_pool(stem, "pool")})
+    arrays, images = random_arrays(graph), random_images(graph, n=1)
+    weight, scale, shift, mean, variance = (arrays[f"stem.{name}"].astype(float) for name in (
+        "conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"
+    ))  # fmt: skip
+    padded = np.pad(images[0].double().numpy(), ((0, 0), (1, 1), (1, 1)))
+    expected = np.zeros((4, 4, 4))
+    for out, y, x in np.ndindex(4, 4, 4):
+        summed = (weight[out] * padded[:, 2 * y : 2 * y + 3, 2 * x : 2 * x + 3]).sum()
+        expected[out, y, x] = (summed - mean[out]) / np.sqrt(variance[out] + 1e-3) * scale[out] + shift[out]
+    found = network(graph, arrays).double().forward_features(images.double(), keep=("stem",))["stem"][0]
+    np.testing.assert_allclose(found.detach(), expected.clip(0, 6), rtol=1e-9)
+    assert 0 < np.mean((expected > 0) & (expected < 6)) < 1, "some values are cut off, others are not"
+
+
 TIMM_NAMES = {"depthwise": ("conv_dw", "bn1"), "pointwise": ("conv_pw", "bn2")}
 
 

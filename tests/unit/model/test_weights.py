@@ -26,8 +26,13 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("POCKETVISION_CACHE", str(tmp_path / "cache"))
 
 
+def arrays_of(graph):
+    """Random weights, drawn on small images: their shapes do not depend on these."""
+    return random_arrays(resolve(**graph.options._replace(resolution=32)._asdict()))
+
+
 def state_of(graph, layout):
-    arrays = random_arrays(graph)
+    arrays = arrays_of(graph)
     return {names(layout, graph)[name]: array for name, array in arrays.items()}, arrays
 
 
@@ -54,17 +59,17 @@ def test_a_file_says_its_network_and_what_is_assumed_is_said(file, graph):
 
 def test_a_file_of_ours_that_could_be_of_several_families_says_so(tmp_path):
     for family, others in (("xception_activated", "xception_activated"), ("mobilenet_v1", "mobilenet_v1_relu")):
-        save_file(random_arrays(resolve(family, 0.25, classes=5)), tmp_path / "own.safetensors")
+        save_file(arrays_of(resolve(family, 0.25, classes=5)), tmp_path / "own.safetensors")
         assumed = load_weights(tmp_path / "own.safetensors").assumed
         assert others in assumed and "--family" in assumed
-    save_file(random_arrays(resolve("effnet", 0.25, classes=5)), tmp_path / "own.safetensors")
+    save_file(arrays_of(resolve("effnet", 0.25, classes=5)), tmp_path / "own.safetensors")
     assert "--family" not in load_weights(tmp_path / "own.safetensors").assumed
 
 
 @pytest.mark.parametrize("family", ["mobilenet_v2_no_shortcut", "mobilenet_v1_relu", "xception_activated"])
 def test_a_file_of_ours_is_of_the_family_that_is_expected_where_that_looks_the_same(family, tmp_path):
     graph, path = resolve(family, 0.25, classes=5), tmp_path / "own.safetensors"
-    arrays = random_arrays(graph)
+    arrays = arrays_of(graph)
     save_file(arrays, path)
     found = load_weights(path, (family,))
     assert found.graph.options.family == family and found.graph.ops == graph.ops and "--family" not in found.assumed
@@ -76,7 +81,7 @@ def test_a_file_of_ours_is_of_the_family_that_is_expected_where_that_looks_the_s
 
 
 def test_what_was_assumed_is_said_of_imported_weights_too(tmp_path):
-    save_file(random_arrays(resolve("mobilenet_v1_relu", 0.25, classes=5)), tmp_path / "own.safetensors")
+    save_file(arrays_of(resolve("mobilenet_v1_relu", 0.25, classes=5)), tmp_path / "own.safetensors")
     found = load_weights(tmp_path / "own.safetensors")
     import_weights(found, "my/relu")
     assert load_weights("my/relu").assumed == found.assumed != ""
@@ -91,7 +96,7 @@ def test_networks_from_scratch_below_their_width_are_known_again(tmp_path):
 
 
 def test_a_width_that_is_not_tried_is_said(tmp_path):
-    save_file(random_arrays(resolve("mobilenet_v1", 0.45, classes=5)), tmp_path / "own.safetensors")
+    save_file(arrays_of(resolve("mobilenet_v1", 0.45, classes=5)), tmp_path / "own.safetensors")
     with refused(BadWeights, tmp_path / "own.safetensors", "mobilenet_v1", "width"):
         load_weights(tmp_path / "own.safetensors")
 

@@ -122,7 +122,7 @@ def test_quiet_ones_need_no_more_than_the_fewest_rounds(monkeypatch):
     assert [known.rounds for known in found.values()] == [FEWEST_ROUNDS] * 2
 
 
-@pytest.mark.parametrize("seconds", [3.0, 10.0, 30.0])
+@pytest.mark.parametrize("seconds", [3.0, 10.0])
 def test_a_noisy_one_goes_on_until_the_time_is_over_and_all_with_it(seconds, monkeypatch):
     race = Race(monkeypatch, quiet=[1.0], noisy=[1.0, 2.0] * 500)
     _, found = race.run(seconds)
