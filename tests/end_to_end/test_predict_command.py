@@ -99,10 +99,11 @@ def test_csv_has_a_header_and_whole_rows(top, labels, model, photos):
     ranks = [f"{what}_{rank}" for rank in range(1, labels + 1) for what in ("label", "probability")]
     assert header == ["source", "unknown", *ranks]
     assert len(rows) == 12
-    for row in csv.DictReader(io.StringIO(text)):
+    documents = map(json.loads, pocketvision("predict", model, photos / "cat", "--json").out.splitlines())
+    for row, document in zip(csv.DictReader(io.StringIO(text)), documents, strict=True):
         assert None not in row
         assert None not in row.values()
-        assert row["unknown"] in ("true", "false")
+        assert row["unknown"] == str(document["unknown"]).lower()
         assert 0 <= float(row["probability_1"]) <= 1
 
 

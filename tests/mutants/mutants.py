@@ -768,11 +768,11 @@ REPORT_EXPLAIN_CLI = (
         ("tests/unit/cli/test_data_command.py",),
     ),
     Mutant(
-        "unknown-left-out-of-csv",
+        "known-is-unknown-in-csv",
         "CSV says which answers are unknown",
         "rows.writerow([name, str(labels.unknown).lower(), *cells])",
-        'rows.writerow([name, "false", *cells])',
-        ("tests/end_to_end/test_predict_command.py", "tests/end_to_end/test_predict_video.py"),
+        "rows.writerow([name, str(not labels.unknown).lower(), *cells])",
+        ("tests/end_to_end/test_predict_command.py",),
     ),
 )
 

@@ -29,6 +29,11 @@ def test_percentile_leaves_outliers_out():
     assert high < 2.0 and low == pytest.approx(-1.0, abs=1.0)
 
 
+def test_percentile_keeps_all_but_a_few_of_even_values():
+    low, high = chosen_range(values(np.linspace(-1, 1, 100_000)), "percentile")
+    assert (low, high) == pytest.approx((-1, 1), abs=0.002)
+
+
 def test_the_least_squared_error_is_less_than_that_of_the_whole_range():
     samples = np.random.default_rng(0).normal(0, 1, 100_000)
     whole, chosen = (chosen_range(values(samples), method) for method in ("largest", "mse"))
