@@ -127,10 +127,9 @@ class Ladder:
         rung: int,
         what: str,
         corrects: bool = False,
-        floats: tuple[str, ...] = (),
     ) -> Work[Climbed]:
         """Find ranges by each method; return the network that loses least."""
-        int8 = insert_fake_quant(graph, floats, self.weight_limit)
+        int8 = insert_fake_quant(graph, (), self.weight_limit)
         values = yield from observe(int8, arrays, self.calibration)
         tried: list[Climbed] = []
         trace = []
@@ -138,7 +137,7 @@ class Ladder:
             scaled = find_scales(int8, arrays, values, method)
             if corrects:
                 scaled = correct_biases(int8, scaled, values)
-            found = yield from self._judged(int8, scaled, fp32, rung, floats)
+            found = yield from self._judged(int8, scaled, fp32, rung, ())
             bits = ", 7-bit weights" if self.weight_limit < WEIGHT_LIMIT else ""
             trace.append(Try(rung, f"{what}, {method}{bits}", found.verdict))
             yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")

@@ -109,7 +109,7 @@ def _cost_charts(
     line: Sequence[tuple[float, float]] = (),
 ) -> str:
     return "".join(
-        svg(*size, _cost_chart(marks, axis, y_name, budget, line, *size), alternative, kind)
+        svg(*size, _cost_chart(marks, axis, y_name, budget, line, size), alternative, kind)
         for size, kind in ((WIDE, "wide"), (NARROW, "narrow"))
     )
 
@@ -120,9 +120,9 @@ def _cost_chart(
     y_name: str,
     budget: float | None,
     line: Sequence[tuple[float, float]],
-    width: float,
-    height: float,
+    size: tuple[float, float],
 ) -> str:
+    width, height = size
     values = [mark.x for mark in marks] + ([budget] if budget else [])
     is_log = max(values) > SPREAD * min(values)
     x = Scale(*(log_padded(values) if is_log else padded(values)), 40, width - 14, is_log)

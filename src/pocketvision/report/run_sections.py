@@ -1,9 +1,10 @@
 """The sections about the run: result, choice, training, costs, use and provenance."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pocketvision.cost.budget import written
+from pocketvision.events import Epoch
 from pocketvision.report.charts import Line, choice_charts, front_charts, known_axis, line_chart
 from pocketvision.report.facts import Candidate, Facts, Front, Limit
 from pocketvision.report.html import box, details, fact, figure, legend, name, percent, table, text
@@ -218,6 +219,24 @@ def training(facts: Facts) -> str:
         )
     if not curve:
         return f"<p>{words}</p><p>The training log has no epochs.</p>"
+    rows = [
+        (
+            str(e.epoch),
+            f"{e.loss:.4f}",
+            f"{e.validation_loss:.4f}",
+            percent(e.validation_top1),
+            f"{e.lr:.4g}",
+            f"{e.seconds:.0f}",
+        )
+        for e in curve
+    ]
+    header = ("epoch", "loss", "validation loss", "validation top-1", "learning rate", "seconds")
+    numbers = details("The same as numbers", table("training by epoch", header, rows))
+    return f'<p>{words}</p><div class="row">{"".join(_curves(curve))}</div>{numbers}'
+
+
+def _curves(curve: Sequence[Epoch]) -> tuple[str, str, str]:
+    """Return the charts of loss, accuracy and learning rate."""
     first, last = curve[0], curve[-1]
     loss = [
         Line([(e.epoch, e.loss) for e in curve], "second"),
@@ -226,7 +245,7 @@ def training(facts: Facts) -> str:
     top1 = [Line([(e.epoch, 100 * e.validation_top1) for e in curve], "first")]
     rate = [Line([(e.epoch, e.lr) for e in curve], "first")]
     went = f"over {plural(len(curve), 'epoch')}"
-    charts = (
+    return (
         figure(
             line_chart(
                 loss,
@@ -249,20 +268,6 @@ def training(facts: Facts) -> str:
             "At the end of each epoch.",
         ),
     )
-    rows = [
-        (
-            str(e.epoch),
-            f"{e.loss:.4f}",
-            f"{e.validation_loss:.4f}",
-            percent(e.validation_top1),
-            f"{e.lr:.4g}",
-            f"{e.seconds:.0f}",
-        )
-        for e in curve
-    ]
-    header = ("epoch", "loss", "validation loss", "validation top-1", "learning rate", "seconds")
-    numbers = details("The same as numbers", table("training by epoch", header, rows))
-    return f'<p>{words}</p><div class="row">{"".join(charts)}</div>{numbers}'
 
 
 def cost(facts: Facts) -> str:
