@@ -5,6 +5,11 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from pocketvision.cli.numbers import numbers
+from pocketvision.cli.output import print_json, print_line, print_table
+from pocketvision.errors import BadOption
+from pocketvision.files import check_out_path, write_atomically
+
 
 def bench(
     file: Annotated[Path, Argument(help="A model file that pocketvision fit wrote.")],
@@ -27,12 +32,8 @@ def bench(
     json: Annotated[bool, Option("--json", help="Write what was measured as JSON.")] = False,
 ) -> None:
     """Measure a file: latency, throughput, load time, first answer and memory; or, sustained, its latency over minutes."""
-    from pocketvision.cli.numbers import numbers
-    from pocketvision.cli.output import print_json
     from pocketvision.cli.progress import watch
     from pocketvision.cost import bench as measuring
-    from pocketvision.errors import BadOption
-    from pocketvision.files import check_out_path, write_atomically
     from pocketvision.run.device import count_cores
 
     if plot is not None:
@@ -68,8 +69,6 @@ def _files(images: Path | None) -> list[Path]:
 
 
 def _print_bench(found: Any) -> None:
-    from pocketvision.cli.output import print_line, print_table
-
     print_table(
         ("engine", "threads", "batch", "p50 ms", "+-", "p95 ms", "images/s"),
         [
@@ -103,8 +102,6 @@ def _print_bench(found: Any) -> None:
 
 
 def _print_sustained(found: Any) -> None:
-    from pocketvision.cli.output import print_line, print_table
-
     shown = found.windows[:: max(1, len(found.windows) // 12)]
     print_table(
         ("seconds", "p50 ms", "p95 ms", "Celsius", "MHz"),

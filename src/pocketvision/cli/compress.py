@@ -7,6 +7,8 @@ from typer import Argument, Option
 
 from pocketvision.cli.budget import Threads
 from pocketvision.cli.loading import loading
+from pocketvision.cli.output import print_json, print_line
+from pocketvision.files import check_out_path
 
 
 def compress(
@@ -25,11 +27,8 @@ def compress(
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
     """Make an int8 file from an fp32 file: a quarter of the size, if it is as good and no slower."""
-    from pocketvision.files import check_out_path
-
     check_out_path(out)
     with loading():
-        from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch
         from pocketvision.jobs.compress import compress_file
 

@@ -7,6 +7,9 @@ from typer import Argument, Option
 
 from pocketvision.cli.budget import LatencyMs, Macs, MemoryMb, SizeMb, Target, Threads, read_budget
 from pocketvision.cli.loading import loading
+from pocketvision.cli.output import print_json, print_line
+from pocketvision.errors import BadOption
+from pocketvision.files import check_out_path
 
 
 def cut(
@@ -26,13 +29,9 @@ def cut(
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
     """Cut a finished elastic run to another budget: another verified file in seconds, without training; int8 needs images."""
-    from pocketvision.errors import BadOption
-    from pocketvision.files import check_out_path
-
     if not (all_ and out.is_dir()):
         check_out_path(out)
     with loading():
-        from pocketvision.cli.output import print_json, print_line
         from pocketvision.cli.progress import watch
         from pocketvision.jobs.cut import cut_all, cut_run
 
@@ -42,24 +41,18 @@ def cut(
             "--all writes fp32 files along the whole front; it takes no budget, precision or data.",
             "either of the two",
         )
-    if all_:
-        written = watch(cut_all(run, out, threads))
-        if json:
-            print_json([each.to_json() for each in written])
-        for each in [] if json else written:
-            _print(each)
-        return
-    one = watch(cut_run(run, out, budget, target, threads, precision, data))
+    work: Any = cut_all(run, out, threads) if all_ else cut_run(run, out, budget, target, threads, precision, data)
+    found = watch(work)
     if json:
-        print_json(one.to_json())
+        print_json([each.to_json() for each in found] if all_ else found.to_json())
         return
-    _print(one)
-    print_line(f"Next: pocketvision predict {out} IMAGE")
+    for each in found if all_ else [found]:
+        _print(each)
+    if not all_:
+        print_line(f"Next: pocketvision predict {out} IMAGE")
 
 
 def _print(written: Any) -> None:
-    from pocketvision.cli.output import print_line
-
     score, latency = written.score, written.measurement.latency
     print_line(
         f"{written.file}: {written.name}, top-1 {score.top1:.4f} +- {score.standard_error:.4f} on {score.images:,} "

@@ -1,11 +1,13 @@
 """pocketvision data: checks of images before training."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
+from pocketvision.cli.output import print_json, print_line, print_table
 from pocketvision.text import plural
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ def check(
     json: Annotated[bool, Option("--json", help="Write all findings as JSON.")] = False,
 ) -> None:
     """Decode every image once and report what is wrong or odd. Nothing is changed. Exit code 1 if there are findings."""
-    from pocketvision.cli.output import print_json, print_line
     from pocketvision.cli.progress import watch
     from pocketvision.data.check import check as check_data
     from pocketvision.data.sheet import check_sheet_path, write_sheet
@@ -59,10 +60,6 @@ def check(
 
 def _print(checked: "Checked") -> None:
     """Write the classes as a table, then the findings by kind."""
-    from itertools import groupby
-
-    from pocketvision.cli.output import print_line, print_table
-
     counts = checked.counts()
     parts = list(next(iter(counts.values())))
     header = ("class", *("images" if part == "all" else part for part in parts))

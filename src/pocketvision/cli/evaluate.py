@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from pocketvision.cli.output import print_json, print_table
+
 
 def evaluate(
     file: Annotated[Path, Argument(help="A model file that pocketvision fit wrote.")],
@@ -17,7 +19,6 @@ def evaluate(
     json: Annotated[bool, Option("--json", help="Write the figures as JSON.")] = False,
 ) -> None:
     """Measure the file on labelled images, from their original bytes."""
-    from pocketvision.cli.output import print_json, print_table
     from pocketvision.cli.progress import watch
     from pocketvision.data.check import check
     from pocketvision.export.evaluate import evaluate_file, select_part

@@ -1,8 +1,12 @@
 """pocketvision explain: one layer, with its paper's equations and its own numbers."""
 
+from dataclasses import asdict
+from textwrap import wrap
 from typing import Annotated, Any
 
 from typer import Argument, Option
+
+from pocketvision.cli.output import print_json, print_line, table_lines
 
 WIDTH = 100  # of a line of equations, without the unit
 
@@ -18,9 +22,6 @@ def explain(
     json: Annotated[bool, Option("--json", help="Write the same as JSON.")] = False,
 ) -> None:
     """Explain one layer: its cost by the paper's equations, alternatives to it, and the effect of width and resolution."""
-    from dataclasses import asdict
-
-    from pocketvision.cli.output import print_json, print_line
     from pocketvision.explain import explain as explained
 
     explanation = explained(family, layer, width, resolution)
@@ -52,8 +53,6 @@ def _letters(letters: Any) -> list[str]:
 
 
 def _section(section: Any) -> list[str]:
-    from pocketvision.cli.output import table_lines
-
     lines = [f"{section.title} ({section.source})" if section.source else section.title]
     for sentence in section.before:
         lines += _wrapped(sentence)
@@ -68,8 +67,6 @@ def _section(section: Any) -> list[str]:
 
 def _equations(equations: Any) -> list[str]:
     """Return one line for each equation; if that is too long, one with the letters and one with the numbers."""
-    from pocketvision.cli.output import table_lines
-
     if not equations:
         return []
     cells: list[tuple[str, ...]] = [
@@ -92,6 +89,4 @@ def _cell(value: Any) -> str:
 
 
 def _wrapped(sentence: str) -> list[str]:
-    from textwrap import wrap
-
     return wrap(sentence, 100, initial_indent="  ", subsequent_indent="  ")

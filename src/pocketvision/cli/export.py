@@ -6,6 +6,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from pocketvision.cli.loading import loading
+from pocketvision.cli.output import print_json, print_line
+from pocketvision.errors import BadWeights
+from pocketvision.files import check_out_path
 
 
 def export(
@@ -17,14 +20,11 @@ def export(
     json: Annotated[bool, Option("--json", help="Write what was done as JSON.")] = False,
 ) -> None:
     """Write published weights as one verified file, labels and preprocessing inside; nothing is trained."""
-    from pocketvision.errors import BadWeights
-    from pocketvision.files import check_out_path
     from pocketvision.model.families import find_family
 
     find_family(family)
     check_out_path(out)
     with loading():
-        from pocketvision.cli.output import print_json, print_line
         from pocketvision.jobs.export import export as write
         from pocketvision.model.weights.load import load_weights
 
@@ -60,7 +60,6 @@ def export(
 
 def _published(family: str, width: float | None) -> str:
     """Return the name of the family's published weights at that width, those on this machine first."""
-    from pocketvision.errors import BadWeights
     from pocketvision.model.published import PUBLISHED
     from pocketvision.model.weights.locate import find_here
 

@@ -1,5 +1,6 @@
 """pocketvision fit: images in, one verified file out."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,8 @@ from typer import Argument, Option
 
 from pocketvision.cli.budget import LatencyMs, Macs, MemoryMb, SizeMb, Target, Threads, read_budget
 from pocketvision.cli.loading import loading
+from pocketvision.cli.output import print_json, print_line, print_table
+from pocketvision.errors import UsageError
 
 
 def fit(
@@ -67,40 +70,18 @@ def fit(
     json: Annotated[bool, Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
     """Train a network on your images that fits your budget; write RUN/model.onnx, proven to answer as the trained one does."""
-    from pocketvision.errors import UsageError
-
+    asked = dict(locals())  # the values of all options, by the names that FitOptions has for them
     if out is None and not plan:
         raise UsageError("a run folder is missing: where model.onnx goes.", "-o run, or --plan to look first")
     with loading():
-        from pocketvision.cli.output import print_json
         from pocketvision.cli.progress import watch
         from pocketvision.jobs.fit import fit as run_fit
         from pocketvision.jobs.options import FitOptions
         from pocketvision.jobs.preview import preview
 
-    options = FitOptions(
-        minutes=minutes,
-        epochs=epochs,
-        family=family,
-        width=width,
-        resolution=resolution,
-        output_stride=output_stride,
-        weights=weights,
-        recipe=recipe,
-        lr=lr,
-        batch_size=batch_size,
-        class_weights=class_weights,
-        flip=flip,
-        elastic=elastic,
-        seed=seed,
-        budget=read_budget(latency_ms, size_mb, memory_mb, macs),
-        threads=threads,
-        target=target,
-        accelerator=accelerator,
-        precision=precision,
-        training_precision=training_precision,
-        cache_gb=cache_gb,
-    )
+    budget = read_budget(latency_ms, size_mb, memory_mb, macs)
+    own = {field.name: asked[field.name] for field in fields(FitOptions) if field.name in asked}
+    options = FitOptions(budget=budget, **own)
     if out is None or plan:
         planned = watch(preview(data, options))
         print_json(planned.to_json()) if json else _print_plan(planned)
@@ -110,8 +91,6 @@ def fit(
 
 
 def _print_result(finished: Any) -> None:
-    from pocketvision.cli.output import print_line
-
     score, latency = finished.evaluation, finished.measurement.latency
     print_line(
         f"{finished.model}: {finished.name}, top-1 {score.top1:.4f} +- {score.standard_error:.4f} on {score.images:,} "
@@ -128,8 +107,6 @@ def _print_result(finished: Any) -> None:
 
 
 def _print_plan(planned: Any) -> None:
-    from pocketvision.cli.output import print_line, print_table
-
     header = ("network", "ImageNet", "ms", "+-", "MB", "memory MB", "M MACs", "verdict")
     finalists = {candidate.name for candidate in planned.found.finalists}
     rows = []

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from pocketvision.cli.loading import loading
+from pocketvision.cli.output import print_json, print_line, print_table
 
 
 def front(
@@ -19,7 +20,6 @@ def front(
 ) -> None:
     """Show the front of an elastic run: the sizes worth having, and what one more millisecond or megabyte buys."""
     with loading():
-        from pocketvision.cli.output import print_json, print_line, print_table
         from pocketvision.cli.progress import watch
         from pocketvision.jobs.cut import read_front
 

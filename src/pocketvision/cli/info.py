@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from pocketvision.cli.output import print_json, print_table
 from pocketvision.text import plural
 
 
@@ -15,7 +16,6 @@ def info(
     """Show a file's network, labels, preprocessing, accuracy and origin."""
     import json as json_module
 
-    from pocketvision.cli.output import print_json, print_table
     from pocketvision.run.fastest import known_choice
     from pocketvision.run.predictor import read_bytes
     from pocketvision.run.record import record_of

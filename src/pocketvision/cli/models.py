@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from typer import Option
 
+from pocketvision.cli.output import print_json, print_table
+
 
 def models(
     json: Annotated[
@@ -12,7 +14,6 @@ def models(
 ) -> None:
     """List the families of networks: cost and published ImageNet top-1 at width 1 and the paper's resolution, and weights."""
     from pocketvision.choose.figures import own_top1
-    from pocketvision.cli.output import print_json, print_table
     from pocketvision.cost.count import count
     from pocketvision.model.families import FAMILIES
     from pocketvision.model.published import PUBLISHED

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pocketvision.errors import BadOption
+
 
 def numbers(option: str, text: str, kind: Any, example: str) -> list[Any]:
     """Return the numbers of an option's text, rising, each once.
@@ -18,8 +20,6 @@ def numbers(option: str, text: str, kind: Any, example: str) -> list[Any]:
     >>> numbers("widths", "1, 0.5,1", float, "0.25,0.5")
     [0.5, 1.0]
     """
-    from pocketvision.errors import BadOption
-
     try:
         return sorted({kind(part) for part in text.split(",") if part.strip()})
     except ValueError:

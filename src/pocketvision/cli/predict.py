@@ -1,10 +1,16 @@
 """pocketvision predict: labels for images, videos, and what a camera sees."""
 
+import sys
 from collections.abc import Callable, Generator
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
+
+from pocketvision.cli.output import print_json, print_line
+from pocketvision.errors import BadImage, BadOption, InputError
+from pocketvision.events import Progress, drain
 
 Write = Callable[..., None]  # (source's name, its Labels, its Frame if it is one)
 FRAME = "#123456"  # what follows a video's name, for the width of a table
@@ -29,8 +35,6 @@ def predict(
     ] = False,
 ) -> None:
     """Label images or frames. A source that cannot be read is reported on stderr; the others are answered."""
-    import sys
-
     from pocketvision.run.predictor import Predictor
     from pocketvision.run.video import import_av, is_video
 
@@ -56,8 +60,6 @@ def predict(
 
 
 def _check(sources: list[str] | None, camera: int | None, json: bool, csv: bool) -> None:
-    from pocketvision.errors import BadOption
-
     if json and csv:
         raise BadOption("--json and --csv contradict each other: one form of output at a time.", "one of the two")
     if sources and camera is not None:
@@ -74,8 +76,6 @@ def _check(sources: list[str] | None, camera: int | None, json: bool, csv: bool)
 
 def _answer_all(found: list[Any], model: Any, top: int, batch: int, write: Write, write_frame: Write | None) -> int:
     """Answer images in batches and videos frame by frame, in the order given; return the exit code."""
-    from itertools import groupby
-
     from pocketvision.run.video import is_video
 
     def write_labels(answer: Any) -> None:
@@ -92,8 +92,6 @@ def _answer_all(found: list[Any], model: Any, top: int, batch: int, write: Write
 
 def _answer_images(images: list[Any], model: Any, top: int, batch: int, write: Callable[[Any], None]) -> int:
     """Write the answer for each image; list on stderr, at the end, those that cannot be read. Return the exit code."""
-    import sys
-
     unread: list[Any] = []
     work = _stream(images, model, top, batch, write, unread)
     try:
@@ -102,8 +100,6 @@ def _answer_images(images: list[Any], model: Any, top: int, batch: int, write: C
 
             watch(work)
         else:
-            from pocketvision.events import drain
-
             drain(work)
     finally:
         codes = [_report(error) for error in unread]
@@ -115,8 +111,6 @@ def _answer_images(images: list[Any], model: Any, top: int, batch: int, write: C
 def _stream(
     images: list[Any], model: Any, top: int, batch: int, write: Callable[[Any], None], unread: list[Any]
 ) -> Generator[Any, None, None]:
-    from pocketvision.events import Progress
-
     for number, answer in enumerate(model.stream(images, top, batch), start=1):
         if answer.error is None:
             write(answer)
@@ -128,7 +122,6 @@ def _stream(
 
 def _answer_videos(paths: Any, model: Any, top: int, write_frame: Write | None) -> int:
     from pocketvision.cli.live import watch_video
-    from pocketvision.errors import InputError
 
     code = 0
     for path in paths:
@@ -141,8 +134,6 @@ def _answer_videos(paths: Any, model: Any, top: int, write_frame: Write | None) 
 
 def _report(error: Any) -> int:
     """Write the error to stderr; return its exit code."""
-    import sys
-
     sys.stdout.flush()
     sys.stderr.write(f"{type(error).__name__}: {error}\n")
     return int(error.exit_code)
@@ -150,9 +141,6 @@ def _report(error: Any) -> int:
 
 def _expand(sources: list[str]) -> tuple[list[Any], int]:
     """Return each image: files as they are, folders' images in order, stdin's bytes; and the exit code so far."""
-    import sys
-
-    from pocketvision.errors import BadImage
     from pocketvision.run.predictor import image_files, is_folder
 
     found: list[Any] = []
@@ -176,15 +164,12 @@ def _name(source: Any) -> str:
 
 def _json(name: str, labels: Any, frame: Any = None) -> None:
     """Write one image's or frame's labels as a line of JSON."""
-    from pocketvision.cli.output import print_json
-
     place = {} if frame is None else {"frame": frame.index, "seconds": round(frame.seconds, 3)}
     print_json({"source": name} | place | labels.to_json(), indent=None)
 
 
 def _features(answer: Any) -> None:
     """Write one image's features as a line of JSON."""
-    from pocketvision.cli.output import print_json
     from pocketvision.run.predictor import features_of
 
     row = features_of(answer.outputs)
@@ -194,7 +179,6 @@ def _features(answer: Any) -> None:
 def _csv(top: int) -> Write:
     """Write the header; return the function that writes one image's labels."""
     import csv
-    import sys
 
     rows = csv.writer(sys.stdout, lineterminator="\n")
     columns = [part for rank in range(1, top + 1) for part in (f"label_{rank}", f"probability_{rank}")]
@@ -209,8 +193,6 @@ def _csv(top: int) -> Write:
 
 def _table(sources: list[str], names: tuple[str, ...], top: int) -> Write:
     """Return the function that writes one image's labels, and the header above the first; column widths are fixed."""
-    from pocketvision.cli.output import print_line
-
     first, column = max(5, *map(len, sources)), max(5, *map(len, names))
     header = [f"{'image':{first}}" + f"  {'label':{column}}  prob." * top]
 

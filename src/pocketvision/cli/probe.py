@@ -1,10 +1,14 @@
 """pocketvision probe: how fast networks run on this device."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from typer import Argument, Option
 
+from pocketvision.cli.numbers import numbers
+from pocketvision.cli.output import print_line, print_table
+from pocketvision.errors import BadOption
+from pocketvision.files import check_out_path
 from pocketvision.text import plural
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
@@ -36,13 +40,9 @@ def probe(
     json: Annotated[bool, Option("--json", help="Write what was measured as JSON.")] = False,
 ) -> None:
     """Measure latency, load time and memory of untrained networks on this device, before anything is trained."""
-    from pocketvision.cli.numbers import numbers
-    from pocketvision.cli.output import print_line
     from pocketvision.cli.progress import watch
     from pocketvision.cost.probe import probe as probe_graphs
     from pocketvision.cost.probe import probe_files
-    from pocketvision.errors import BadOption
-    from pocketvision.files import check_out_path
     from pocketvision.model.families import find_family
     from pocketvision.model.resolve import resolve
 
@@ -79,10 +79,7 @@ def probe(
 
 def _precisions(text: str) -> list[Any]:
     """Return the precisions of an option's text, in its order, each once."""
-    from typing import get_args
-
     from pocketvision.cost.device_file import Precision
-    from pocketvision.errors import BadOption
 
     known = get_args(Precision)
     found = list(dict.fromkeys(part.strip() for part in text.split(",")))
@@ -94,8 +91,6 @@ def _precisions(text: str) -> list[Any]:
 
 
 def _print_table(measured: Any) -> None:
-    from pocketvision.cli.output import print_line, print_table
-
     header = ("network", "latency ms", "+-", "p95", "load ms", "process MB", "file MB", "M MACs")
     rows = [
         (

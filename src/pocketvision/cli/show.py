@@ -1,8 +1,11 @@
 """pocketvision show: the table of a network, with what each layer costs."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from typer import Argument, Option
+
+from pocketvision.cli.output import print_json, print_line, table_lines
 
 
 def show(
@@ -21,7 +24,6 @@ def show(
     json: Annotated[bool, Option("--json", help="Write every op and the sums as JSON.")] = False,
 ) -> None:
     """Print a network layer by layer: output, parameters, multiply-adds; and the memory it needs."""
-    from pocketvision.cli.output import print_json, print_line
     from pocketvision.cost.count import count
     from pocketvision.model.resolve import resolve
 
@@ -36,7 +38,6 @@ def show(
 
 def cost_lines(graph: Any, cost: Any) -> list[str]:
     """Return the table, the shares by kind of layer, and the sums."""
-    from pocketvision.cli.output import table_lines
 
     def share(part: int, whole: int) -> str:
         return f"{100 * part / whole:.2f}%"
@@ -71,8 +72,6 @@ def _memory_line(cost: Any) -> str:
 
 
 def _content(graph: Any, cost: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "name": graph.name,
         "options": graph.source._asdict(),

@@ -1,9 +1,12 @@
 """pocketvision verify: prove a file again on this machine."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
+
+from pocketvision.cli.output import print_json, print_line, print_table
 
 
 def verify(
@@ -11,9 +14,6 @@ def verify(
     json: Annotated[bool, Option("--json", help="Write the checks as JSON.")] = False,
 ) -> None:
     """Check that no part of the file was changed, and that it gives the recorded answers here."""
-    from dataclasses import asdict
-
-    from pocketvision.cli.output import print_json, print_line, print_table
     from pocketvision.export.verify import verify_file
 
     checks = verify_file(file)

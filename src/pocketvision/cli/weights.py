@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from typer import Argument, Option, Typer
 
 from pocketvision.cli.loading import loading
+from pocketvision.cli.output import print_json, print_line, print_table
+from pocketvision.errors import BadWeights
 
 weights = Typer(
     help="Published weights, the contents of a file, and weights of your own by name.", rich_markup_mode=None
@@ -19,7 +21,6 @@ def list_(
 ) -> None:
     """List the weights known by name, with the network they are for; nothing is fetched."""
     with loading():
-        from pocketvision.cli.output import print_json, print_table
         from pocketvision.model.published import PUBLISHED
         from pocketvision.model.weights.load import imported_names
         from pocketvision.model.weights.locate import find_here
@@ -63,7 +64,6 @@ def info(
 ) -> None:
     """Show which network weights are for and what they were trained with; published weights are fetched."""
     with loading():
-        from pocketvision.cli.output import print_json, print_table
         from pocketvision.model.weights.load import describe, load_weights
 
     found = describe(load_weights(name))
@@ -83,8 +83,6 @@ def import_(
 ) -> None:
     """Keep a copy of weights, in this project's names, under a name of your own."""
     with loading():
-        from pocketvision.cli.output import print_line
-        from pocketvision.errors import BadWeights
         from pocketvision.model.families import find_family
         from pocketvision.model.weights.imported import import_weights
         from pocketvision.model.weights.load import load_weights

@@ -5,71 +5,61 @@ from math import ceil, prod
 
 from pocketvision.cost.memory import FLOAT_BYTES, tensor_bytes
 from pocketvision.explain.page import BYTES, Comparison, Equation, Lesson, Letter, Section, Table
-from pocketvision.explain.subject import (
-    AREA,
-    KERNEL,
-    Subject,
-    area_in,
-    as_row,
-    compare,
-    put_in,
-    side_letters,
-    steps,
-    times,
-    together,
-)
+from pocketvision.explain.subject import AREA, KERNEL, Subject, put_in, times
 from pocketvision.model import rows
 from pocketvision.model.graph import Shape
 
 V2, V3, V4 = "arXiv:1801.04381", "arXiv:1905.02244", "arXiv:2404.10518"
 SPLITS = (1, 2, 4)  # parts that the inside of a block is worked out in
+# Of a universal bottleneck, by whether there is a depthwise convolution before the expansion, and behind it
+FORMS = {
+    (False, False): "no depthwise (feed-forward)",
+    (True, False): "depthwise before expanding (ConvNeXt)",
+    (False, True): "depthwise behind expanding (MobileNetV2)",
+    (True, True): "depthwise before and behind (extra)",
+}
+Bottleneck = rows.InvertedResidual | rows.UniversalBottleneck | rows.FusedBottleneck
 
 
 def inverted_residual(subject: Subject, row: rows.InvertedResidual) -> Lesson:
     """Expand, filter, project; and what is in memory. Source: arXiv:1801.04381, section 3.3 and 5.1."""
-    letters = (*_letters(subject, row.kernel, row.hidden_channels, True), *_gate_letter(row))
+    letters = _letters(subject, row, has_both_sides=True)
+    if row.squeeze_channels is not None:
+        letters = (*letters, Letter("S", row.squeeze_channels, "channels inside of the gate"))
     symbols = {
-        "expand": f"M * E * {area_in(subject)}",
+        "expand": f"M * E * {subject.area_in}",
         "depthwise": f"{KERNEL} * E * {AREA}",
         "reduce": "E * S",
         "excite": "S * E",
         "project": f"E * N * {AREA}",
     }
-    parts = steps(subject, letters, symbols)
-    comparisons = _without_bottleneck(subject, row)
-    return Lesson(
-        letters,
-        (
-            Section("What it costs", f"{V2}, section 3.3", _words_on_expansion(row), (*parts, together(parts))),
-            *_gate(row),
-            _width_inside(subject, comparisons),
-            _memory(subject, row, letters),
-        ),
-        comparisons,
-    )
-
-
-def _letters(subject: Subject, kernel: int, hidden: int | None, has_both_sides: bool) -> tuple[Letter, ...]:
-    assert hidden is not None
-    return (
-        *(Letter("D_K", kernel, "side of the kernel"),) * bool(kernel),
-        Letter("M", subject.entering.channels, "channels in, narrow"),
-        Letter("E", hidden, "channels inside, wide"),
-        Letter("N", subject.leaving.channels, "channels out, narrow"),
-        *(side_letters(subject) if has_both_sides else side_letters(subject)[-1:]),
-    )
-
-
-def _gate_letter(row: rows.InvertedResidual) -> tuple[Letter, ...]:
-    return () if row.squeeze_channels is None else (Letter("S", row.squeeze_channels, "channels inside of the gate"),)
-
-
-def _words_on_expansion(row: rows.InvertedResidual) -> tuple[str, ...]:
+    size = f"{row.kernel}x{row.kernel}"
     start = "A 1x1 convolution makes many channels, each" if row.has_expansion else "Each channel"
     end = f"with {row.project_activation} behind it" if row.project_activation else "without an activation"
+    words = f"{start} is filtered alone with {size} weights, and a 1x1 convolution {end} makes few channels again."
+    cost = Section("What it costs", f"{V2}, section 3.3", (words,), subject.steps(letters, symbols))
+    wide = subject.entering._replace(channels=subject.filters("depthwise").in_channels)
+    standard = subject.compare(
+        f"standard {size} convolution, M to N channels",
+        rows.Conv(out_channels=row.out_channels, kernel=row.kernel, stride=row.stride),
+    )
+    separable = subject.compare(
+        f"depthwise separable {size}, E to E channels",
+        rows.SeparableConv(out_channels=wide.channels, kernel=row.kernel, stride=row.stride),
+        wide,
+    )
+    sections = (cost, *_gate(row), _width_inside(subject, standard, separable), _memory(subject, row, letters))
+    return Lesson(letters, sections, (standard, separable))
+
+
+def _letters(subject: Subject, row: Bottleneck, has_both_sides: bool) -> tuple[Letter, ...]:
+    assert row.hidden_channels is not None
     return (
-        f"{start} is filtered alone with {row.kernel}x{row.kernel} weights, and a 1x1 convolution {end} makes few channels "
-        "again.",
+        *(Letter("D_K", row.kernel, "side of the kernel"),) * bool(row.kernel),
+        Letter("M", subject.entering.channels, "channels in, narrow"),
+        Letter("E", row.hidden_channels, "channels inside, wide"),
+        Letter("N", subject.leaving.channels, "channels out, narrow"),
+        *(subject.sides if has_both_sides else subject.sides[-1:]),
     )
 
 
@@ -83,50 +73,29 @@ def _gate(row: rows.InvertedResidual) -> tuple[Section, ...]:
     return (Section("The gate", f"{V3}, section 5.3", (words,)),)
 
 
-def _without_bottleneck(subject: Subject, row: rows.InvertedResidual) -> tuple[Comparison, ...]:
-    assert row.hidden_channels is not None
-    wide = Shape(row.hidden_channels, subject.entering.height, subject.entering.width)
-    size = f"{row.kernel}x{row.kernel}"
-    separable = rows.SeparableConv(out_channels=wide.channels, kernel=row.kernel, stride=row.stride)
-    standard = rows.Conv(out_channels=row.out_channels, kernel=row.kernel, stride=row.stride)
-    return (
-        compare(f"standard {size} convolution, M to N channels", subject.entering, as_row(standard)),
-        compare(f"depthwise separable {size}, E to E channels", wide, as_row(separable)),
+def _width_inside(subject: Subject, standard: Comparison, separable: Comparison) -> Section:
+    words = (
+        f"A standard convolution between the same narrow tensors costs {standard.macs:,} multiply-adds, "
+        f"{times(standard.macs, subject.macs)} times this block's.",
+        f"MobileNetV1's layer with as many depthwise filters has E channels at both ends and costs {separable.macs:,}, "
+        f"{times(separable.macs, subject.macs)} times this block's.",
     )
-
-
-def _width_inside(subject: Subject, comparisons: tuple[Comparison, ...]) -> Section:
-    standard, separable = comparisons
-    return Section(
-        "Beside others",
-        "",
-        (
-            f"A standard convolution between the same narrow tensors costs {standard.macs:,} multiply-adds, "
-            f"{times(standard.macs, subject.macs)} times this block's.",
-            f"MobileNetV1's layer with as many depthwise filters has E channels at both ends and costs {separable.macs:,}, "
-            f"{times(separable.macs, subject.macs)} times this block's.",
-        ),
-    )
+    return Section("Beside others", "", words)
 
 
 def _memory(subject: Subject, row: rows.InvertedResidual, letters: tuple[Letter, ...]) -> Section:
     """Narrow and wide tensors in bytes, and what is alive where the inside is worked out in parts."""
-    inner = area_in(subject)
+    inner = subject.area_in
     narrow = f"{FLOAT_BYTES} * (M * {inner} + N * {AREA})"
     wide = f"{FLOAT_BYTES} * (E * {inner} + E * {AREA})" if row.has_expansion else f"{FLOAT_BYTES} * E * {AREA}"
-    inside = [op for op in subject.ops if op.name in (f"{subject.name}.expand", f"{subject.name}.depthwise")]
+    inside = [cost.shape for name, cost in subject.costs.items() if name in ("expand", "depthwise")]
     equations = (
-        Equation("outside", narrow, put_in(narrow, letters), _bytes(subject.entering, subject.ops[-1].shape), BYTES),
-        Equation("inside", wide, put_in(wide, letters), _bytes(*(op.shape for op in inside)), BYTES),
+        Equation("outside", narrow, put_in(narrow, letters), _bytes(subject.entering, subject.leaving), BYTES),
+        Equation("inside", wide, put_in(wide, letters), _bytes(*inside), BYTES),
     )
-    return Section(
-        "Its memory",
-        f"{V2}, section 5.1; here float32, {FLOAT_BYTES} bytes a number",
-        (_words_on_waiting(row),),
-        equations,
-        (_words_on_parts(row), "Alive while the block runs, with all that waits:"),
-        _parts_table(subject),
-    )
+    source = f"{V2}, section 5.1; here float32, {FLOAT_BYTES} bytes a number"
+    after = (_words_on_parts(row), "Alive while the block runs, with all that waits:")
+    return Section("Its memory", source, (_words_on_waiting(row),), equations, after, _parts_table(subject))
 
 
 def _bytes(*shapes: Shape) -> int:
@@ -170,95 +139,51 @@ def _alive(subject: Subject, parts: int) -> int:
     inside = [name for name in alive if places[0] <= made[name] and span[name].stop <= places[-1] + 1]
     most = max(sum(sizes[name] for name in inside if i in span[name]) for i in places)
     in_parts = sum(sizes[name] for name in alive if name not in inside) + ceil(most / parts)
-    return min(in_parts, max(cost.live_bytes for cost in subject.costs))
+    return min(in_parts, max(cost.live_bytes for cost in subject.costs.values()))
 
 
 def universal_bottleneck(subject: Subject, row: rows.UniversalBottleneck) -> Lesson:
     """Two depthwise convolutions, each of which may be missing. Source: arXiv:2404.10518, section 3."""
     letters = (
         *(Letter("D_S", row.start_kernel, "side of the first depthwise kernel"),) * bool(row.start_kernel),
-        *_letters(subject, row.kernel, row.hidden_channels, bool(row.kernel)),
+        *_letters(subject, row, has_both_sides=bool(row.kernel)),
     )
-    start_area, inner = (area_in(subject), area_in(subject)) if row.kernel else (AREA, AREA)
     symbols = {
-        "start": f"D_S * D_S * M * {start_area}",
-        "expand": f"M * E * {inner}",
+        "start": f"D_S * D_S * M * {subject.area_in if row.kernel else AREA}",
+        "expand": f"M * E * {subject.area_in if row.kernel else AREA}",
         "depthwise": f"{KERNEL} * E * {AREA}",
         "project": f"E * N * {AREA}",
     }
-    parts = steps(subject, letters, symbols)
     own = (bool(row.start_kernel), bool(row.kernel))
-    forms = tuple(
-        compare(_form(*form), subject.entering, as_row(_with_depthwise(row, *form)))
-        for form in ((False, False), (True, False), (False, True), (True, True))
-        if form != own and not (row.stride > 1 and form == (False, False))
-    )
-    return Lesson(
-        letters,
-        (
-            Section(
-                "What it costs",
-                f"{V4}, section 3",
-                (f"The block has four forms, which differ in their depthwise convolutions. This one: {_form(*own)}.",),
-                (*parts, together(parts)),
-                (_words_on_forms(subject),),
-            ),
-        ),
-        forms,
-    )
-
-
-def _form(has_start: bool, has_middle: bool) -> str:
-    return {
-        (False, False): "no depthwise (feed-forward)",
-        (True, False): "depthwise before expanding (ConvNeXt)",
-        (False, True): "depthwise behind expanding (MobileNetV2)",
-        (True, True): "depthwise before and behind (extra)",
-    }[has_start, has_middle]
-
-
-def _with_depthwise(row: rows.UniversalBottleneck, has_start: bool, has_middle: bool) -> rows.UniversalBottleneck:
     start, middle = row.start_kernel or row.kernel or 3, row.kernel or row.start_kernel or 3
-    return replace(row, start_kernel=start * has_start, kernel=middle * has_middle)
-
-
-def _words_on_forms(subject: Subject) -> str:
-    pointwise = sum(cost.macs for cost in subject.costs if subject.short(cost) in ("expand", "project"))
-    return (
-        f"The 1x1 convolutions make {pointwise / subject.macs:.3f} of the multiply-adds: one depthwise convolution more or less "
+    others = tuple(
+        subject.compare(words, replace(row, start_kernel=start * form[0], kernel=middle * form[1]))
+        for form, words in FORMS.items()
+        if form != own and (row.stride == 1 or any(form))
+    )
+    before = f"The block has four forms, which differ in their depthwise convolutions. This one: {FORMS[own]}."
+    share = sum(subject.costs[name].macs for name in ("expand", "project")) / subject.macs
+    after = (
+        f"The 1x1 convolutions make {share:.3f} of the multiply-adds: one depthwise convolution more or less "
         "changes what each pixel sees, and hardly the cost. The other forms stand in the table at the end."
     )
+    cost = Section("What it costs", f"{V4}, section 3", (before,), subject.steps(letters, symbols), (after,))
+    return Lesson(letters, (cost,), others)
 
 
 def fused_bottleneck(subject: Subject, row: rows.FusedBottleneck) -> Lesson:
     """Expansion and filter in one standard convolution. Source: arXiv:2404.10518; arXiv:2104.00298, Figure 2."""
-    letters = _letters(subject, row.kernel, row.hidden_channels, False)
-    parts = steps(subject, letters, {"fused": f"{KERNEL} * M * E * {AREA}", "project": f"E * N * {AREA}"})
+    letters = _letters(subject, row, has_both_sides=False)
+    parts = subject.steps(letters, {"fused": f"{KERNEL} * M * E * {AREA}", "project": f"E * N * {AREA}"})
     apart = rows.InvertedResidual(
-        out_channels=row.out_channels,
-        kernel=row.kernel,
-        stride=row.stride,
-        hidden_channels=row.hidden_channels,
-        activation=row.activation,
-        has_shortcut=row.has_shortcut,
+        out_channels=row.out_channels, kernel=row.kernel, stride=row.stride, hidden_channels=row.hidden_channels
     )
-    unfused = compare("1x1 convolution and depthwise instead of one", subject.entering, as_row(apart))
-    return Lesson(
-        letters,
-        (
-            Section(
-                "What it costs",
-                f"{V4}; arXiv:2104.00298, Figure 2",
-                (
-                    "One standard convolution expands and filters at once, then a 1x1 convolution makes few channels again.",
-                ),
-                (*parts, together(parts)),
-                (
-                    f"Taken apart, as an inverted residual, it costs {unfused.macs:,}: this one has "
-                    f"{times(subject.macs, unfused.macs)} times as many multiply-adds, in one op less. Hardware made for large "
-                    "convolutions gets more of them done in a second.",
-                ),
-            ),
-        ),
-        (unfused,),
+    unfused = subject.compare("1x1 convolution and depthwise instead of one", apart)
+    before = "One standard convolution expands and filters at once, then a 1x1 convolution makes few channels again."
+    after = (
+        f"Taken apart, as an inverted residual, it costs {unfused.macs:,}: this one has "
+        f"{times(subject.macs, unfused.macs)} times as many multiply-adds, in one op less. Hardware made for large "
+        "convolutions gets more of them done in a second."
     )
+    cost = Section("What it costs", f"{V4}; arXiv:2104.00298, Figure 2", (before,), parts, (after,))
+    return Lesson(letters, (cost,), (unfused,))

@@ -3,18 +3,7 @@
 from itertools import pairwise
 
 from pocketvision.explain.page import Equation, Lesson, Letter, Section
-from pocketvision.explain.subject import (
-    AREA,
-    KERNEL,
-    Subject,
-    area_in,
-    compare,
-    put_in,
-    side_letters,
-    steps,
-    times,
-    together,
-)
+from pocketvision.explain.subject import AREA, KERNEL, Subject, put_in, times, with_sum
 from pocketvision.model import rows
 from pocketvision.model.builder import Builder
 from pocketvision.model.graph import Conv
@@ -27,82 +16,55 @@ POINTWISE = f"M * N * {AREA}"
 
 def conv(subject: Subject, row: rows.Conv) -> Lesson:
     """What it costs, and what a depthwise separable convolution in its place would. Source: arXiv:1704.04861, eq. 2 and 5."""
-    if row.kernel == 1:
-        return _pointwise(subject)
     found = subject.filters()
     letters = _letters(subject, found)
-    parts = _parts(subject, found)
-    standard = steps(subject, letters, {"convolution": STANDARD})
-    separable = compare("depthwise separable convolution", subject.entering, lambda b, x: _separable(b, x, found))
-    return Lesson(
-        letters,
-        (
-            Section(
-                "What it costs",
-                f"{V1}, eq. 2",
-                (
-                    f"Each number that goes out sums {row.kernel}x{row.kernel} pixels of all {found.in_channels} channels.",
-                ),
-                standard,
-            ),
-            Section(
-                "As a depthwise separable convolution",
-                f"{V1}, eq. 5",
-                ("One filter for each channel that comes in, then a 1x1 convolution that combines them.",),
-                (*parts, together(parts)),
-            ),
-            _reduction(subject, row.kernel, separable.macs, subject.macs),
-        ),
-        (separable,),
+    if row.kernel == 1:
+        return Lesson(letters, (_pointwise(subject, letters),))
+    words = f"Each number that goes out sums {row.kernel}x{row.kernel} pixels of all {found.in_channels} channels."
+    cost = Section("What it costs", f"{V1}, eq. 2", (words,), subject.steps(letters, {"convolution": STANDARD}))
+    depthwise = subject.compare("depthwise", lambda b, x: _depthwise(b, x, found))
+    narrow = rows.Conv(out_channels=found.out_channels, kernel=1)
+    pointwise = subject.compare("pointwise", narrow, depthwise.leaving)
+    parts = with_sum(
+        Equation(part.what, symbols, put_in(symbols, letters), part.macs)
+        for part, symbols in ((depthwise, DEPTHWISE), (pointwise, POINTWISE))
     )
+    words = "One filter for each channel that comes in, then a 1x1 convolution that combines them."
+    apart = Section("As a depthwise separable convolution", f"{V1}, eq. 5", (words,), parts)
+    separable = subject.compare(
+        "depthwise separable convolution",
+        lambda b, x: b.conv(_depthwise(b, x, found), "pointwise", found.out_channels),
+    )
+    return Lesson(letters, (cost, apart, _reduction(subject, row.kernel, separable.macs, subject.macs)), (separable,))
 
 
-def _pointwise(subject: Subject) -> Lesson:
-    letters = _letters(subject, subject.filters())
-    return Lesson(
-        letters,
+def _pointwise(subject: Subject, letters: tuple[Letter, ...]) -> Section:
+    return Section(
+        "What it costs",
+        f"{V1}, section 3.1",
+        ("Each number that goes out sums one pixel of all channels.",),
+        subject.steps(letters, {"convolution": POINTWISE}),
         (
-            Section(
-                "What it costs",
-                f"{V1}, section 3.1",
-                ("Each number that goes out sums one pixel of all channels.",),
-                steps(subject, letters, {"convolution": POINTWISE}),
-                (
-                    "A 1x1 kernel is what a depthwise separable convolution ends with: nothing is left to take apart. "
-                    "ShuffleNet (arXiv:1707.01083) makes such layers cheaper by groups.",
-                ),
-            ),
+            "A 1x1 kernel is what a depthwise separable convolution ends with: nothing is left to take apart. "
+            "ShuffleNet (arXiv:1707.01083) makes such layers cheaper by groups.",
         ),
     )
 
 
 def separable_conv(subject: Subject, row: rows.SeparableConv) -> Lesson:
     """Standard, depthwise and pointwise, and the ratio of the two. Source: arXiv:1704.04861, eq. 2 to 5 and Table 3."""
-    depthwise = subject.filters("depthwise")
-    letters = _letters(subject, depthwise)
-    standard = compare("standard convolution", subject.entering, lambda b, x: _standard(b, x, subject, depthwise))
-    parts = steps(subject, letters, {"depthwise": DEPTHWISE, "pointwise": POINTWISE})
-    equation = Equation("standard", STANDARD, put_in(STANDARD, letters), standard.macs)
+    letters = _letters(subject, subject.filters("depthwise"))
+    whole = rows.Conv(out_channels=row.out_channels, kernel=row.kernel, stride=row.stride)
+    standard = subject.compare("standard convolution", whole)
     size = f"{row.kernel}x{row.kernel}"
-    return Lesson(
-        letters,
-        (
-            Section(
-                "As a standard convolution",
-                f"{V1}, eq. 2",
-                (f"Filters and combines at once: each number that goes out sums {size} pixels of all channels.",),
-                (equation,),
-            ),
-            Section(
-                "As depthwise and pointwise",
-                f"{V1}, eq. 3 to 5",
-                (f"Filters each channel alone with {size} weights, then combines the channels of each pixel.",),
-                (*parts, together(parts)),
-            ),
-            _reduction(subject, row.kernel, subject.macs, standard.macs),
-        ),
-        (standard,),
-    )
+    words = f"Filters and combines at once: each number that goes out sums {size} pixels of all channels."
+    equation = Equation("standard", STANDARD, put_in(STANDARD, letters), standard.macs)
+    together = Section("As a standard convolution", f"{V1}, eq. 2", (words,), (equation,))
+    words = f"Filters each channel alone with {size} weights, then combines the channels of each pixel."
+    parts = subject.steps(letters, {"depthwise": DEPTHWISE, "pointwise": POINTWISE})
+    apart = Section("As depthwise and pointwise", f"{V1}, eq. 3 to 5", (words,), parts)
+    reduction = _reduction(subject, row.kernel, subject.macs, standard.macs)
+    return Lesson(letters, (together, apart, reduction), (standard,))
 
 
 def sizes_of_separable_conv(subject: Subject, a: float, r: float) -> Equation:
@@ -127,37 +89,27 @@ def sizes_of_separable_conv(subject: Subject, a: float, r: float) -> Equation:
 
 def xception_module(subject: Subject, row: rows.XceptionModule) -> Lesson:
     """Separable convolutions behind each other, beside standard ones. Source: arXiv:1610.02357, Figure 5 and section 4.7."""
-    area = area_in(subject)
+    area = subject.area_in
     names = ["M", *(f"F{i}" for i in range(1, len(row.filters) + 1))]
     channels = [subject.entering.channels, *row.filters]
     meanings = ["channels in", *(f"channels behind separable convolution {i}" for i in range(1, len(channels)))]
     letters = (
         Letter("D_K", row.kernel, "side of the kernel"),
         *(Letter(*each) for each in zip(names, channels, meanings, strict=True)),
-        *side_letters(subject),
+        *subject.sides,
     )
     symbols = {"shortcut": f"M * {names[-1]} * {AREA}"}
     for i, (m, n) in enumerate(pairwise(names), start=1):
         symbols |= {f"filter{i}.depthwise": f"{KERNEL} * {m} * {area}", f"filter{i}.pointwise": f"{m} * {n} * {area}"}
-    parts = steps(subject, letters, symbols)
-    standard = compare("with standard convolutions", subject.entering, lambda b, x: _standards(b, x, row))
-    shortcut = sum(cost.macs for cost in subject.costs if subject.short(cost) == "shortcut")
-    return Lesson(
-        letters,
-        (
-            Section(
-                "What it costs",
-                "arXiv:1610.02357, Figure 5",
-                _words_on_xception(row),
-                (*parts, together(parts)),
-                (
-                    f"With standard {row.kernel}x{row.kernel} convolutions it would cost {standard.macs:,}: "
-                    f"{times(standard.macs - shortcut, subject.macs - shortcut)} times as much, the shortcut aside.",
-                ),
-            ),
-        ),
-        (standard,),
+    standard = subject.compare("with standard convolutions", lambda b, x: _standards(b, x, row))
+    shortcut = subject.costs["shortcut"].macs if row.has_projection else 0
+    after = (
+        f"With standard {row.kernel}x{row.kernel} convolutions it would cost {standard.macs:,}: "
+        f"{times(standard.macs - shortcut, subject.macs - shortcut)} times as much, the shortcut aside."
     )
+    parts = subject.steps(letters, symbols)
+    cost = Section("What it costs", "arXiv:1610.02357, Figure 5", _words_on_xception(row), parts, (after,))
+    return Lesson(letters, (cost,), (standard,))
 
 
 def _words_on_xception(row: rows.XceptionModule) -> tuple[str, ...]:
@@ -180,55 +132,25 @@ def _letters(subject: Subject, found: Conv) -> tuple[Letter, ...]:
         *kernel,
         Letter("M", found.in_channels, "channels in"),
         Letter("N", subject.leaving.channels, "channels out"),
-        side_letters(subject)[-1],
-    )
-
-
-def _parts(subject: Subject, found: Conv) -> tuple[Equation, ...]:
-    """Return the halves of the separable convolution that could stand in a standard one's place."""
-    letters = _letters(subject, found)
-    depthwise = compare("depthwise", subject.entering, lambda b, x: _depthwise(b, x, found))
-    pointwise = compare("pointwise", depthwise.leaving, lambda b, x: b.conv(x, "pointwise", found.out_channels))
-    return tuple(
-        Equation(part.what, symbols, put_in(symbols, letters), part.macs)
-        for part, symbols in ((depthwise, DEPTHWISE), (pointwise, POINTWISE))
+        subject.sides[-1],
     )
 
 
 def _reduction(subject: Subject, kernel: int, separable: int, standard: int) -> Section:
     """Return the ratio 1/N + 1/D_K^2, and between which whole numbers its inverse lies for many channels."""
     channels, taps = subject.leaving.channels, kernel**2
-    enough = taps * (taps - 1)
-    return Section(
-        "The reduction",
-        f"{V1}, section 3.1",
-        (),
-        (
-            Equation(
-                "ratio", "1/N + 1/D_K^2", f"1/{channels} + 1/{kernel}^2", separable / standard, "of the multiply-adds"
-            ),
-        ),
-        (
-            f"Depthwise separable, it costs {times(standard, separable)} times less. With {kernel}x{kernel} filters it is "
-            f"between {taps - 1} and {taps} times wherever N is above {enough}; D_K^2 = {taps} is the limit for many channels.",
-        ),
+    numbers = f"1/{channels} + 1/{kernel}^2"
+    equation = Equation("ratio", "1/N + 1/D_K^2", numbers, separable / standard, "of the multiply-adds")
+    after = (
+        f"Depthwise separable, it costs {times(standard, separable)} times less. With {kernel}x{kernel} filters it is "
+        f"between {taps - 1} and {taps} times wherever N is above {taps * (taps - 1)}; D_K^2 = {taps} is the limit for many "
+        "channels."
     )
+    return Section("The reduction", f"{V1}, section 3.1", (), (equation,), (after,))
 
 
 def _depthwise(builder: Builder, x: str, like: Conv) -> str:
-    channels = builder.shape(x).channels
-    return builder.conv(
-        x, "depthwise", channels, kernel=like.kernel, stride=like.stride, padding=like.padding, groups=channels
-    )
-
-
-def _separable(builder: Builder, x: str, like: Conv) -> str:
-    return builder.conv(_depthwise(builder, x, like), "pointwise", like.out_channels)
-
-
-def _standard(builder: Builder, x: str, subject: Subject, like: Conv) -> str:
-    channels = subject.leaving.channels
-    return builder.conv(x, "convolution", channels, kernel=like.kernel, stride=like.stride, padding=like.padding)
+    return builder.depthwise(x, "depthwise", kernel=like.kernel, stride=like.stride, padding=like.padding)
 
 
 def _standards(builder: Builder, x: str, row: rows.XceptionModule) -> str:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -17,15 +16,30 @@ from pocketvision.model.rows import Block, Family
 
 
 class Kind(NamedTuple):
-    """A kind of block: what it is called, and the function that explains one."""
+    """A kind of block.
+
+    Attributes:
+        words: what it is called.
+        lesson: explains one.
+        sizes: the paper's own equation for other sizes, where it has one, of the layer there and the ratios of widths and
+            resolutions.
+        sizes_source: where it stands.
+    """
 
     words: str
     lesson: Callable[[Subject, Any], Lesson]
+    sizes: Callable[[Subject, float, float], Equation] | None = None
+    sizes_source: str = ""
 
 
 KINDS: dict[type[Block], Kind] = {
     rows.Conv: Kind("standard convolution", convolutions.conv),
-    rows.SeparableConv: Kind("depthwise separable convolution", convolutions.separable_conv),
+    rows.SeparableConv: Kind(
+        "depthwise separable convolution",
+        convolutions.separable_conv,
+        convolutions.sizes_of_separable_conv,
+        "arXiv:1704.04861, eq. 6 and 7, and Table 3",
+    ),
     rows.XceptionModule: Kind("Xception module", convolutions.xception_module),
     rows.InvertedResidual: Kind("inverted residual", bottlenecks.inverted_residual),
     rows.UniversalBottleneck: Kind("universal inverted bottleneck", bottlenecks.universal_bottleneck),
@@ -35,11 +49,6 @@ KINDS: dict[type[Block], Kind] = {
     rows.Fire: Kind("Fire module", squeezes.fire),
     rows.EffNetBlock: Kind("EffNet block", squeezes.effnet_block),
 }
-# The paper's own equation for other sizes, where it has one, of the layer there and the ratios of widths and resolutions
-SIZES: dict[type[Block], Callable[[Subject, float, float], Equation]] = {
-    rows.SeparableConv: convolutions.sizes_of_separable_conv
-}
-SIZES_SOURCES: dict[type[Block], str] = {rows.SeparableConv: "arXiv:1704.04861, eq. 6 and 7, and Table 3"}
 WIDTHS = (1.0, 0.75, 0.5)  # shown beside the one that is asked for, where the family takes any
 RESOLUTION_RATIO = 160 / 224  # V1's Table 3: rho = 0.714
 
@@ -69,8 +78,7 @@ def explain(family: str, layer: int | None = None, width: float = 1.0, resolutio
     assert isinstance(block.row, Block)
     kind, subject = KINDS[type(block.row)], look_at(graph, block.name)
     lesson = kind.lesson(subject, block.row)
-    here = Sized(width, graph.source.resolution, subject)
-    others = tuple(_other_sizes(found, here))
+    others = tuple(_other_sizes(found, subject))
     return Explanation(
         family=found.name,
         network=graph.name,
@@ -82,7 +90,7 @@ def explain(family: str, layer: int | None = None, width: float = 1.0, resolutio
         macs=subject.macs,
         weights=subject.weights,
         letters=lesson.letters,
-        sections=(_part(subject), *lesson.sections, _sizes(type(block.row), lesson, here, others)),
+        sections=(_part(subject), *lesson.sections, _sizes(kind, lesson, subject, others)),
         layers=layer_list(blocks),
     )
 
@@ -132,27 +140,19 @@ def typical(blocks: tuple[Layer, ...]) -> int:
     return max(range(len(blocks)), key=rank)
 
 
-@dataclass(frozen=True)
-class Sized:
-    """The same layer at one width and resolution."""
-
-    width: float
-    resolution: int
-    subject: Subject
-
-
-def _other_sizes(family: Family, here: Sized) -> Iterator[Sized]:
+def _other_sizes(family: Family, here: Subject) -> Iterator[Subject]:
     """Yield the layer at other widths, at about 0.714 of the resolution, and at the next width there."""
+    own = here.graph.source
 
-    def at(width: float, resolution: int) -> Sized:
-        return Sized(width, resolution, look_at(resolve(family, width, resolution), here.subject.name))
+    def at(width: float, resolution: int) -> Subject:
+        return look_at(resolve(family, width, resolution), here.name)
 
-    widths = sorted({*(family.widths or WIDTHS)} - {here.width}, reverse=True)
-    yield from (at(width, here.resolution) for width in widths)
-    lower = lower_resolution(family, here.resolution)
+    widths = sorted({*(family.widths or WIDTHS)} - {own.width}, reverse=True)
+    yield from (at(width, own.resolution) for width in widths)
+    lower = lower_resolution(family, own.resolution)
     if lower is not None:
-        yield at(here.width, lower)
-        yield at(_neighbour(widths, here.width), lower)
+        yield at(own.width, lower)
+        yield at(_neighbour(widths, own.width), lower)
 
 
 def _neighbour(widths: Iterable[float], width: float) -> float:
@@ -182,52 +182,43 @@ def _part(subject: Subject) -> Section:
     return Section("Its part of the network", table=Table(("", "layer", "network", "share"), rows_))
 
 
-def _sizes(kind: type[Block], lesson: Lesson, here: Sized, others: tuple[Sized, ...]) -> Section:
-    near = _neighbour({other.width for other in others} - {here.width}, here.width)
-    equations = tuple(
-        SIZES[kind](other.subject, other.width / here.width, other.resolution / here.resolution)
-        for other in others
-        if kind in SIZES and other.width in (here.width, near)
+def _sizes(kind: Kind, lesson: Lesson, here: Subject, others: tuple[Subject, ...]) -> Section:
+    own = here.graph.source
+    equations: tuple[Equation, ...] = ()
+    letters: tuple[str, ...] = ()
+    if kind.sizes is not None:
+        near = _neighbour({other.graph.source.width for other in others} - {own.width}, own.width)
+        sizes = [(other, other.graph.source) for other in others if other.graph.source.width in (own.width, near)]
+        equations = tuple(kind.sizes(at, has.width / own.width, has.resolution / own.resolution) for at, has in sizes)
+        letters = ("a: the width over this one (the paper's alpha), r: the resolution over this one (rho):",)
+    table = Table(
+        ("", "in", "out", "multiply-adds", "ratio", "weights", "ratio"),
+        tuple(_compared(here, found) for found in (*lesson.comparisons, *(_sized(here, at) for at in (here, *others)))),
     )
-    letters = ("a: the width over this one (the paper's alpha), r: the resolution over this one (rho):",) * bool(
-        equations
-    )
-    return Section(
-        "What width and resolution do",
-        SIZES_SOURCES.get(kind, ""),
-        (*_words_on_sizes(here, others), "Ratios are to this layer.", *letters),
-        equations,
-        table=Table(
-            ("", "in", "out", "multiply-adds", "ratio", "weights", "ratio"),
-            (
-                *(_compared(here, comparison) for comparison in lesson.comparisons),
-                *(_sized(here, size) for size in (here, *others)),
-            ),
-        ),
-    )
+    words = (*_words_on_sizes(here, others), "Ratios are to this layer.", *letters)
+    return Section("What width and resolution do", kind.sizes_source, words, equations, table=table)
 
 
-def _words_on_sizes(here: Sized, others: tuple[Sized, ...]) -> tuple[str, ...]:
-    sizes = [here.subject, *(other.subject for other in others)]
+def _words_on_sizes(here: Subject, others: tuple[Subject, ...]) -> tuple[str, ...]:
+    sizes = (here, *others)
     ends = ({size.entering.channels for size in sizes}, {size.leaving.channels for size in sizes})
     by_width = {
         0: "Width leaves this layer's channels in and out as they are.",
         1: "Width changes the channels at one end only: multiply-adds and weights follow it by less than its square.",
         2: "Width changes the channels in and out: multiply-adds and weights follow about its square.",
     }[sum(len(channels) > 1 for channels in ends)]
-    by_resolution = "Resolution changes both sides of the map: multiply-adds follow about its square, weights stay."
-    return (by_width, by_resolution)
+    return by_width, "Resolution changes both sides of the map: multiply-adds follow about its square, weights stay."
 
 
-def _compared(here: Sized, found: Comparison) -> tuple[str | int | float, ...]:
-    macs, weights = found.macs / here.subject.macs, found.weights / here.subject.weights
+def _compared(here: Subject, found: Comparison) -> tuple[str | int | float, ...]:
+    macs, weights = found.macs / here.macs, found.weights / here.weights
     return found.what, str(found.entering), str(found.leaving), found.macs, macs, found.weights, weights
 
 
-def _sized(here: Sized, size: Sized) -> tuple[str | int | float, ...]:
-    words = [f"width {size.width:g}"] if size.width != here.width else []
-    if size.resolution != here.resolution:
-        words.append(f"resolution {size.resolution} ({size.resolution / here.resolution:.3f})")
-    name = " and ".join(words) or f"this layer: width {size.width:g}, resolution {size.resolution}"
-    found = size.subject
-    return _compared(here, Comparison(name, found.entering, found.leaving, found.macs, found.weights))
+def _sized(here: Subject, at: Subject) -> Comparison:
+    own, has = here.graph.source, at.graph.source
+    words = [f"width {has.width:g}"] if has.width != own.width else []
+    if has.resolution != own.resolution:
+        words.append(f"resolution {has.resolution} ({has.resolution / own.resolution:.3f})")
+    what = " and ".join(words) or f"this layer: width {has.width:g}, resolution {has.resolution}"
+    return Comparison(what, at.entering, at.leaving, at.macs, at.weights)

@@ -1,23 +1,10 @@
 """ShuffleNet's units: groups and a shuffle; and V2's, of which half passes."""
 
 from dataclasses import replace
-from math import sqrt
+from math import prod, sqrt
 
 from pocketvision.explain.page import Comparison, Equation, Lesson, Letter, Section, Table
-from pocketvision.explain.subject import (
-    AREA,
-    KERNEL,
-    Subject,
-    area_in,
-    as_row,
-    compare,
-    floats,
-    put_in,
-    side_letters,
-    steps,
-    times,
-    together,
-)
+from pocketvision.explain.subject import AREA, KERNEL, Subject, put_in, times
 from pocketvision.model import rows
 from pocketvision.model.builder import Builder
 from pocketvision.model.graph import ChannelShuffle, Shape
@@ -29,74 +16,49 @@ UNEVEN = (1, 4, 16)  # channels out over channels in of a 1x1 convolution, at eq
 
 def shuffle_unit(subject: Subject, row: rows.ShuffleUnit) -> Lesson:
     """Grouped 1x1 convolutions, and the shuffle between them. Source: arXiv:1707.01083, section 3.1 and 3.2."""
-    letters = _letters_of_groups(subject, row)
-    made = "(N - M)" if row.joins else "N"
-    symbols = {
-        "reduce": f"M * B{' / g' * (row.first_groups > 1)} * {area_in(subject)}",
-        "depthwise": f"{KERNEL} * B * {AREA}",
-        "restore": f"B * {made}{' / g' * (row.groups > 1)} * {AREA}",
-    }
-    parts = steps(subject, letters, symbols)
-    ungrouped = compare("without groups (g = 1)", subject.entering, as_row(replace(row, groups=1, first_groups=1)))
-    bottleneck = compare(
-        f"with a standard {row.kernel}x{row.kernel} inside, too", subject.entering, lambda b, x: _bottleneck(b, x, row)
-    )
-    return Lesson(
-        letters,
-        (
-            Section("What it costs", f"{V1}, section 3.2", _words_on_unit(row), (*parts, together(parts))),
-            _groups(subject, row, ungrouped, bottleneck),
-            *_shuffle(subject),
-        ),
-        (*(ungrouped,) * (row.groups > 1), bottleneck),
-    )
-
-
-def _letters_of_groups(subject: Subject, row: rows.ShuffleUnit) -> tuple[Letter, ...]:
     assert row.hidden_channels is not None
-    return (
+    letters = (
         Letter("D_K", row.kernel, "side of the kernel"),
         Letter("M", subject.entering.channels, "channels in"),
         Letter("B", row.hidden_channels, "channels of the bottleneck"),
         Letter("N", subject.leaving.channels, "channels out"),
         Letter("g", row.groups, "groups"),
-        *side_letters(subject),
+        *subject.sides,
     )
-
-
-def _words_on_unit(row: rows.ShuffleUnit) -> tuple[str, ...]:
-    end = (
+    symbols = {
+        "reduce": f"M * B{' / g' * (row.first_groups > 1)} * {subject.area_in}",
+        "depthwise": f"{KERNEL} * B * {AREA}",
+        "restore": f"B * {'(N - M)' if row.joins else 'N'}{' / g' * (row.groups > 1)} * {AREA}",
+    }
+    size = f"{row.kernel}x{row.kernel}"
+    ungrouped = subject.compare("without groups (g = 1)", replace(row, groups=1, first_groups=1))
+    bottleneck = subject.compare(f"with a standard {size} inside, too", lambda b, x: _bottleneck(b, x, row))
+    words = (
+        "A 1x1 convolution makes few channels, each of these is filtered alone, and a 1x1 convolution makes many again.",
         "What comes in is pooled and put beside the result, so that only N - M channels have to be made."
         if row.joins
-        else "The result is added to what comes in."
+        else "The result is added to what comes in.",
     )
-    return (
-        "A 1x1 convolution makes few channels, each of these is filtered alone, and a 1x1 convolution makes many again.",
-        end,
-    )
+    cost = Section("What it costs", f"{V1}, section 3.2", words, subject.steps(letters, symbols))
+    sections = (cost, _groups(subject, row, ungrouped, bottleneck), *_shuffle(subject))
+    return Lesson(letters, sections, (*(ungrouped,) * (row.groups > 1), bottleneck))
 
 
 def _groups(subject: Subject, row: rows.ShuffleUnit, ungrouped: Comparison, bottleneck: Comparison) -> Section:
-    size = f"{row.kernel}x{row.kernel}"
-    standard = (
-        f"With a standard {size} convolution in the middle and no groups, ResNet's bottleneck, it would cost "
-        f"{bottleneck.macs:,}, {times(bottleneck.macs, subject.macs)} times as much."
-    )
-    if row.groups == 1:
-        words = "With g = 1 each 1x1 convolution sees all channels, and nothing has to be shuffled."
-        return Section("The group convolution", f"{V1}, section 3.1", (words, standard))
-    first = " The very first one, of few channels, is left whole." * (row.first_groups == 1)
-    return Section(
-        "The group convolution",
-        f"{V1}, section 3.1",
-        (
+    words = ["With g = 1 each 1x1 convolution sees all channels, and nothing has to be shuffled."]
+    if row.groups > 1:
+        first = " The very first one, of few channels, is left whole." * (row.first_groups == 1)
+        words = [
             f"In {row.groups} groups each channel that goes out sums the channels of its own group alone: that divides the 1x1 "
             f"convolutions' multiply-adds and weights by g.{first}",
             f"The same unit with g = 1 costs {ungrouped.macs:,}, {times(ungrouped.macs, subject.macs)} times as much; the "
             "network spends what it saves on more channels.",
-            standard,
-        ),
+        ]
+    standard = (
+        f"With a standard {row.kernel}x{row.kernel} convolution in the middle and no groups, ResNet's bottleneck, it would cost "
+        f"{bottleneck.macs:,}, {times(bottleneck.macs, subject.macs)} times as much."
     )
+    return Section("The group convolution", f"{V1}, section 3.1", (*words, standard))
 
 
 def _bottleneck(builder: Builder, x: str, row: rows.ShuffleUnit) -> str:
@@ -111,57 +73,48 @@ def _bottleneck(builder: Builder, x: str, row: rows.ShuffleUnit) -> str:
 
 def _shuffle(subject: Subject) -> tuple[Section, ...]:
     """The shuffle as a permutation of this layer's channels; nothing where there is none."""
-    for op in subject.ops:
-        if isinstance(op, ChannelShuffle):
-            return (_permutation(op),)
-    return ()
-
-
-def _permutation(op: ChannelShuffle) -> Section:
+    op = next((op for op in subject.ops if isinstance(op, ChannelShuffle)), None)
+    if op is None:
+        return ()
     groups, channels = op.groups, op.shape.channels
     each = channels // groups
     sources = [i % groups * each + i // groups for i in range(channels)]
-    return Section(
-        "The shuffle",
-        f"{V1}, section 3.1",
-        (
-            f"Channels as a table of {groups} rows of n = {each}, read column by column: channel i reads channel "
-            f"(i mod {groups}) * {each} + floor(i / {groups}). No multiply-adds, no weights.",
-            f"The first {each} of the {channels} then come from all {groups} rows." * (each >= groups)
-            or f"The first {groups} of the {channels} come from all {groups} rows.",
-        ),
-        table=Table(
-            ("channel", *map(str, range(min(SHOWN, channels))), "last"),
-            (("reads", *sources[:SHOWN], sources[-1]),),
-        ),
+    words = (
+        f"Channels as a table of {groups} rows of n = {each}, read column by column: channel i reads channel "
+        f"(i mod {groups}) * {each} + floor(i / {groups}). No multiply-adds, no weights.",
+        f"The first {each} of the {channels} then come from all {groups} rows."
+        if each >= groups
+        else f"The first {groups} of the {channels} come from all {groups} rows.",
     )
+    header = ("channel", *map(str, range(min(SHOWN, channels))), "last")
+    table = Table(header, (("reads", *sources[:SHOWN], sources[-1]),))
+    return (Section("The shuffle", f"{V1}, section 3.1", words, table=table),)
 
 
 def split_unit(subject: Subject, row: rows.SplitUnit) -> Lesson:
     """Half passes, half is transformed by equally wide layers. Source: arXiv:1807.11164, section 2 (G1) and 3.2."""
     letters = _letters_of_halves(subject, row)
     made = {letter.symbol for letter in letters}
-    out = "Q" if "Q" in made else "C"
-    entering = "M" if row.joins else "C"
     symbols = {
         "shortcut.depthwise": f"{KERNEL} * M * {AREA}",
         "shortcut.pointwise": f"M * {'P' if 'P' in made else 'C'} * {AREA}",
-        "pointwise1": f"{entering} * C * {area_in(subject)}",
+        "pointwise1": f"{'M' if row.joins else 'C'} * C * {subject.area_in}",
         "depthwise": f"{KERNEL} * C * {AREA}",
-        "pointwise2": f"C * {out} * {AREA}",
+        "pointwise2": f"C * {'Q' if 'Q' in made else 'C'} * {AREA}",
     }
-    parts = steps(subject, letters, symbols)
-    whole = compare("all N channels transformed, none passes", subject.entering, lambda b, x: _transform(b, x, row))
-    return Lesson(
-        letters,
-        (
-            Section("What it costs", f"{V2}, section 3.2", _words_on_split(row), (*parts, together(parts)),
-                    _words_on_whole(subject, row, whole)),
-            _equal_channels(subject),
-            *_shuffle(subject),
-        ),
-        () if row.joins else (whole,),
-    )  # fmt: skip
+    whole = subject.compare("all N channels transformed, none passes", lambda b, x: _transform(b, x, row))
+    if row.joins:
+        before = "Where the map shrinks all M channels go both ways: two branches, joined to N channels at the end."
+        after: tuple[str, ...] = ()
+    else:
+        before = "Half of the M channels pass untouched; the other half goes through 1x1, depthwise and 1x1; both are joined."
+        ratio = times(whole.macs, subject.macs)
+        after = (
+            f"Transforming all N channels the same way would cost {whole.macs:,} multiply-adds, {ratio} times as many.",
+        )
+    cost = Section("What it costs", f"{V2}, section 3.2", (before,), subject.steps(letters, symbols), after)
+    sections = (cost, _equal_channels(subject), *_shuffle(subject))
+    return Lesson(letters, sections, () if row.joins else (whole,))
 
 
 def _letters_of_halves(subject: Subject, row: rows.SplitUnit) -> tuple[Letter, ...]:
@@ -175,24 +128,7 @@ def _letters_of_halves(subject: Subject, row: rows.SplitUnit) -> tuple[Letter, .
     if row.joins and subject.filters("shortcut.pointwise").out_channels != half:
         found.append(Letter("P", subject.filters("shortcut.pointwise").out_channels, "channels of the shortcut"))
         found.append(Letter("Q", subject.filters("pointwise2").out_channels, "channels that the branch adds to them"))
-    return (*found, *side_letters(subject))
-
-
-def _words_on_split(row: rows.SplitUnit) -> tuple[str, ...]:
-    if row.joins:
-        return ("Where the map shrinks all M channels go both ways: two branches, joined to N channels at the end.",)
-    return (
-        "Half of the M channels pass untouched; the other half goes through 1x1, depthwise and 1x1; both are joined.",
-    )
-
-
-def _words_on_whole(subject: Subject, row: rows.SplitUnit, whole: Comparison) -> tuple[str, ...]:
-    if row.joins:
-        return ()
-    return (
-        f"Transforming all N channels the same way would cost {whole.macs:,} multiply-adds, "
-        f"{times(whole.macs, subject.macs)} times as many.",
-    )
+    return (*found, *subject.sides)
 
 
 def _transform(builder: Builder, x: str, row: rows.SplitUnit) -> str:
@@ -203,18 +139,14 @@ def _transform(builder: Builder, x: str, row: rows.SplitUnit) -> str:
 
 def _equal_channels(subject: Subject) -> Section:
     """Guideline G1 with the numbers of the first 1x1 convolution: reads and writes, and the least there can be."""
-    op = subject.filters("pointwise1")
-    area, macs = op.shape.height * op.shape.width, subject.costs[subject.ops.index(op)].macs
-    letters = (
-        Letter("c1", op.in_channels, ""),
-        Letter("c2", op.out_channels, ""),
-        Letter("h", op.shape.height, ""),
-        Letter("w", op.shape.width, ""),
-        Letter("B", macs, ""),
-    )
+    op, cost = subject.filters("pointwise1"), subject.costs["pointwise1"]
+    _, height, width = op.shape
+    values = {"c1": op.in_channels, "c2": op.out_channels, "h": height, "w": width, "B": cost.macs}
+    letters = [Letter(symbol, value, "") for symbol, value in values.items()]
     moved, least = "h * w * (c1 + c2) + c1 * c2", "2 * sqrt(h * w * B) + B / (h * w)"
-    entering = Shape(op.in_channels, op.shape.height, op.shape.width)
-    bound = 2 * sqrt(area * macs) + macs / area
+    entering, area = Shape(op.in_channels, height, width), height * width
+    bound = 2 * sqrt(area * cost.macs) + cost.macs / area
+    numbers = prod(entering) + prod(op.shape) + cost.weights
     return Section(
         "Why as many channels out as in",
         f"{V2}, section 2, guideline G1; B: multiply-adds",
@@ -222,33 +154,23 @@ def _equal_channels(subject: Subject) -> Section:
             "Multiply-adds are not all: a 1x1 convolution also reads its input and weights and writes its output. pointwise1:",
         ),
         (
-            Equation(
-                "moved",
-                moved,
-                put_in(moved, letters),
-                floats(entering) + floats(op.shape) + _weights(subject),
-                "numbers",
-            ),
+            Equation("moved", moved, put_in(moved, letters), numbers, "numbers"),
             Equation("at least", least, put_in(least, letters), bound, "numbers"),
         ),
         ("The least is reached where c1 = c2. The same multiply-adds with uneven channels move more:",),
-        _uneven(entering, op.out_channels, bound),
+        _uneven(subject, entering, op.out_channels, bound),
     )
 
 
-def _weights(subject: Subject) -> int:
-    return next(cost.weights for cost in subject.costs if subject.short(cost) == "pointwise1")
-
-
-def _uneven(entering: Shape, out: int, bound: float) -> Table:
+def _uneven(subject: Subject, entering: Shape, out: int, bound: float) -> Table:
     """Return what 1x1 convolutions of as many multiply-adds move, the more uneven their channels are."""
     found = []
     for ratio in UNEVEN:
         apart = int(sqrt(ratio))
         if entering.channels % apart:
             continue
-        narrow = Shape(entering.channels // apart, entering.height, entering.width)
-        other = compare("", narrow, lambda b, x, n=out * apart: b.conv(x, "pointwise", n))  # type: ignore[misc]
-        moved = floats(other.entering) + floats(other.leaving) + other.weights
+        narrow = entering._replace(channels=entering.channels // apart)
+        other = subject.compare("", rows.Conv(out_channels=out * apart, kernel=1), narrow)
+        moved = prod(other.entering) + prod(other.leaving) + other.weights
         found.append((f"{narrow.channels} to {out * apart}", other.macs, moved, moved / bound))
     return Table(("channels", "multiply-adds", "numbers moved", "of the least"), tuple(found))

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 
 from pocketvision.cost.count import Cost, OpCost, count
 from pocketvision.explain.page import Comparison, Equation, Letter
@@ -12,7 +11,9 @@ from pocketvision.model.builder import Builder
 from pocketvision.model.graph import Conv, Graph, Op, Shape
 from pocketvision.model.rows import Block
 
-Build = Callable[[Builder, str], str]
+AREA = "D_F * D_F"  # of the map that goes out
+KERNEL = "D_K * D_K"
+SUMMANDS = 3  # that are written out
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,10 @@ class Subject:
         return tuple(self.graph.ops[i] for i in self.places)
 
     @property
-    def costs(self) -> tuple[OpCost, ...]:
-        """What each of them costs."""
-        return tuple(self.cost.ops[i] for i in self.places)
+    def costs(self) -> dict[str, OpCost]:
+        """What each of them costs, by its name inside of the block; a block of one op is called after what it is."""
+        found = (self.cost.ops[i] for i in self.places)
+        return {op.name.removeprefix(f"{self.name}.") if op.name != self.name else "convolution": op for op in found}
 
     @property
     def entering(self) -> Shape:
@@ -54,20 +56,25 @@ class Subject:
     @property
     def macs(self) -> int:
         """Multiply-adds of the block."""
-        return sum(cost.macs for cost in self.costs)
+        return sum(cost.macs for cost in self.costs.values())
 
     @property
     def weights(self) -> int:
         """Filters of the block, without batch norm and biases."""
-        return sum(cost.weights for cost in self.costs)
+        return sum(cost.weights for cost in self.costs.values())
 
-    def short(self, op: Op | OpCost) -> str:
-        """Return an op's name inside of the block; a block of one op is called after what it is."""
-        return op.name.removeprefix(f"{self.name}.") if op.name != self.name else "convolution"
+    @property
+    def sides(self) -> tuple[Letter, ...]:
+        """The letters of the map's sides: D_F, and D_I where the block shrinks the map."""
+        out = Letter("D_F", self.leaving.height, "side of the map that goes out, in pixels")
+        if self.entering.height == out.value:
+            return (Letter("D_F", out.value, "side of the map, in pixels"),)
+        return Letter("D_I", self.entering.height, "side of the map that comes in, in pixels"), out
 
-    def has(self, part: str) -> bool:
-        """Return whether there is an op of that name inside of the block."""
-        return any(self.short(op) == part for op in self.ops)
+    @property
+    def area_in(self) -> str:
+        """The area of the map that comes in, in letters."""
+        return " * ".join([self.sides[0].symbol] * 2)
 
     def filters(self, part: str = "") -> Conv:
         """Return the convolution of that name inside of the block; without a name the one that is all of the block."""
@@ -75,54 +82,36 @@ class Subject:
         assert isinstance(op, Conv)
         return op
 
+    def steps(self, letters: Iterable[Letter], symbols: Mapping[str, str]) -> tuple[Equation, ...]:
+        """Return an equation for each convolution, its result by `count`, and their sum; `symbols` by the ops' names."""
+        macs = {name: cost.macs for name, cost in self.costs.items() if cost.macs}
+        return with_sum(Equation(name, symbols[name], put_in(symbols[name], letters), n) for name, n in macs.items())
+
+    def compare(
+        self, what: str, build: Block | Callable[[Builder, str], str], entering: Shape | None = None
+    ) -> Comparison:
+        """Count what would be built in the block's place.
+
+        Args:
+            what: it is, in words.
+            build: a settled row, or a function that adds ops to a builder, given the name of the tensor that they read.
+            entering: the shape of that tensor, where it is not what the block reads.
+        """
+        entering = entering or self.entering
+        builder = Builder(entering)
+        made = (
+            BLOCKS[type(build)](builder, "image", build, "block", 1)
+            if isinstance(build, Block)
+            else build(builder, "image")
+        )
+        total = count(builder.graph(what, {})).total
+        return Comparison(what, entering, builder.shape(made), total.macs, total.weights)
+
 
 def look_at(graph: Graph, name: str) -> Subject:
     """Return a block of a network."""
     places = tuple(i for i, op in enumerate(graph.ops) if op.origin.block == name)
     return Subject(name, graph, count(graph), places)
-
-
-def compare(what: str, entering: Shape, build: Build) -> Comparison:
-    """Count what would be built in the place of a block."""
-    builder = Builder(entering)
-    leaving = builder.shape(build(builder, "image"))
-    total = count(builder.graph(what, {})).total
-    return Comparison(what, entering, leaving, total.macs, total.weights)
-
-
-def as_row(row: Block) -> Build:
-    """Return what builds a settled row."""
-    return lambda builder, x: BLOCKS[type(row)](builder, x, row, "block", 1)
-
-
-def side_letters(subject: Subject) -> tuple[Letter, ...]:
-    """Return the letters of the map's sides: D_F, and D_I where the block shrinks the map."""
-    out = Letter("D_F", subject.leaving.height, "side of the map that goes out, in pixels")
-    if subject.entering.height == out.value:
-        return (Letter("D_F", out.value, "side of the map, in pixels"),)
-    return Letter("D_I", subject.entering.height, "side of the map that comes in, in pixels"), out
-
-
-def area_in(subject: Subject) -> str:
-    """Return the letters of the area of the map that comes in."""
-    first = side_letters(subject)[0].symbol
-    return f"{first} * {first}"
-
-
-AREA = "D_F * D_F"  # of the map that goes out
-KERNEL = "D_K * D_K"
-SUMMANDS = 3  # that are written out
-
-
-def steps(subject: Subject, letters: Iterable[Letter], symbols: Mapping[str, str]) -> tuple[Equation, ...]:
-    """Return one equation for each convolution of the block: `symbols` by the ops' names, their values, count's result."""
-    return tuple(
-        Equation(
-            subject.short(cost), symbols[subject.short(cost)], put_in(symbols[subject.short(cost)], letters), cost.macs
-        )
-        for cost in subject.costs
-        if cost.macs
-    )
 
 
 def put_in(symbols: str, letters: Iterable[Letter]) -> str:
@@ -135,16 +124,13 @@ def put_in(symbols: str, letters: Iterable[Letter]) -> str:
     return re.sub(r"[A-Za-z]\w*", lambda found: values.get(found[0], found[0]), symbols)
 
 
-def together(equations: Iterable[Equation]) -> Equation:
-    """Return the sum of equations of one unit."""
+def with_sum(equations: Iterable[Equation]) -> tuple[Equation, ...]:
+    """Return equations of one unit, and behind them, where they are several, their sum."""
     parts = tuple(equations)
-    return Equation(
-        "together",
-        "sum",
-        " + ".join(f"{equation.result:,}" for equation in parts) * (len(parts) <= SUMMANDS),
-        sum(equation.result for equation in parts),
-        parts[0].unit,
-    )
+    if len(parts) == 1:
+        return parts
+    summands = " + ".join(f"{part.result:,}" for part in parts) * (len(parts) <= SUMMANDS)
+    return (*parts, Equation("together", "sum", summands, sum(part.result for part in parts), parts[0].unit))
 
 
 def times(more: int, less: int) -> str:
@@ -154,8 +140,3 @@ def times(more: int, less: int) -> str:
     ('8.88', '0.50')
     """
     return f"{more / less:.2f}"
-
-
-def floats(shape: Shape) -> int:
-    """Return how many numbers a tensor holds."""
-    return prod(shape)

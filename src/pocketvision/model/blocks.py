@@ -4,6 +4,7 @@ block(builder, x, row, name, dilation) -> name of the last tensor
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pocketvision.model import rows
@@ -47,19 +48,19 @@ def _missing(side: int, kernel: int, stride: int) -> int:
 
 def separable_conv(builder: Builder, x: str, row: rows.SeparableConv, name: str, dilation: int) -> str:
     """Depthwise, then pointwise. Source: MobileNets, arXiv:1704.04861, Figure 3."""
-    x = _depthwise(builder, x, row, name, row.middle, row.stride, dilation)
+    x = _depthwise(builder, x, row, name, dilation, row.middle)
     return builder.conv(x, f"{name}.pointwise", row.out_channels, activation=row.activation)
 
 
 def _depthwise(
-    builder: Builder, x: str, row: rows.Block, name: str, middle: rows.Middle, stride: int, dilation: int
+    builder: Builder, x: str, row: rows.Block, name: str, dilation: int, middle: rows.Middle = "norm and activation"
 ) -> str:
     """The depthwise convolution of a block, with batch norm and activation as `middle` says."""
     return builder.depthwise(
         x,
         f"{name}.depthwise",
         kernel=row.kernel,
-        stride=stride,
+        stride=row.stride,
         dilation=dilation,
         batch_norm=middle == "norm and activation",
         activation=None if middle == "nothing" else row.activation,
@@ -71,7 +72,7 @@ def xception_module(builder: Builder, x: str, row: rows.XceptionModule, name: st
     y = builder.activation(x, f"{name}.activation", row.activation) if row.starts_with_activation else x
     for number, channels in enumerate(row.filters, start=1):
         part = f"{name}.filter{number}"
-        y = _depthwise(builder, y, row, part, row.middle, 1, dilation)
+        y = _depthwise(builder, y, replace(row, stride=1), part, dilation, row.middle)  # the pool has the stride
         activation = row.activation if number < len(row.filters) else None
         y = builder.conv(y, f"{part}.pointwise", channels, activation=activation)
     if row.stride > 1:
@@ -90,7 +91,7 @@ def inverted_residual(builder: Builder, x: str, row: rows.InvertedResidual, name
         y = builder.conv(y, f"{name}.expand", row.hidden_channels, activation=None if is_sum else row.activation)
         if row.added_to_expansion is not None:
             y = builder.add(y, row.added_to_expansion, f"{name}.add", activation=row.activation)
-    y = _depthwise(builder, y, row, name, "norm and activation", row.stride, dilation)
+    y = _depthwise(builder, y, row, name, dilation)
     if row.squeeze_channels is not None:
         y = squeeze_excite(builder, y, name, row.squeeze_channels)
     y = builder.conv(y, f"{name}.project", row.out_channels, activation=row.project_activation)
@@ -107,7 +108,7 @@ def universal_bottleneck(builder: Builder, x: str, row: rows.UniversalBottleneck
         y = builder.depthwise(y, f"{name}.start", kernel=row.start_kernel, stride=stride, dilation=dilation)
     y = builder.conv(y, f"{name}.expand", row.hidden_channels, activation=row.activation)
     if row.kernel:
-        y = _depthwise(builder, y, row, name, "norm and activation", row.stride, dilation)
+        y = _depthwise(builder, y, row, name, dilation)
     y = builder.conv(y, f"{name}.project", row.out_channels)
     return builder.add(x, y, f"{name}.add") if row.has_shortcut else y
 

@@ -1,5 +1,7 @@
 """The Builder: adds ops one by one, works out their shapes, and refuses what does not fit together."""
 
+from typing import Any
+
 from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
 from pocketvision.model.conventions import SCRATCH, find_conventions
@@ -139,30 +141,10 @@ class Builder:
             )
         )
 
-    def depthwise(
-        self,
-        x: str,
-        name: str,
-        *,
-        kernel: int | Pair,
-        stride: int = 1,
-        dilation: int = 1,
-        batch_norm: bool = True,
-        activation: str | None = None,
-    ) -> str:
-        """Convolution of each channel alone."""
-        n = self.shape(x).channels
-        return self.conv(
-            x,
-            name,
-            n,
-            kernel=kernel,
-            stride=stride,
-            dilation=dilation,
-            groups=n,
-            batch_norm=batch_norm,
-            activation=activation,
-        )
+    def depthwise(self, x: str, name: str, **options: Any) -> str:
+        """Convolution of each channel alone; `options` are those of `conv`."""
+        channels = self.shape(x).channels
+        return self.conv(x, name, channels, groups=channels, **options)
 
     def linear(self, x: str, name: str, out_channels: int, bias: bool = True) -> str:
         """Fully connected layer on a 1x1 tensor."""

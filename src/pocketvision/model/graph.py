@@ -7,6 +7,7 @@ them, the ONNX writer stores them and `rewrite` cuts them along the axes named t
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from math import prod
 from typing import Literal, NamedTuple
 
 from pocketvision.errors import GraphError
@@ -69,10 +70,7 @@ class Parameter(NamedTuple):
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        product = 1
-        for n in self.shape:
-            product *= n
-        return product
+        return prod(self.shape)
 
 
 class Origin(NamedTuple):

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pocketvision.errors import GraphError
 from pocketvision.model import graph as ops
-from pocketvision.model.graph import Graph, Op, Padding
+from pocketvision.model.graph import Graph, Op
 from pocketvision.model.rewrite import fold_batch_norm
 
 OPSET = 17
@@ -171,21 +171,12 @@ def _conv(writer: _Writer, op: ops.Conv, inputs: list[str]) -> None:
         inputs, arrays = _in_fp32(writer, op, inputs), [writer.own(name) for name in names]
     else:
         arrays = _int8(writer, op, inputs[0])
-    _activated(
-        writer,
-        op.name,
-        op.activation,
-        lambda name: writer.node(
-            "Conv",
-            [*inputs, *arrays],
-            name,
-            kernel_shape=list(op.kernel),
-            strides=list(op.stride),
-            dilations=list(op.dilation),
-            pads=list(op.padding),
-            group=op.groups,
-        ),
-    )
+    attributes = _window(op) | {"dilations": list(op.dilation), "group": op.groups}
+    _activated(writer, op.name, op.activation, lambda name: writer.node("Conv", [*inputs, *arrays], name, **attributes))
+
+
+def _window(op: ops.Conv | ops.MaxPool | ops.AveragePool) -> dict[str, Any]:
+    return {"kernel_shape": list(op.kernel), "strides": list(op.stride), "pads": list(op.padding)}
 
 
 def _in_fp32(writer: _Writer, op: Op, inputs: list[str]) -> list[str]:
@@ -306,16 +297,7 @@ def _channel_shuffle(writer: _Writer, op: ops.ChannelShuffle, inputs: list[str])
 
 def _pool(kind: str, **attributes: Any) -> Callable[[_Writer, Any, list[str]], Any]:
     def write(writer: _Writer, op: ops.MaxPool | ops.AveragePool, inputs: list[str]) -> None:
-        padding: Padding = op.padding
-        writer.node(
-            kind,
-            inputs,
-            op.name,
-            kernel_shape=list(op.kernel),
-            strides=list(op.stride),
-            pads=list(padding),
-            **attributes,
-        )
+        writer.node(kind, inputs, op.name, **_window(op), **attributes)
 
     return write
 

@@ -81,13 +81,7 @@ def leading_indices(wide: Graph, narrow: Graph) -> dict[str, list[int]]:
     Raises:
         BadCut: the graphs differ in more than channels.
     """
-    _check_structure(wide, narrow)
-    target = spaces(narrow)
-    kept = {}
-    for space in spaces(wide):
-        counts = _part_counts(space, target, wide, narrow)
-        kept[space.name] = sorted(int(i) for key, n in counts.items() for i in space.parts[key][:n])
-    return kept
+    return _heaviest(wide, narrow, {space.name: np.zeros(space.size) for space in spaces(wide)})
 
 
 def important_indices(wide: Graph, narrow: Graph, arrays: Arrays) -> dict[str, list[int]]:
@@ -101,14 +95,22 @@ def important_indices(wide: Graph, narrow: Graph, arrays: Arrays) -> dict[str, l
     Raises:
         BadCut: the graphs differ in more than channels.
     """
+    return _heaviest(wide, narrow, importance(wide, arrays))
+
+
+def _heaviest(wide: Graph, narrow: Graph, weight: Mapping[str, NDArray[np.float64]]) -> dict[str, list[int]]:
+    """Return the index lists of the channels with the largest weights of every part, of equal ones the first."""
     _check_structure(wide, narrow)
-    target, weight = spaces(narrow), importance(wide, arrays)
-    kept = {}
+    target, kept = spaces(narrow), {}
     for space in spaces(wide):
-        counts = _part_counts(space, target, wide, narrow)
-        ranked = {key: sorted(space.parts[key].tolist(), key=lambda i: -weight[space.name][i]) for key in counts}
+        counts, ranked = _part_counts(space, target, wide, narrow), _ranked(space, weight[space.name])
         kept[space.name] = sorted(i for key, n in counts.items() for i in ranked[key][:n])
     return kept
+
+
+def _ranked(space: Space, weight: NDArray[np.float64]) -> dict[PartKey, list[int]]:
+    """Return the channels of each part of a space, the heaviest first."""
+    return {key: sorted(part.tolist(), key=lambda i: -weight[i]) for key, part in space.parts.items()}
 
 
 def sort_by_importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[Any]]:
@@ -124,8 +126,8 @@ def sort_by_importance(graph: Graph, arrays: Arrays) -> dict[str, NDArray[Any]]:
     fixed = {found.tensors[name][0, 0] for name in ("image", graph.outputs["logits"])}
     order = {}
     for number, space in enumerate(found):
-        ranked = [sorted(part.tolist(), key=lambda i: -weight[space.name][i]) for part in space.parts.values()]
-        order[space.name] = list(range(space.size)) if number in fixed else [i for part in ranked for i in part]
+        ranked = [i for part in _ranked(space, weight[space.name]).values() for i in part]
+        order[space.name] = list(range(space.size)) if number in fixed else ranked
     return cut(arrays, graph, graph, order)
 
 

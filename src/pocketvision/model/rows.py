@@ -4,8 +4,9 @@ A row holds numbers at width 1. `resolve` is the only reader that applies width,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from types import UnionType
+from typing import Any, Literal
 
 Rounding = Callable[[int, float], int]
 
@@ -356,3 +357,8 @@ class Family:
     min_resolution: int = 16
     claims: tuple[Claim, ...] = ()
     widths: tuple[float, ...] = ()
+
+
+def changed(rows: tuple[Row, ...], kind: type[Row] | UnionType, **values: Any) -> tuple[Row, ...]:
+    """Return the rows of a twin: those of one kind, or of several, with other values."""
+    return tuple(replace(row, **values) if isinstance(row, kind) else row for row in rows)

@@ -135,7 +135,7 @@ def test_what_the_system_says_of_heat(file, tmp_path, monkeypatch):
     ],
 )
 def test_refuses(file, words, named, attempt, monkeypatch):
-    monkeypatch.setattr(module, "time_interleaved", lambda *arguments: pytest.fail("measured"))
+    monkeypatch.setattr(module, "time_calls", lambda *arguments: pytest.fail("measured"))
     complained(pocketvision("bench", file, *words.split()), BadOption, *named, attempt=attempt)
 
 
@@ -155,7 +155,7 @@ def test_a_plot_that_cannot_be_written_loses_no_figures(file, tmp_path, monkeypa
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pocketvision.files.write_atomically", refuse)
+    monkeypatch.setattr("pocketvision.cli.bench.write_atomically", refuse)
     words = ("bench", file, "--engine", "onnxruntime", "--threads", 1, "--plot", tmp_path / "bench.svg", *QUICK)
     outcome = pocketvision(*words)
     assert outcome.code != 0 and "onnxruntime" in outcome.out and "No space left" in outcome.err

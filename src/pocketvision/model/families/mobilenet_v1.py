@@ -38,6 +38,7 @@ from pocketvision.model.rows import (
     GlobalPool,
     Row,
     SeparableConv,
+    changed,
     floor_from_8,
 )
 
@@ -115,8 +116,7 @@ def shallow(family: Family) -> Family:
 
 def relu(family: Family) -> Family:
     """Return the twin with the paper's own activation, ReLU (section 3.2), at the same cost."""
-    rows = tuple(replace(row, activation="relu") if isinstance(row, Block) else row for row in family.rows)
-    return replace(family, name=f"{family.name}_relu", rows=rows)
+    return replace(family, name=f"{family.name}_relu", rows=changed(family.rows, Block, activation="relu"))
 
 
 def plain(family: Family) -> Family:
@@ -124,7 +124,7 @@ def plain(family: Family) -> Family:
 
     Source: Xception, arXiv:1610.02357, section 4.7.
     """
-    rows = tuple(replace(row, middle="nothing") if isinstance(row, SeparableConv) else row for row in family.rows)
+    rows = changed(family.rows, SeparableConv, middle="nothing")
     claim = Claim(params=4_222_056, macs=568_740_352, source="MobileNetV1's multiply-adds; 13 batch norms fewer")
     return replace(family, name=f"{family.name}_plain", rows=rows, claims=(claim,))
 

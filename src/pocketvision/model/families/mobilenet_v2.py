@@ -31,6 +31,7 @@ from pocketvision.model.rows import (
     Family,
     GlobalPool,
     InvertedResidual,
+    changed,
     divisible_by_8,
 )
 
@@ -96,12 +97,7 @@ MOBILENET_V2 = Family(
 
 def variant(name: str, source: str, **changes: str) -> Family:
     """Return V2 with other bottlenecks, at the same cost."""
-    rows = tuple(
-        replace(row, **changes)  # type: ignore[arg-type]
-        if isinstance(row, InvertedResidual)
-        else row
-        for row in MOBILENET_V2.rows
-    )
+    rows = changed(MOBILENET_V2.rows, InvertedResidual, **changes)
     cost = MOBILENET_V2.claims[2]
     claim = Claim(params=cost.params, macs=cost.macs, source="the cost of MobileNetV2, which it keeps; none is printed")
     return replace(

@@ -34,6 +34,7 @@ from pocketvision.model.rows import (
     InvertedResidual,
     Row,
     Wide,
+    changed,
     divisible_by_8,
 )
 
@@ -119,36 +120,25 @@ MOBILENET_V3_SMALL = Family(
 
 def head1280(family: Family) -> Family:
     """Return the first version of V3-Small, with a head of 1280 channels."""
-    rows = tuple(replace(row, out_channels=1280) if isinstance(row, Dense) else row for row in family.rows)
-    claims = (
-        Claim(params=2_946_568, macs=56_913_856, source="Table 3: 2.9 million, 66 million (not explained by any head)"),
-    )
+    words = "Table 3: 2.9 million, 66 million (not explained by any head)"
     return replace(
-        family, name=f"{family.name}_head1280", source="arXiv:1905.02244v2, Table 2", rows=rows, claims=claims
+        family,
+        name=f"{family.name}_head1280",
+        source="arXiv:1905.02244v2, Table 2",
+        rows=changed(family.rows, Dense, out_channels=1280),
+        claims=(Claim(params=2_946_568, macs=56_913_856, source=words),),
     )
 
 
 def torchvision_rule(family: Family, *claims: Claim) -> Family:
     """Return the twin that torchvision builds: the width multiplies exp sizes and the head, too. Equal at width 1."""
-
-    def twin(row: Row) -> Row:
-        if isinstance(row, InvertedResidual):
-            return replace(row, hidden_by="width")
-        return replace(row, scales="always") if isinstance(row, Wide) else row
-
-    rows = tuple(twin(row) for row in family.rows)
+    rows = changed(changed(family.rows, InvertedResidual, hidden_by="width"), Wide, scales="always")
     return replace(family, name=f"{family.name}_tv", source="torchvision", rows=rows, claims=claims)
 
 
 def minimalistic(family: Family, *claims: Claim) -> Family:
     """Return the twin for simple hardware: ReLU alone, kernels of 3x3 alone, no gates. Source: TF-slim's MobileNetV3."""
-
-    def twin(row: Row) -> Row:
-        if isinstance(row, InvertedResidual):
-            return replace(row, kernel=3, squeeze=None, activation=RE)
-        return replace(row, activation=RE) if isinstance(row, Wide) else row
-
-    rows = tuple(twin(row) for row in family.rows)
+    rows = changed(changed(family.rows, InvertedResidual, kernel=3, squeeze=None), Wide, activation=RE)
     name, source = f"{family.name}_minimalistic", "TF-slim's MobileNetV3, minimalistic"
     return replace(family, name=name, source=source, rows=rows, claims=claims)
 

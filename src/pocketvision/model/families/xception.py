@@ -26,9 +26,9 @@ from pocketvision.model.rows import (
     Dropout,
     Family,
     GlobalPool,
-    Row,
     SeparableConv,
     XceptionModule,
+    changed,
     divisible_by_8,
 )
 
@@ -88,16 +88,12 @@ XCEPTION = Family(
 
 def activated(family: Family) -> Family:
     """Return the variant with an activation between the depthwise and the pointwise convolution (section 4.7)."""
-
-    def twin(row: Row) -> Row:
-        return replace(row, middle="activation") if isinstance(row, SeparableConv | XceptionModule) else row
-
     claim = replace(family.claims[0], source="the cost of Xception, which it keeps; none is printed")
     return replace(
         family,
         name=f"{family.name}_activated",
         source="arXiv:1610.02357, section 4.7",
-        rows=tuple(twin(row) for row in family.rows),
+        rows=changed(family.rows, SeparableConv | XceptionModule, middle="activation"),
         claims=(claim,),
     )
 
