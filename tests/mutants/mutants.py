@@ -876,7 +876,7 @@ JOBS = (
         "the test part is judged with the calibration of the validation part",
         'calibration = found["validation"].calibration\n        found["test"]',
         'calibration = None\n        found["test"]',
-        ("tests/end_to_end/test_photographs.py",),
+        ("tests/unit/jobs/test_parts.py", "tests/end_to_end/test_photographs.py"),
         'scores["test"] = score(logits, test.labels, "test", temperature, threshold)',
         'scores["test"] = score(logits, test.labels, "test", fit_temperature(logits, test.labels), threshold)',
     ),

@@ -115,6 +115,12 @@ def test_of_each_resolution_only_the_widest_is_tried():
     assert chosen == sorted(chosen, key=lambda candidate: -candidate.expected_top1)
 
 
+def test_of_more_resolutions_the_three_likeliest_are_tried():
+    photographs = list_candidates(Asked(tuple("abc"), in_channels=3), 300)
+    assert len({candidate.graph.image.height for candidate in photographs}) > FINALISTS
+    assert [candidate.graph.image.height for candidate in finalists(photographs)] == [224, 192, 160]
+
+
 def test_what_is_out_is_not_tried():
     chosen = finalists([candidate.drop("out") for candidate in CANDIDATES[:-1]] + CANDIDATES[-1:])
     assert chosen == CANDIDATES[-1:]
