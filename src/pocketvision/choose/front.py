@@ -71,3 +71,19 @@ def next_better(cuts: Sequence[Cut], chosen: Cut) -> Cut | None:
     """Return the cheapest cut of the front that costs more and is clearly better than the chosen one; None if there is none."""
     dearer = (cut for cut in pareto(cuts) if cut.cost > chosen.cost)
     return next((cut for cut in dearer if not is_as_good(chosen.right, cut.right)), None)
+
+
+def what_more_buys(points: float, latencies_ms: tuple[float | None, float | None], size_mb: float) -> str:
+    """Return in words what a better cut gives, and what it takes more.
+
+    Args:
+        points: of top-1, that are gained.
+        latencies_ms: of the cheaper cut and of the better one; None: not known.
+        size_mb: that the file grows, in 10^6 bytes.
+
+    >>> what_more_buys(5.0, (1.0, 1.5), 0.4), what_more_buys(1.25, (None, None), 0.4)
+    ('+5.0 points for +0.500 ms, +0.40 MB', '+1.2 points for +0.40 MB')
+    """
+    cheaper, better = latencies_ms
+    latency = "" if cheaper is None or better is None else f"{better - cheaper:+.3f} ms, "
+    return f"{points:+.1f} points for {latency}{size_mb:+.2f} MB"

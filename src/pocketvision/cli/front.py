@@ -45,7 +45,7 @@ def front(
                 f"{row['size_mb']:.2f}",
                 f"{row['macs'] / 1e6:.1f}",
                 "yes" if row["is_on_front"] else "",
-                more_buys(row, content["cuts"]),
+                _more_buys(row, content["cuts"]),
             )
             for row in rows
         ],
@@ -54,22 +54,16 @@ def front(
     print_line(f"Next: pocketvision cut {run} --latency-ms MS -o small.onnx")
 
 
-def more_buys(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the cheapest size of the front that is clearly better, with its gain and its additional cost.
+def _more_buys(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the cheapest size of the front that is clearly better, with its gain and its additional cost."""
+    from pocketvision.choose.front import what_more_buys
 
-    >>> small = {"network": "s", "next_better": "m", "latency_ms": 1.0, "size_mb": 0.5, "validation_top1": 0.8}
-    >>> medium = {"network": "m", "next_better": None, "latency_ms": 1.5, "size_mb": 0.9, "validation_top1": 0.85}
-    >>> more_buys(small, [small, medium]), more_buys(medium, [small, medium])
-    ('+5.0 points for +0.500 ms, +0.40 MB: m', '')
-    """
     better = next((one for one in rows if one["network"] == row["next_better"]), None)
     if better is None:
         return ""
-    costs = [f"{better['size_mb'] - row['size_mb']:+.2f} MB"]
-    if None not in (row["latency_ms"], better["latency_ms"]):
-        costs.insert(0, f"{better['latency_ms'] - row['latency_ms']:+.3f} ms")
-    points = 100 * (better["validation_top1"] - row["validation_top1"])
-    return f"{points:+.1f} points for {', '.join(costs)}: {better['network']}"
+    points, size_mb = (better[name] - row[name] for name in ("validation_top1", "size_mb"))
+    latencies = (row["latency_ms"], better["latency_ms"])
+    return f"{what_more_buys(100 * points, latencies, size_mb)}: {better['network']}"
 
 
 def bar(share: float, width: int = 20) -> str:

@@ -16,13 +16,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from pocketvision.errors import GraphError
-from pocketvision.model.families import (
-    efficientnet_lite,
-    find_family,
-    mobilenet_v3,
-    mobilenet_v4,
-    squeezenet,
-)
+from pocketvision.model.families import efficientnet_lite, find_family, mobilenet_v3, mobilenet_v4, squeezenet
 from pocketvision.model.graph import Graph, Op
 from pocketvision.model.rows import Block, MaxPool, Row
 
@@ -36,16 +30,14 @@ class Layout:
     Attributes:
         name: of the layout.
         families: their names.
+        conventions: that are assumed for a file that does not state them; timm's MobileNetV1 has others.
         layers: layer -> (convolution or matrix, batch norm).
     """
 
     name: str
     families: tuple[str, ...]
+    conventions: str
     layers: Layers
-
-    def knows(self, family: str) -> bool:
-        """Whether it names the layers of a family."""
-        return family in self.families
 
 
 V1 = ("mobilenet_v1", "mobilenet_v1_relu", "mobilenet_v1_shallow")  # those of depthwise and pointwise layers
@@ -69,153 +61,135 @@ _TIMM: Layers = {
     "classifier": ("classifier", ""),
 }
 
+_TORCHVISION: Layers = {
+    "stem": ("features.{block}.0", "features.{block}.1"),
+    "expand": ("features.{block}.conv.{at}.0", "features.{block}.conv.{at}.1"),
+    "depthwise": ("features.{block}.conv.{at}.0", "features.{block}.conv.{at}.1"),
+    "project": ("features.{block}.conv.{at}", "features.{block}.conv.{at:+1}"),
+    "last": ("features.{block}.0", "features.{block}.1"),
+    "classifier": ("classifier.1", ""),
+}
+
+_TORCHVISION_V3: Layers = {
+    "stem": ("features.{block}.0", "features.{block}.1"),
+    "expand": ("features.{block}.block.{at}.0", "features.{block}.block.{at}.1"),
+    "depthwise": ("features.{block}.block.{at}.0", "features.{block}.block.{at}.1"),
+    "project": ("features.{block}.block.{at}.0", "features.{block}.block.{at}.1"),
+    "reduce": ("features.{block}.block.{at}.fc1", ""),
+    "excite": ("features.{block}.block.{at}.fc2", ""),
+    "last": ("features.{block}.0", "features.{block}.1"),
+    "head": ("classifier.0", ""),
+    "classifier": ("classifier.3", ""),
+}
+
+_TIMM_V4: Layers = {
+    "stem": ("conv_stem", "bn1"),
+    "last": ("blocks.{level}.{turn}.conv", "blocks.{level}.{turn}.bn1"),
+    "fused": ("blocks.{level}.{turn}.conv_exp", "blocks.{level}.{turn}.bn1"),
+    "project first": ("blocks.{level}.{turn}.conv_pwl", "blocks.{level}.{turn}.bn2"),
+    **{
+        layer: (f"blocks.{{level}}.{{turn}}.{theirs}.conv", f"blocks.{{level}}.{{turn}}.{theirs}.bn")
+        for layer, theirs in {
+            "start": "dw_start",
+            "expand": "pw_exp",
+            "depthwise": "dw_mid",
+            "project": "pw_proj",
+        }.items()
+    },
+    "head": ("conv_head", "norm_head"),
+    "classifier": ("classifier", ""),
+}
+
+_TIMM_XCEPTION: Layers = {
+    "stem": ("conv1", "bn1"),
+    "last": ("conv2", "bn2"),
+    "shortcut": ("block{block:-1}.skip", "block{block:-1}.skipbn"),
+    **{
+        f"filter{number}.{half}{of}": (f"{at}.{theirs}", f"block{{block:-1}}.rep.{number * 3 - start + 1}")
+        for number in (1, 2, 3)
+        for of, start in ((" of block2", 3), ("", 2))
+        for at in [f"block{{block:-1}}.rep.{number * 3 - start}"]
+        for half, theirs in (("depthwise", "conv1"), ("pointwise", "pointwise"))
+    },
+    "depthwise": ("conv{block:-11}.conv1", ""),
+    "pointwise": ("conv{block:-11}.pointwise", "bn{block:-11}"),
+    "classifier": ("fc", ""),
+}
+
+_TORCHVISION_SHUFFLENET: Layers = {
+    "stem": ("conv1.0", "conv1.1"),
+    **{
+        layer: (f"stage{{stage:+2}}.{{copy}}.{branch}.{at}", f"stage{{stage:+2}}.{{copy}}.{branch}.{at + 1}")
+        for layer, branch, at in (
+            ("shortcut.depthwise", "branch1", 0),
+            ("shortcut.pointwise", "branch1", 2),
+            ("pointwise1", "branch2", 0),
+            ("depthwise", "branch2", 3),
+            ("pointwise2", "branch2", 5),
+        )
+    },
+    "last": ("conv5.0", "conv5.1"),
+    "classifier": ("fc", ""),
+}
+
+_TORCHVISION_SQUEEZENET: Layers = {
+    "stem": ("features.0", ""),
+    "squeeze": ("features.{place:+1}.squeeze", ""),
+    "expand1": ("features.{place:+1}.expand1x1", ""),
+    "expand3": ("features.{place:+1}.expand3x3", ""),
+    "classifier": ("classifier.1", ""),
+}
+
+_TIMM_V3: Layers = {
+    **_TIMM,
+    "last": ("blocks.{stage}.{copy}.conv", "blocks.{stage}.{copy}.bn1"),
+    "head": ("conv_head", ""),
+}
+
+_TRANSFORMERS_V1: Layers = {
+    "stem": ("mobilenet_v1.conv_stem.convolution", "mobilenet_v1.conv_stem.normalization"),
+    "depthwise": ("mobilenet_v1.layer.{even}.convolution", "mobilenet_v1.layer.{even}.normalization"),
+    "pointwise": ("mobilenet_v1.layer.{odd}.convolution", "mobilenet_v1.layer.{odd}.normalization"),
+    "classifier": ("classifier", ""),
+}
+
+_TRANSFORMERS_V2: Layers = {
+    **{
+        layer: (f"mobilenet_v2.{where}.convolution", f"mobilenet_v2.{where}.normalization")
+        for layer, where in {
+            "stem": "conv_stem.first_conv",
+            "depthwise first": "conv_stem.conv_3x3",
+            "project first": "conv_stem.reduce_1x1",
+            "expand": "layer.{block:-2}.expand_1x1",
+            "depthwise": "layer.{block:-2}.conv_3x3",
+            "project": "layer.{block:-2}.reduce_1x1",
+            "last": "conv_1x1",
+        }.items()
+    },
+    "classifier": ("classifier", ""),
+}
+
+_EFFICIENTNET_PYTORCH: Layers = {
+    "stem": ("_conv_stem", "_bn0"),
+    "expand": ("_blocks.{block:-1}._expand_conv", "_blocks.{block:-1}._bn0"),
+    "depthwise": ("_blocks.{block:-1}._depthwise_conv", "_blocks.{block:-1}._bn1"),
+    "project": ("_blocks.{block:-1}._project_conv", "_blocks.{block:-1}._bn2"),
+    "last": ("_conv_head", "_bn1"),
+    "classifier": ("_fc", ""),
+}
+
 LAYOUTS = (
-    Layout(
-        "torchvision",
-        V2,
-        {
-            "stem": ("features.{block}.0", "features.{block}.1"),
-            "expand": ("features.{block}.conv.{at}.0", "features.{block}.conv.{at}.1"),
-            "depthwise": ("features.{block}.conv.{at}.0", "features.{block}.conv.{at}.1"),
-            "project": ("features.{block}.conv.{at}", "features.{block}.conv.{at:+1}"),
-            "last": ("features.{block}.0", "features.{block}.1"),
-            "classifier": ("classifier.1", ""),
-        },
-    ),
-    Layout(
-        "torchvision_v3",
-        V3,
-        {
-            "stem": ("features.{block}.0", "features.{block}.1"),
-            "expand": ("features.{block}.block.{at}.0", "features.{block}.block.{at}.1"),
-            "depthwise": ("features.{block}.block.{at}.0", "features.{block}.block.{at}.1"),
-            "project": ("features.{block}.block.{at}.0", "features.{block}.block.{at}.1"),
-            "reduce": ("features.{block}.block.{at}.fc1", ""),
-            "excite": ("features.{block}.block.{at}.fc2", ""),
-            "last": ("features.{block}.0", "features.{block}.1"),
-            "head": ("classifier.0", ""),
-            "classifier": ("classifier.3", ""),
-        },
-    ),
-    Layout("timm", (*V1, *V2, *LITE), _TIMM),
-    Layout(
-        "timm_v4",
-        V4,
-        {
-            "stem": ("conv_stem", "bn1"),
-            "last": ("blocks.{level}.{turn}.conv", "blocks.{level}.{turn}.bn1"),
-            "fused": ("blocks.{level}.{turn}.conv_exp", "blocks.{level}.{turn}.bn1"),
-            "project first": ("blocks.{level}.{turn}.conv_pwl", "blocks.{level}.{turn}.bn2"),
-            **{
-                layer: (f"blocks.{{level}}.{{turn}}.{theirs}.conv", f"blocks.{{level}}.{{turn}}.{theirs}.bn")
-                for layer, theirs in {
-                    "start": "dw_start",
-                    "expand": "pw_exp",
-                    "depthwise": "dw_mid",
-                    "project": "pw_proj",
-                }.items()
-            },
-            "head": ("conv_head", "norm_head"),
-            "classifier": ("classifier", ""),
-        },
-    ),
-    Layout(
-        "timm_xception",
-        XCEPTION,
-        {
-            "stem": ("conv1", "bn1"),
-            "last": ("conv2", "bn2"),
-            "shortcut": ("block{block:-1}.skip", "block{block:-1}.skipbn"),
-            **{
-                f"filter{number}.{half}{of}": (f"{at}.{theirs}", f"block{{block:-1}}.rep.{number * 3 - start + 1}")
-                for number in (1, 2, 3)
-                for of, start in ((" of block2", 3), ("", 2))
-                for at in [f"block{{block:-1}}.rep.{number * 3 - start}"]
-                for half, theirs in (("depthwise", "conv1"), ("pointwise", "pointwise"))
-            },
-            "depthwise": ("conv{block:-11}.conv1", ""),
-            "pointwise": ("conv{block:-11}.pointwise", "bn{block:-11}"),
-            "classifier": ("fc", ""),
-        },
-    ),
-    Layout(
-        "torchvision_shufflenet",
-        ("shufflenet_v2",),
-        {
-            "stem": ("conv1.0", "conv1.1"),
-            **{
-                layer: (f"stage{{stage:+2}}.{{copy}}.{branch}.{at}", f"stage{{stage:+2}}.{{copy}}.{branch}.{at + 1}")
-                for layer, branch, at in (
-                    ("shortcut.depthwise", "branch1", 0),
-                    ("shortcut.pointwise", "branch1", 2),
-                    ("pointwise1", "branch2", 0),
-                    ("depthwise", "branch2", 3),
-                    ("pointwise2", "branch2", 5),
-                )
-            },
-            "last": ("conv5.0", "conv5.1"),
-            "classifier": ("fc", ""),
-        },
-    ),
-    Layout(
-        "torchvision_squeezenet",
-        SQUEEZENET,
-        {
-            "stem": ("features.0", ""),
-            "squeeze": ("features.{place:+1}.squeeze", ""),
-            "expand1": ("features.{place:+1}.expand1x1", ""),
-            "expand3": ("features.{place:+1}.expand3x3", ""),
-            "classifier": ("classifier.1", ""),
-        },
-    ),
-    Layout(
-        "timm_v3",
-        V3,
-        {
-            **_TIMM,
-            "last": ("blocks.{stage}.{copy}.conv", "blocks.{stage}.{copy}.bn1"),
-            "head": ("conv_head", ""),
-        },
-    ),
-    Layout(
-        "transformers_v1",
-        V1,
-        {
-            "stem": ("mobilenet_v1.conv_stem.convolution", "mobilenet_v1.conv_stem.normalization"),
-            "depthwise": ("mobilenet_v1.layer.{even}.convolution", "mobilenet_v1.layer.{even}.normalization"),
-            "pointwise": ("mobilenet_v1.layer.{odd}.convolution", "mobilenet_v1.layer.{odd}.normalization"),
-            "classifier": ("classifier", ""),
-        },
-    ),
-    Layout(
-        "transformers_v2",
-        V2,
-        {
-            layer: (f"mobilenet_v2.{where}.convolution", f"mobilenet_v2.{where}.normalization")
-            for layer, where in {
-                "stem": "conv_stem.first_conv",
-                "depthwise first": "conv_stem.conv_3x3",
-                "project first": "conv_stem.reduce_1x1",
-                "expand": "layer.{block:-2}.expand_1x1",
-                "depthwise": "layer.{block:-2}.conv_3x3",
-                "project": "layer.{block:-2}.reduce_1x1",
-                "last": "conv_1x1",
-            }.items()
-        }
-        | {"classifier": ("classifier", "")},
-    ),
-    Layout(
-        "efficientnet_pytorch",
-        LITE,
-        {
-            "stem": ("_conv_stem", "_bn0"),
-            "expand": ("_blocks.{block:-1}._expand_conv", "_blocks.{block:-1}._bn0"),
-            "depthwise": ("_blocks.{block:-1}._depthwise_conv", "_blocks.{block:-1}._bn1"),
-            "project": ("_blocks.{block:-1}._project_conv", "_blocks.{block:-1}._bn2"),
-            "last": ("_conv_head", "_bn1"),
-            "classifier": ("_fc", ""),
-        },
-    ),
+    Layout("torchvision", V2, "torchvision", _TORCHVISION),
+    Layout("torchvision_v3", V3, "torchvision_v3", _TORCHVISION_V3),
+    Layout("timm", (*V1, *V2, *LITE), "timm", _TIMM),
+    Layout("timm_v4", V4, "timm", _TIMM_V4),
+    Layout("timm_xception", XCEPTION, "timm_half", _TIMM_XCEPTION),
+    Layout("torchvision_shufflenet", ("shufflenet_v2",), "torchvision", _TORCHVISION_SHUFFLENET),
+    Layout("torchvision_squeezenet", SQUEEZENET, "torchvision", _TORCHVISION_SQUEEZENET),
+    Layout("timm_v3", V3, "timm", _TIMM_V3),
+    Layout("transformers_v1", V1, "transformers", _TRANSFORMERS_V1),
+    Layout("transformers_v2", V2, "transformers", _TRANSFORMERS_V2),
+    Layout("efficientnet_pytorch", LITE, "tensorflow_lite", _EFFICIENTNET_PYTORCH),
 )
 OWN = "pocketvision"  # the layout of the project's own files: the graph's names
 

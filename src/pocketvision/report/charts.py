@@ -6,17 +6,7 @@ from dataclasses import dataclass
 
 from pocketvision.report.facts import Bin, Candidate, Choice, Front, FrontCut
 from pocketvision.report.html import text
-from pocketvision.report.svg import (
-    Frame,
-    Scale,
-    diamond,
-    dot,
-    log_padded,
-    padded,
-    path,
-    svg,
-    written,
-)
+from pocketvision.report.svg import Frame, Scale, diamond, dot, log_padded, padded, path, svg, written
 
 WIDE, NARROW = (960.0, 400.0), (350.0, 330.0)  # for a desktop and a phone, with text of one size
 SPREAD = 4.0  # largest over smallest value from which an axis is logarithmic
@@ -76,28 +66,25 @@ def front_charts(front: Front, axis: str, budget: float | None, alternative: str
 def _candidate_mark(candidate: Candidate, axis: str, is_pick: bool, is_tried: bool) -> Mark:
     value, expected = getattr(candidate, axis), candidate.expected_imagenet_top1
     verdict = "the pick" if is_pick else candidate.dropped or "within the limits"
-    is_timed = axis == "latency_ms"
-    return Mark(
-        candidate.name,
-        value,
-        expected,
-        (candidate.noise_ms or 0.0) if is_timed else 0.0,
-        "pick" if is_pick else "out" if candidate.dropped else "in",
-        f"{candidate.name}: {value:,.4g}, expected {expected:.1f} %, {verdict}",
-        is_timed and bool(candidate.is_predicted),
-        is_tried,
-    )
+    title = f"{candidate.name}: {value:,.4g}, expected {expected:.1f} %, {verdict}"
+    is_predicted = axis == "latency_ms" and bool(candidate.is_predicted)
+    return Mark(candidate.name, value, expected, *_shape(candidate, axis, is_pick), title, is_predicted, is_tried)
 
 
 def _cut_mark(cut: FrontCut, axis: str, is_pick: bool) -> Mark:
-    value, words = getattr(cut, axis), [f"validation {100 * cut.top1:.1f} %"]
+    words = [f"validation {100 * cut.top1:.1f} %"]
     if cut.latency_ms is not None:
         words.append(f"{cut.latency_ms:.3f} ms")
     words += [f"{cut.size_mb:.2f} MB", f"{cut.macs / 1e6:,.1f} M multiply-adds"]
     words += ["the pick"] if is_pick else [cut.dropped] if cut.dropped else []
-    kind = "pick" if is_pick else "out" if cut.dropped else "in"
-    noise = (cut.noise_ms or 0.0) if axis == "latency_ms" else 0.0
-    return Mark(cut.name, value, 100 * cut.top1, noise, kind, f"{cut.name}: {', '.join(words)}")
+    title = f"{cut.name}: {', '.join(words)}"
+    return Mark(cut.name, getattr(cut, axis), 100 * cut.top1, *_shape(cut, axis, is_pick), title)
+
+
+def _shape(network: Candidate | FrontCut, axis: str, is_pick: bool) -> tuple[float, str]:
+    """Return the noise and the kind of a mark."""
+    noise = (network.noise_ms or 0.0) if axis == "latency_ms" else 0.0
+    return noise, "pick" if is_pick else "out" if network.dropped else "in"
 
 
 def _cost_charts(
@@ -108,43 +95,34 @@ def _cost_charts(
     alternative: str,
     line: Sequence[tuple[float, float]] = (),
 ) -> str:
-    return "".join(
-        svg(*size, _cost_chart(marks, axis, y_name, budget, line, size), alternative, kind)
-        for size, kind in ((WIDE, "wide"), (NARROW, "narrow"))
-    )
-
-
-def _cost_chart(
-    marks: Sequence[Mark],
-    axis: str,
-    y_name: str,
-    budget: float | None,
-    line: Sequence[tuple[float, float]],
-    size: tuple[float, float],
-) -> str:
-    width, height = size
+    words, unit = AXES[axis]
     values = [mark.x for mark in marks] + ([budget] if budget else [])
     is_log = max(values) > SPREAD * min(values)
-    x = Scale(*(log_padded(values) if is_log else padded(values)), 40, width - 14, is_log)
-    y = Scale(*padded([mark.y for mark in marks], 0.12), height - 44, 30)
-    x_ticks, y_ticks = x.ticks(10 if width > 500 else 6), y.ticks(6)
-    words, unit = AXES[axis]
-    parts = [Frame(x, y, words, y_name, x_ticks, y_ticks).draw()]
-    if budget:
-        at, side = x(budget), "end" if x(budget) > width / 2 else "start"
-        step = -6 if side == "end" else 6
-        parts.append(
-            f'<rect class="over" x="{at:.1f}" y="{y.end}" width="{x.end - at:.1f}" height="{y.start - y.end}"/>'
-        )
-        parts.append(path([(at, y.start), (at, y.end)], "limit"))
-        words = f"budget {written(budget)} {unit}".strip()
-        parts.append(
-            f'<text class="limit-name" x="{at + step:.1f}" y="{y.start - 8:.1f}" text-anchor="{side}">{words}</text>'
-        )
-    if len(line) > 1:
-        parts.append(path([(x(one), y(other)) for one, other in line], "curve first"))
-    parts += [_draw(mark, x, y) for mark in sorted(marks, key=lambda mark: ("out", "in", "pick").index(mark.kind))]
-    return "".join(parts)
+    span, ranks = log_padded(values) if is_log else padded(values), ("out", "in", "pick")
+
+    def content(width: float, height: float) -> str:
+        x = Scale(*span, 40, width - 14, is_log)
+        y = Scale(*padded([mark.y for mark in marks], 0.12), height - 44, 30)
+        parts = [Frame(x, y, words, y_name, x.ticks(10 if width > 500 else 6), y.ticks(6)).draw()]
+        if budget:
+            name = f"budget {written(budget)} {unit}".strip()
+            parts.append(_limit(x, y, budget, name, x(budget) > width / 2))
+        if len(line) > 1:
+            parts.append(path([(x(one), y(other)) for one, other in line], "curve first"))
+        parts += [_draw(mark, x, y) for mark in sorted(marks, key=lambda mark: ranks.index(mark.kind))]
+        return "".join(parts)
+
+    return "".join(svg(*size, content(*size), alternative, kind) for size, kind in ((WIDE, "wide"), (NARROW, "narrow")))
+
+
+def _limit(x: Scale, y: Scale, budget: float, name: str, is_left: bool) -> str:
+    """Return what is over the budget as an area, its edge as a line, and the name to the left or right of it."""
+    at, (side, step) = x(budget), ("end", -6) if is_left else ("start", 6)
+    return (
+        f'<rect class="over" x="{at:.1f}" y="{y.end}" width="{x.end - at:.1f}" height="{y.start - y.end}"/>'
+        f"{path([(at, y.start), (at, y.end)], 'limit')}"
+        f'<text class="limit-name" x="{at + step:.1f}" y="{y.start - 8:.1f}" text-anchor="{side}">{name}</text>'
+    )
 
 
 def _draw(mark: Mark, x: Scale, y: Scale) -> str:

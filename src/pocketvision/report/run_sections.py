@@ -219,6 +219,7 @@ def training(facts: Facts) -> str:
         )
     if not curve:
         return f"<p>{words}</p><p>The training log has no epochs.</p>"
+    header = ("epoch", "loss", "validation loss", "validation top-1", "learning rate", "seconds")
     rows = [
         (
             str(e.epoch),
@@ -230,43 +231,35 @@ def training(facts: Facts) -> str:
         )
         for e in curve
     ]
-    header = ("epoch", "loss", "validation loss", "validation top-1", "learning rate", "seconds")
     numbers = details("The same as numbers", table("training by epoch", header, rows))
-    return f'<p>{words}</p><div class="row">{"".join(_curves(curve))}</div>{numbers}'
+    return f'<p>{words}</p><div class="row">{_curves(curve)}</div>{numbers}'
 
 
-def _curves(curve: Sequence[Epoch]) -> tuple[str, str, str]:
-    """Return the charts of loss, accuracy and learning rate."""
-    first, last = curve[0], curve[-1]
-    loss = [
-        Line([(e.epoch, e.loss) for e in curve], "second"),
-        Line([(e.epoch, e.validation_loss) for e in curve], "first"),
-    ]
-    top1 = [Line([(e.epoch, 100 * e.validation_top1) for e in curve], "first")]
-    rate = [Line([(e.epoch, e.lr) for e in curve], "first")]
-    went = f"over {plural(len(curve), 'epoch')}"
-    return (
-        figure(
-            line_chart(
-                loss,
-                "loss, nats",
-                f"Loss {went}: training from {first.loss:.3f} to {last.loss:.3f}, "
-                f"validation from {first.validation_loss:.3f} to {last.validation_loss:.3f}.",
+def _curves(curve: Sequence[Epoch]) -> str:
+    """Return loss, accuracy and learning rate over the epochs."""
+    first, last, went = curve[0], curve[-1], f"over {plural(len(curve), 'epoch')}"
+
+    def line(name: str, kind: str = "first", factor: float = 1.0) -> Line:
+        return Line([(e.epoch, factor * getattr(e, name)) for e in curve], kind)
+
+    loss = (
+        f"Loss {went}: training from {first.loss:.3f} to {last.loss:.3f}, "
+        f"validation from {first.validation_loss:.3f} to {last.validation_loss:.3f}."
+    )
+    top1 = f"Validation top-1 {went}: from {percent(first.validation_top1)} to {percent(last.validation_top1)}."
+    rate = f"Learning rate {went}: from {first.lr:.3g} to {last.lr:.3g}."
+    return "".join(
+        (
+            figure(
+                line_chart([line("loss", "second"), line("validation_loss")], "loss, nats", loss),
+                legend([("line second", "training"), ("line first", "validation")]),
             ),
-            legend([("line second", "training"), ("line first", "validation")]),
-        ),
-        figure(
-            line_chart(
-                top1,
-                "validation top-1, %",
-                f"Validation top-1 {went}: from {percent(first.validation_top1)} to {percent(last.validation_top1)}.",
+            figure(
+                line_chart([line("validation_top1", factor=100)], "validation top-1, %", top1),
+                f"At the end {fact('last-top1', percent(last.validation_top1))}.",
             ),
-            f"At the end {fact('last-top1', percent(last.validation_top1))}.",
-        ),
-        figure(
-            line_chart(rate, "learning rate", f"Learning rate {went}: from {first.lr:.3g} to {last.lr:.3g}.", True),
-            "At the end of each epoch.",
-        ),
+            figure(line_chart([line("lr")], "learning rate", rate, True), "At the end of each epoch."),
+        )
     )
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pocketvision.choose.front import Cut, next_better, pick
-from pocketvision.cost.budget import written
+from pocketvision.choose.front import Cut, next_better, pick, what_more_buys
 from pocketvision.data.pixels import Pixels
 from pocketvision.elastic.train import Distillation
 from pocketvision.errors import NoFit, NonFiniteLoss
@@ -101,13 +100,7 @@ def describe_pick(cuts: Cuts, chosen: Cut) -> Iterator[Note]:
     )
     better = next_better(all_cuts, chosen)
     if better is not None:
-        yield Note(f"More would buy: {better.name}, {what_more_buys(chosen, better)}.")
-
-
-def what_more_buys(chosen: Cut, better: Cut) -> str:
-    """Return in words what a dearer cut takes more, and gives."""
-    one, other = chosen.candidate.spent, better.candidate.spent
-    costs = [f"{written('size_mb', max(0.0, other.size_mb - one.size_mb))} MB more"]
-    if one.latency_ms is not None and other.latency_ms is not None:
-        costs.insert(0, f"{other.latency_ms - one.latency_ms:.3f} ms more")
-    return f"{', '.join(costs)}, for {100 * (better.top1 - chosen.top1):+.1f} points"
+        one, other = chosen.candidate.spent, better.candidate.spent
+        points, latencies = 100 * (better.top1 - chosen.top1), (one.latency_ms, other.latency_ms)
+        words = what_more_buys(points, latencies, other.size_mb - one.size_mb)
+        yield Note(f"More would buy: {better.name}, {words}.")

@@ -16,7 +16,7 @@ from pocketvision.errors import BadWeights, UnknownWeights, nearest
 from pocketvision.files import cache_folder
 from pocketvision.model.conventions import CONVENTIONS, SCRATCH
 from pocketvision.model.graph import Graph
-from pocketvision.model.names import OWN
+from pocketvision.model.names import LAYOUTS, OWN
 from pocketvision.model.published import PUBLISHED, Published
 from pocketvision.model.resolve import resolve, resolve_again
 from pocketvision.model.weights.config import describe_timm, describe_transformers
@@ -35,20 +35,7 @@ from pocketvision.model.weights.state import (
 from pocketvision.run.preprocessing import Preprocessing
 
 RECORD, ARRAYS = "weights.json", "weights.safetensors"  # of imported weights
-CONVENTIONS_OF = {
-    "torchvision": "torchvision",
-    "torchvision_v3": "torchvision_v3",
-    "torchvision_shufflenet": "torchvision",
-    "torchvision_squeezenet": "torchvision",
-    "timm": "timm",
-    "timm_v3": "timm",
-    "timm_v4": "timm",
-    "timm_xception": "timm_half",
-    "transformers_v1": "transformers",
-    "transformers_v2": "transformers",
-    "efficientnet_pytorch": "tensorflow_lite",
-    OWN: SCRATCH,
-}  # assumed for a file that does not state them; timm's MobileNetV1 has another mean
+ASSUMED = {layout.name: layout.conventions for layout in LAYOUTS} | {OWN: SCRATCH}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +122,7 @@ def _load_file(path: Path, families: Sequence[str] = ()) -> Weights:
     state = read_state(content, path)
     layout, graph = recognise(state, str(path))
     family = graph.source.family
-    conventions = "timm_half" if (layout, family) == ("timm", "mobilenet_v1") else CONVENTIONS_OF[layout]
+    conventions = "timm_half" if (layout, family) == ("timm", "mobilenet_v1") else ASSUMED[layout]
     graph = resolve(**graph.source._replace(conventions=conventions)._asdict())
     assumed = (
         f"{path.name} does not state what it was trained with: {conventions} conventions are assumed, and "

@@ -105,7 +105,7 @@ def recognise(state: Mapping[str, NDArray[Any]], what: str) -> tuple[str, Graph]
     Raises:
         BadWeights: no known network has them.
     """
-    candidates = [(layout.name, name) for layout in LAYOUTS for name in FAMILIES if layout.knows(name)]
+    candidates = [(layout.name, name) for layout in LAYOUTS for name in FAMILIES if name in layout.families]
     nearest_names, of_names = 0, ""
     for layout, family in [*candidates, *((OWN, name) for name in FAMILIES)]:
         theirs = set(names(layout, resolve(family)).values())
