@@ -127,7 +127,7 @@ def try_out(root: Path, changed: Mapping[Path, str], tests: Sequence[str], words
     """Return what tests of a tree say of its source with some files changed: verdict, seconds, first failing test."""
     with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
-        shutil.copytree(root / "src", folder / "src", ignore=shutil.ignore_patterns("*.part"))
+        shutil.copytree(root / "src", folder / "src")
         for path, text in changed.items():
             (folder / path).write_text(text, encoding="utf-8")
             for stale in (folder / path).parent.glob(f"__pycache__/{path.stem}.*"):
