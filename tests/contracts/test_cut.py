@@ -12,6 +12,7 @@ import pytest
 
 from graphs import (
     CUTS,
+    FEW,
     HAND_MADE,
     builder,
     exact_logits,
@@ -114,8 +115,12 @@ def silenced(graph, arrays, kept):
     return arrays
 
 
-@pytest.mark.parametrize("choice", ["leading", 1])
-@pytest.mark.parametrize("pair", CUTS)
+CUTS_OF_FEW = [name for name in CUTS if name.split()[0] in FEW]
+
+
+@pytest.mark.parametrize(
+    ("pair", "choice"), [*((name, 1) for name in CUTS), *((name, "leading") for name in (*HAND_MADE, *CUTS_OF_FEW))]
+)
 def test_outputs_equal_the_wide_network_with_dropped_channels_silenced(pair, choice):
     wide, narrow = CUTS[pair]()
     kept = leading_indices(wide, narrow) if choice == "leading" else random_lists(wide, narrow, seed=choice)

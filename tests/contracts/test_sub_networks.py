@@ -26,9 +26,8 @@ def graphs(request):
     return CUTS[request.param]()
 
 
-@pytest.mark.parametrize("pair", CUTS)
-def test_the_sliced_network_equals_the_cut(pair):
-    wide, narrow = CUTS[pair]()
+def test_the_sliced_network_equals_the_cut(graphs):
+    wide, narrow = graphs
     kept = leading_indices(wide, narrow)
     arrays, images = random_arrays(wide), random_images(wide)[:, kept["image"]]
     expected = exact_logits(narrow, cut(arrays, wide, narrow, kept), images)
