@@ -141,13 +141,9 @@ def list_candidates(asked: Asked, short_side: int) -> list[Candidate]:
     ]
     largest = asked.trained_width if asked.width is None else asked.width
     if largest is not None:
-        graphs = [graph for graph in graphs if can_cut(_at_width(graph, largest), graph)]
+        graphs = [g for g in graphs if can_cut(resolve(**g.source._replace(width=largest)._asdict()), g)]
     found = [_describe(graph, asked, short_side, precision) for graph in graphs for precision in asked.precisions]
     return sorted(found, key=_rank)
-
-
-def _at_width(graph: Graph, width: float) -> Graph:
-    return resolve(**graph.source._asdict() | {"width": width})
 
 
 def _sizes(asked: float | None, suitable: Sequence[float], is_elastic: bool) -> list[float]:

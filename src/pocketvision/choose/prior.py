@@ -56,14 +56,10 @@ def _relative(family: str) -> str:
 @cache
 def published() -> dict[str, list[tuple[int, float]]]:
     """Return (multiply-adds, ImageNet top-1 in percent) of the points that the lines are fitted to, by family."""
-    return {
-        family: points
-        for family, figures in published_figures().items()
-        if (
-            points := [
-                (count(resolve(family, figure.width, figure.resolution)).macs, figure.top1)
-                for figure in figures
-                if figure.is_in_prior
-            ]
-        )
-    }
+    found: dict[str, list[tuple[int, float]]] = {}
+    for family, figures in published_figures().items():
+        for figure in figures:
+            if figure.is_in_prior:
+                macs = count(resolve(family, figure.width, figure.resolution)).macs
+                found.setdefault(family, []).append((macs, figure.top1))
+    return found

@@ -46,11 +46,7 @@ def _content(family: Any, cost: Any) -> dict[str, Any]:
     from pocketvision.model.published import PUBLISHED
 
     return {
-        "name": family.name,
-        "title": family.title,
-        "source": family.source,
-        "resolution": family.resolution,
-        "min_resolution": family.min_resolution,
+        **{name: getattr(family, name) for name in ("name", "title", "source", "resolution", "min_resolution")},
         "widths": list(family.widths) or None,
         "params": cost.params,
         "macs": cost.macs,

@@ -7,6 +7,8 @@ from typer import Argument, Option
 
 from pocketvision.cli.output import print_json, print_line, table_lines
 
+SUMS = ("params", "macs", "weight_bytes", "activation_bytes", "peak_activation_bytes")
+
 
 def show(
     family: Annotated[str, Argument(help="Family of networks; see `pocketvision models`.")],
@@ -75,10 +77,6 @@ def _content(graph: Any, cost: Any) -> dict[str, Any]:
     return {
         "name": graph.name,
         "options": graph.source._asdict(),
-        "params": cost.params,
-        "macs": cost.macs,
-        "weight_bytes": cost.weight_bytes,
-        "activation_bytes": cost.activation_bytes,
-        "peak_activation_bytes": cost.peak_activation_bytes,
+        **{name: getattr(cost, name) for name in SUMS},
         "ops": [asdict(op) for op in cost.ops],
     }

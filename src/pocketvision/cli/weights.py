@@ -30,14 +30,8 @@ def list_(
     mine = [] if family else imported_names()
     if json:
         rows = [
-            {
-                "name": published.name,
-                "family": published.family,
-                "width": published.width,
-                "resolution": published.resolution,
-                "imagenet_top1": published.top1,
-                "is_here": published.name in here,
-            }
+            {name: getattr(published, name) for name in ("name", "family", "width", "resolution")}
+            | {"imagenet_top1": published.top1, "is_here": published.name in here}
             for published in known
         ]
         print_json({"published": rows, "imported": mine})

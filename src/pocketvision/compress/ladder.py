@@ -1,7 +1,7 @@
 """The ladder: from an fp32 network to an int8 network that passes the gate, with as little work as possible."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -66,6 +66,15 @@ class Climbed:
     trace: list[Try] = field(default_factory=list)
 
 
+@dataclass(frozen=True, eq=False)
+class _Plain:
+    """The fp32 network without batch norms: graph, parameters, and what it says of the validation images."""
+
+    graph: Graph
+    arrays: Arrays
+    fp32: Assessment
+
+
 @dataclass(frozen=True)
 class Ladder:
     """What all rungs need.
@@ -99,9 +108,9 @@ class Ladder:
             graph: the fp32 network, with or without batch norms.
             arrays: its parameters.
         """
-        plain, weights = pad_channels(*fold_batch_norm(graph, arrays))
-        fp32 = yield from self._assess(write_onnx(plain, weights))
-        best = yield from self._static(plain, weights, fp32, 1, "static ranges")
+        folded, weights = pad_channels(*fold_batch_norm(graph, arrays))
+        plain = _Plain(folded, weights, (yield from self._assess(write_onnx(folded, weights))))
+        best = yield from self._static(plain, 1, "static ranges")
         trace = list(best.trace)
         whole = best  # without fp32 layers
         for number, rung in ((2, self._equalised), (3, self._kept_in_floats), (4, self._tuned)):
@@ -110,119 +119,106 @@ class Ladder:
             if self.stop_by is not None and time.monotonic() > self.stop_by:
                 yield Note(f"There is no time left for rung {number} of the int8 ladder.")
                 break
-            found = yield from rung(plain, weights, fp32, whole)
+            found = yield from rung(plain, whole)
             trace += found.trace
             if found.verdict.passes or found.verdict.drop < best.verdict.drop:
                 best = found
             if not best.floats:
                 whole = best
-        best.trace = trace
-        return best
+        return replace(best, trace=trace)
 
-    def _static(
-        self,
-        graph: Graph,
-        arrays: Arrays,
-        fp32: Assessment,
-        rung: int,
-        what: str,
-        corrects: bool = False,
-    ) -> Work[Climbed]:
+    def _static(self, plain: _Plain, rung: int, what: str, corrects: bool = False) -> Work[Climbed]:
         """Find ranges by each method; return the network that loses least."""
-        int8 = insert_fake_quant(graph, (), self.weight_limit)
-        values = yield from observe(int8, arrays, self.calibration)
-        tried: list[Climbed] = []
-        trace = []
+        int8 = insert_fake_quant(plain.graph, (), self.weight_limit)
+        values = yield from observe(int8, plain.arrays, self.calibration)
+        bits = ", 7-bit weights" if self.weight_limit < WEIGHT_LIMIT else ""
+        tried = []
         for method in self.methods:
-            scaled = find_scales(int8, arrays, values, method)
-            if corrects:
-                scaled = correct_biases(int8, scaled, values)
-            found = yield from self._judged(int8, scaled, fp32, rung, ())
-            bits = ", 7-bit weights" if self.weight_limit < WEIGHT_LIMIT else ""
-            trace.append(Try(rung, f"{what}, {method}{bits}", found.verdict))
-            yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
-            tried.append(found)
-        best = min(tried, key=lambda one: (not one.verdict.passes, one.verdict.drop))
-        best.trace = trace
-        return best
+            scaled = find_scales(int8, plain.arrays, values, method)
+            scaled = correct_biases(int8, scaled, values) if corrects else scaled
+            tried.append((yield from self._try(int8, scaled, plain.fp32, rung, f"{what}, {method}{bits}")))
+        return _best(tried)
 
-    def _equalised(self, graph: Graph, arrays: Arrays, fp32: Assessment, whole: Climbed) -> Work[Climbed]:
+    def _equalised(self, plain: _Plain, whole: Climbed) -> Work[Climbed]:
         """Rung 2: channels of similar ranges, and biases that correct the shift of rounding."""
-        int8 = insert_fake_quant(graph, (), self.weight_limit)
-        values = yield from observe(int8, arrays, self.calibration)
+        int8 = insert_fake_quant(plain.graph, (), self.weight_limit)
+        values = yield from observe(int8, plain.arrays, self.calibration)
         largest = reach_by_op(int8, values)
-        found: list[Climbed] = []
-        for changed, what in ((graph, "equalised"), (with_relu(graph), "equalised across ReLU6 made ReLU")):
-            if found and changed == graph:
+        tried: list[Climbed] = []
+        for changed, what in ((plain.graph, "equalised"), (with_relu(plain.graph), "equalised across ReLU6 made ReLU")):
+            if tried and changed == plain.graph:
                 continue
-            balanced, skipped = equalise(changed, arrays, largest)
+            balanced, skipped = equalise(changed, plain.arrays, largest)
             said = f"{what}, biases corrected" + (f", {len(skipped)} layers skipped" if skipped else "")
-            found.append((yield from self._static(changed, balanced, fp32, 2, said, corrects=True)))
-            if found[-1].verdict.passes:
+            equal = _Plain(changed, balanced, plain.fp32)
+            tried.append((yield from self._static(equal, 2, said, corrects=True)))
+            if tried[-1].verdict.passes:
                 break
-        taken = min(found, key=lambda one: (not one.verdict.passes, one.verdict.drop))
-        taken.trace = [each for one in found for each in one.trace]
-        return taken
+        return _best(tried)
 
-    def _kept_in_floats(self, graph: Graph, arrays: Arrays, fp32: Assessment, whole: Climbed) -> Work[Climbed]:
+    def _kept_in_floats(self, plain: _Plain, whole: Climbed) -> Work[Climbed]:
         """Rung 3: the most sensitive layers stay fp32, more and more of them, until it passes."""
+        graph, arrays = plain.graph, plain.arrays
         names = [name for name in may_be_int8(graph) if name not in graph.outputs.values()]  # outputs need a scale
-        int8 = insert_fake_quant(graph, (), self.weight_limit)
-        values = yield from observe(int8, arrays, self.calibration)
+        values = yield from observe(insert_fake_quant(graph, (), self.weight_limit), arrays, self.calibration)
         alone: dict[str, float] = {}
         for i, name in enumerate(names):
             others = tuple(other for other in names if other != name)
             only = insert_fake_quant(graph, others, self.weight_limit)
-            one = yield from self._judged(only, find_scales(only, arrays, values, "mse"), fp32, 3, others)
+            one = yield from self._judged(only, find_scales(only, arrays, values, "mse"), plain.fp32, 3, others)
             alone[name] = one.verdict.drop
             yield Progress("finding sensitive layers", i + 1, len(names))
         ranked = sorted(names, key=lambda name: -alone[name])
         most = max(1, int(MOST_FP32 * len(names)))
-        floats: tuple[str, ...] = ()
-        trace: list[Try] = []
-        found = whole
-        while len(floats) < most:
-            floats = tuple(ranked[: min(most, 2 * len(floats) or 1)])
+        tried: list[Climbed] = []
+        while not tried or (len(tried[-1].floats) < most and not tried[-1].verdict.passes):
+            floats = tuple(ranked[: min(most, 2 * len(tried[-1].floats) if tried else 1)])
             mixed = insert_fake_quant(graph, floats, self.weight_limit)
-            found = yield from self._judged(mixed, find_scales(mixed, arrays, values, "mse"), fp32, 3, floats)
-            trace.append(Try(3, f"{len(floats)} of {len(names)} layers in fp32", found.verdict))
-            yield Note(f"int8, {trace[-1].what}: {_words(found.verdict)}.")
-            if found.verdict.passes:
-                break
-        found.trace = trace
-        return found
+            scaled, what = find_scales(mixed, arrays, values, "mse"), f"{len(floats)} of {len(names)} layers in fp32"
+            tried.append((yield from self._try(mixed, scaled, plain.fp32, 3, what, floats)))
+        return replace(tried[-1], trace=_traces(tried))
 
-    def _tuned(self, graph: Graph, arrays: Arrays, fp32: Assessment, whole: Climbed) -> Work[Climbed]:
+    def _tuned(self, plain: _Plain, whole: Climbed) -> Work[Climbed]:
         """Rung 4: the network without fp32 layers, fine-tuned to answer as the fp32 network does."""
         assert self.train is not None
         yield from self.train.decode("preparing training images")
         try:
-            tuned = yield from tune(whole.graph, whole.arrays, graph, arrays, self.train)
+            tuned = yield from tune(whole.graph, whole.arrays, plain.graph, plain.arrays, self.train)
         except NonFiniteLoss as error:
             yield Note(f"Fine-tuning int8 failed: {error.problem}")
             return replace(whole, trace=[])
-        found = yield from self._judged(whole.graph, tuned, fp32, 4, ())
-        found.trace = [Try(4, f"fine-tuned from rung {whole.rung}", found.verdict)]
-        yield Note(f"int8, {found.trace[-1].what}: {_words(found.verdict)}.")
-        return found
+        return (yield from self._try(whole.graph, tuned, plain.fp32, 4, f"fine-tuned from rung {whole.rung}"))
+
+    def _try(
+        self, graph: Graph, arrays: Arrays, fp32: Assessment, rung: int, what: str, floats: tuple[str, ...] = ()
+    ) -> Work[Climbed]:
+        """Judge a network, and say how it did."""
+        found = yield from self._judged(graph, arrays, fp32, rung, floats)
+        yield Note(f"int8, {what}: {_words(found.verdict)}.")
+        return replace(found, trace=[Try(rung, what, found.verdict)])
 
     def _judged(
-        self,
-        graph: Graph,
-        arrays: dict[str, NDArray[np.float32]],
-        fp32: Assessment,
-        rung: int,
-        floats: tuple[str, ...],
+        self, graph: Graph, arrays: Arrays, fp32: Assessment, rung: int, floats: tuple[str, ...]
     ) -> Work[Climbed]:
         """Write a network and judge the answers of the engine that runs its file."""
-        arrays = round_biases(graph, arrays)
-        model = write_onnx(graph, arrays)
+        rounded = round_biases(graph, arrays)
+        model = write_onnx(graph, rounded)
         verdict = judge(fp32, (yield from self._assess(model)), self.max_drop)
-        return Climbed(graph, arrays, verdict, rung, model, floats)
+        return Climbed(graph, rounded, verdict, rung, model, floats)
 
     def _assess(self, model: bytes) -> Work[Assessment]:
         """Assess the answers of the engine to the validation images; temperature does not matter here."""
         return assess(engine_outputs(model, self.validation), self.labels, calibration=AS_IS, work="judging int8")
+
+
+def _best(tried: Sequence[Climbed]) -> Climbed:
+    """Return the network that passes, or else loses least, with what was tried of all."""
+    best = min(tried, key=lambda one: (not one.verdict.passes, one.verdict.drop))
+    return replace(best, trace=_traces(tried))
+
+
+def _traces(tried: Sequence[Climbed]) -> list[Try]:
+    return [each for one in tried for each in one.trace]
 
 
 def engine_outputs(model: bytes, images: Images) -> Iterator[NDArray[np.float32]]:

@@ -21,9 +21,8 @@ from pocketvision.train.recipe import find_recipe
 
 STEPS = 500
 RECIPE = replace(find_recipe("finetune"), lr=1e-4, trunk=1.0, weight_decay=0.0, label_smoothing=0.0, most_epochs=None)
-SMALL = (
-    64  # pixels; up to this size images are shifted, larger ones are cropped; never mirrored, as letters must not be
-)
+# Pixels; up to this size images are shifted, larger ones are cropped; never mirrored, as letters must not be
+SMALL = 64
 SHIFTED = Augmentation(flip=False, shift=0.04)
 CROPPED = Augmentation(flip=False, shift=0.0, scale=0.5)
 

@@ -98,9 +98,7 @@ def untrained(graph: Graph, precision: Precision) -> bytes:
     return write_onnx(graph, initial_arrays(graph, seed=0))
 
 
-def probe_files(
-    paths: Iterable[Path], threads: int = 1, seconds: float = SECONDS, footprints: bool = True
-) -> Work[DeviceFile]:
+def probe_files(paths: Iterable[Path], threads: int = 1, seconds: float = SECONDS) -> Work[DeviceFile]:
     """Measure finished model files on this machine, as `probe` does untrained networks.
 
     Raises:
@@ -111,15 +109,14 @@ def probe_files(
     for path in paths:
         model = record_of(read_bytes(path)).model
         try:
-            files[str(path)] = ModelFile(
-                path, resolve_again(model), "int8" if model.get("precision") == "int8" else "fp32"
-            )
+            precision: Precision = "int8" if model.get("precision") == "int8" else "fp32"
+            files[str(path)] = ModelFile(path, resolve_again(model), precision)
         except KeyError as error:
             raise BadArtifact(
                 f"the record of {str(path)!r} does not state its network's {error.args[0]}.",
                 "a file that pocketvision fit wrote",
             ) from error
-    return (yield from _probe(files, threads, seconds, footprints))
+    return (yield from _probe(files, threads, seconds, footprints=True))
 
 
 def _probe(files: Mapping[str, ModelFile], threads: int, seconds: float, footprints: bool) -> Work[DeviceFile]:

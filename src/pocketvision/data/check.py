@@ -1,22 +1,22 @@
 """The data check: what is wrong or odd in a data set, before anything is trained on it. Nothing is ever changed."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from pocketvision.data.dataset import Dataset, Part
+from pocketvision.data.dataset import Dataset
 from pocketvision.data.duplicates import duplicate_findings
 from pocketvision.data.findings import Finding, in_order
 from pocketvision.data.idx import is_idx_folder
-from pocketvision.data.looks import Facts, Failure, Look, look_at
+from pocketvision.data.looks import Facts, Look, look_at
 from pocketvision.data.read import read_dataset
 from pocketvision.data.rules import class_findings, colour_findings, file_findings, name_findings, size_findings
 from pocketvision.data.split import Split
 from pocketvision.data.surroundings import look_around
 from pocketvision.errors import BadData
-from pocketvision.events import Event
+from pocketvision.events import Work
 from pocketvision.run.images import MAX_PIXELS
 
 PART_ORDER = ("all", "train", "validation", "test")
@@ -60,10 +60,7 @@ class Checked:
 
     def divided(self, parts: Split) -> "Checked":
         """Return the check with its duplicates and near-duplicates judged by the parts of a split."""
-        dataset = self.dataset
-        part_of: dict[int, Part] = {}
-        for part, indices in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
-            part_of |= dict.fromkeys(indices.tolist(), cast(Part, part))
+        dataset, part_of = self.dataset, parts.part_of()
         samples = tuple(replace(sample, part=part_of.get(index)) for index, sample in enumerate(dataset.samples))
         again = duplicate_findings(replace(dataset, samples=samples), self.facts)
         others = [finding for finding in self.findings if not finding.kind.startswith(DUPLICATES)]
@@ -107,9 +104,7 @@ class Checked:
         }
 
 
-def check(
-    source: str | Path, max_pixels: int = MAX_PIXELS, known: Mapping[str, Look] | None = None
-) -> Generator[Event, None, Checked]:
+def check(source: str | Path, max_pixels: int = MAX_PIXELS, known: Mapping[str, Look] | None = None) -> Work[Checked]:
     """Read a data set, decode every image once, and say what is wrong or odd.
 
     Args:
@@ -130,7 +125,10 @@ def check(
     path = Path(source)
     around = look_around(path) if path.is_dir() and not is_idx_folder(path) else []
     readable, facts, failures = yield from look_at(dataset, max_pixels, known)
-    found = [*around, *_failed(dataset, failures)]
+    found = [*around]
+    for failure in failures:
+        key = dataset.samples[failure.index].key
+        found.append(Finding(BROKEN[failure.is_too_large], key, failure.reason))
     present = {dataset.samples[index].label for index in readable}
     for label, name in enumerate(dataset.classes):
         if label not in present:
@@ -144,14 +142,6 @@ def check(
         found += colour_findings(usable, facts)
         found += duplicate_findings(usable, facts)
     return Checked(dataset, tuple(readable), facts, in_order(found), usable)
-
-
-def _failed(dataset: Dataset, failures: list[Failure]) -> list[Finding]:
-    """Return the findings for images that cannot be used."""
-    return [
-        Finding(BROKEN[failure.is_too_large], dataset.samples[failure.index].key, failure.reason)
-        for failure in failures
-    ]
 
 
 def _select(dataset: Dataset, readable: list[int]) -> Dataset:

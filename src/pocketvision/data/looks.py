@@ -1,7 +1,7 @@
 """One look at each image of a data set: one decode says whether it can be read, its size, its colours and its likeness."""
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadData, BadImage
-from pocketvision.events import Progress
+from pocketvision.events import Progress, Work
 from pocketvision.run.ahead import ahead
 from pocketvision.run.examine import Examined, examine_image
 from pocketvision.run.images import MAX_PIXELS
@@ -96,7 +96,7 @@ class Failure:
 
 def look_at(
     dataset: Dataset, max_pixels: int = MAX_PIXELS, known: Mapping[str, Look] | None = None
-) -> Generator[Progress, None, tuple[list[int], Facts, list[Failure]]]:
+) -> Work[tuple[list[int], Facts, list[Failure]]]:
     """Look at all images, files in threads: each core holds one decoded image at a time, and drops it after the look.
 
     Args:
@@ -191,7 +191,7 @@ def _conversion(seen: Examined) -> str:
     return "; ".join(made)
 
 
-def _look_at_arrays(dataset: Dataset, images: NDArray[np.uint8]) -> Generator[Progress, None, Facts]:
+def _look_at_arrays(dataset: Dataset, images: NDArray[np.uint8]) -> Work[Facts]:
     """Look at the images of one array (N, H, W) or (N, H, W, 3), some at a time."""
     count, height, width = images.shape[:3]
     small = np.empty((count, *SMALL_SHAPE), np.uint8)

@@ -103,12 +103,7 @@ def make_manifest(checked: Checked, parts: Split) -> Manifest:
     Raises:
         BadData: nothing usable is left of the data set.
     """
-    dataset, facts = checked.dataset, checked.facts
-    part_of = {
-        int(index): part
-        for part, indices in (("train", parts.train), ("validation", parts.validation), ("test", parts.test))
-        for index in indices
-    }
+    dataset, facts, part_of = checked.dataset, checked.facts, parts.part_of()
     return Manifest(
         dataset.name,
         tuple(

@@ -36,6 +36,11 @@ class Split:
     made: str
     is_given: bool = False
 
+    def part_of(self) -> dict[int, Part]:
+        """Return the part of each image, by its index."""
+        parts: dict[Part, NDArray[np.int64]] = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {index: part for part, indices in parts.items() for index in indices.tolist()}
+
 
 @dataclass(frozen=True)
 class _Unit:

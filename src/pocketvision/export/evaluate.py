@@ -73,9 +73,8 @@ def select_part(record: Record, dataset: Dataset, part: str) -> tuple[NDArray[np
         return np.arange(len(dataset)), part
     part = PART_NAMES[part]
     given = np.flatnonzero([sample.part == part for sample in dataset.samples])
-    indices = (
-        given if len(given) and part != "train" else getattr(split(dataset), part)
-    )  # validation may come from train
+    # validation may come from train
+    indices = given if len(given) and part != "train" else getattr(split(dataset), part)
     if len(indices) == 0:
         raise BadData(f"{dataset.name!r} has no images in part {part!r}.", "--part all")
     return indices, part

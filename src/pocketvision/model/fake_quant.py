@@ -19,10 +19,6 @@ SHARING = (ops.MaxPool, ops.Split, ops.ChannelShuffle)  # give values of their i
 FOLLOWING = (*SHARING, ops.Add, ops.Mul, ops.Concat, ops.AveragePool, ops.GlobalPool)  # quantised if all inputs are
 
 
-def _follows(op: Op) -> bool:
-    return isinstance(op, FOLLOWING) or (isinstance(op, ops.Activation) and op.kind in IN_RANGE)
-
-
 def insert_fake_quant(graph: Graph, floats: Collection[str] = (), weight_limit: int = WEIGHT_LIMIT) -> Graph:
     """Return the int8 graph: int8 weights with a scale for each output channel, uint8 tensors with one scale each.
 
@@ -131,7 +127,8 @@ class _Rewriter:
         if isinstance(op, ops.Dropout):
             self.ranges |= {op.name: self.ranges[inputs[0]]} if inputs[0] in self.ranges else {}
             return
-        follows = _follows(op) and all(name in self.ranges for name in inputs)
+        may_follow = isinstance(op, FOLLOWING) or (isinstance(op, ops.Activation) and op.kind in IN_RANGE)
+        follows = may_follow and all(name in self.ranges for name in inputs)
         if is_quantised or follows or op.name in self.read_by_quantised:
             self._quantise(op, f"{op.name}.quant", self.ranges.get(inputs[0]) if isinstance(op, SHARING) else None)
 

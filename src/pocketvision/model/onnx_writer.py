@@ -90,9 +90,12 @@ def write_onnx(
     graph, arrays = fold_batch_norm(graph, arrays)
     writer = _Writer(arrays, fp16)
     c, height, width = graph.image
-    _write_input(writer, c)
+    nchw = writer.node("Transpose", ["image"], "image.nchw", perm=[0, 3, 1, 2])
+    writer.node("Cast", [nchw], "pixels", to=TensorProto.FLOAT)
     for op in graph.ops:
-        _write_op(writer, op, ["pixels" if name == "image" else name for name in op.inputs])
+        if type(op) not in WRITERS:
+            raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
+        WRITERS[type(op)](writer, op, ["pixels" if name == "image" else name for name in op.inputs])
     sizes = {name: graph.shape_of(source).channels for name, source in graph.outputs.items()}
     for name, source in graph.outputs.items():
         writer.node("Flatten", [source], name, axis=1)
@@ -116,19 +119,6 @@ def write_onnx(
     )
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _write_input(writer: _Writer, channels: int) -> None:
-    """(N, R, R, C) uint8 -> (N, C, R, R) float32 "pixels"."""
-    writer.node(
-        "Cast", [writer.node("Transpose", ["image"], "image.nchw", perm=[0, 3, 1, 2])], "pixels", to=TensorProto.FLOAT
-    )
-
-
-def _write_op(writer: _Writer, op: Op, inputs: list[str]) -> None:
-    if type(op) not in WRITERS:
-        raise GraphError(f"op {op.name!r} ({type(op).__name__}): onnx_writer.py does not say how to write it.")
-    WRITERS[type(op)](writer, op, inputs)
 
 
 def _activated(writer: _Writer, name: str, activation: str | None, write: Callable[[str], Any]) -> None:

@@ -89,31 +89,17 @@ def _bottleneck(row: rows.UniversalBottleneck | rows.FusedBottleneck, copy: Copy
 
 
 def _xception_module(row: rows.XceptionModule, copy: Copy) -> rows.XceptionModule:
-    filters = tuple(copy.thin(channels) for channels in row.filters)
-    return replace(row, filters=filters, has_projection=not copy.keeps_shape)
+    return replace(row, filters=tuple(map(copy.thin, row.filters)), has_projection=not copy.keeps_shape)
 
 
 def _shuffle_unit(row: rows.ShuffleUnit, copy: Copy) -> rows.ShuffleUnit:
-    is_first = copy.number == 0
-    return replace(
-        row,
-        hidden_channels=row.out_channels // 4,
-        joins=copy.stride > 1,
-        first_groups=row.groups if row.has_grouped_start or not is_first else 1,
-    )
-
-
-def _split_unit(row: rows.SplitUnit, copy: Copy) -> rows.SplitUnit:
-    return replace(row, joins=copy.stride > 1)
+    first_groups = row.groups if row.has_grouped_start or copy.number > 0 else 1
+    return replace(row, hidden_channels=row.out_channels // 4, joins=copy.stride > 1, first_groups=first_groups)
 
 
 def _fire(row: rows.Fire, copy: Copy) -> rows.Fire:
-    squeeze, expand1, expand3 = (copy.thin(channels) for channels in (row.squeeze, row.expand1, row.expand3))
+    squeeze, expand1, expand3 = map(copy.thin, (row.squeeze, row.expand1, row.expand3))
     return replace(row, squeeze=squeeze, expand1=expand1, expand3=expand3, out_channels=expand1 + expand3)
-
-
-def _effnet_block(row: rows.EffNetBlock, copy: Copy) -> rows.EffNetBlock:
-    return replace(row, hidden_channels=max(1, row.out_channels // 2))
 
 
 SETTLERS: dict[type[Block], Callable[[Any, Copy], Block]] = {
@@ -122,7 +108,7 @@ SETTLERS: dict[type[Block], Callable[[Any, Copy], Block]] = {
     rows.FusedBottleneck: _bottleneck,
     rows.XceptionModule: _xception_module,
     rows.ShuffleUnit: _shuffle_unit,
-    rows.SplitUnit: _split_unit,
+    rows.SplitUnit: lambda row, copy: replace(row, joins=copy.stride > 1),
     rows.Fire: _fire,
-    rows.EffNetBlock: _effnet_block,
+    rows.EffNetBlock: lambda row, copy: replace(row, hidden_channels=max(1, row.out_channels // 2)),
 }

@@ -160,14 +160,8 @@ def _cleaned(value: Any) -> Any:
 
 
 def _choice(plan: Mapping[str, Any], is_here: bool) -> Choice:
-    return Choice(
-        pick=plan["network"],
-        reason=plan["reason"],
-        device=clean(plan["target"]),
-        is_here=is_here,
-        candidates=tuple(plan["candidates"]),
-        trials=tuple(plan["trials"]),
-    )
+    said = {name: plan[name] for name in ("reason", "candidates", "trials")}
+    return Choice(pick=plan["network"], device=clean(plan["target"]), is_here=is_here, **said)
 
 
 def _training(plan: Mapping[str, Any], epochs: Sequence[Epoch], on_all: str) -> Training:

@@ -26,7 +26,7 @@ from pocketvision.run.metrics import (
 
 Bins = tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]
-]  # images, confidence, right: sums of each bin
+]  # sums of each bin: images, confidence, right
 Found = TypeVar("Found")
 
 

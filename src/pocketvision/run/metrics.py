@@ -4,7 +4,7 @@ Scores are computed in float64. Everywhere `logits` and `probabilities` are (N, 
 """
 
 from math import ceil, exp, log, sqrt
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from pocketvision.errors import BadOption
 
 Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.integer[Any]]
 
 TEMPERATURES = (0.05, 20.0)
 

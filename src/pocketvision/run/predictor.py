@@ -201,9 +201,8 @@ class Predictor:
             try:
                 images.append(load_image(source, record.resolution, record.channels, record.preprocessing))
             except BadImage as error:
-                images.append(
-                    BadImage(error.problem, error.attempt)
-                )  # without its traceback, which keeps the batch alive
+                # without its traceback, which keeps the batch alive
+                images.append(BadImage(error.problem, error.attempt))
         good = [image for image in images if not isinstance(image, BadImage)]
         outputs = engine.run(np.stack(good)) if good else {}
         rows = ({name: found[i] for name, found in outputs.items()} for i in range(len(good)))

@@ -1,7 +1,6 @@
 """The record inside of a model file: what it says about itself."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -95,17 +94,9 @@ def record_of(model: bytes) -> Record:
     """Return the record of a model file; no engine is needed for that.
 
     Raises:
-        BadArtifact: the bytes are not an ONNX file, or it has no record.
+        BadArtifact: the bytes are not an ONNX file, or it has no record that can be read.
     """
-    return read_record(metadata(model))
-
-
-def read_record(entries: Mapping[str, str]) -> Record:
-    """Return the record from an ONNX file's metadata.
-
-    Raises:
-        BadArtifact: there is none, or it cannot be read.
-    """
+    entries = metadata(model)
     if METADATA_KEY not in entries:
         raise BadArtifact(
             "the file is an ONNX model without a pocketvision record, so its labels and preprocessing are unknown.",

@@ -3,11 +3,12 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from pocketvision.errors import BadArtifact
 from pocketvision.run.goldens import make_goldens
 from pocketvision.run.preprocessing import Preprocessing
-from pocketvision.run.record import METADATA_KEY, Record, read_record
+from pocketvision.run.record import METADATA_KEY, Record, record_of
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (4, 10)).astype(np.float32)
 RECORD = Record(
@@ -27,12 +28,18 @@ RECORD = Record(
 )
 
 
+def file_with(metadata):
+    model = helper.make_model(helper.make_graph([], "empty", [], []))
+    helper.set_model_props(model, metadata)
+    return model.SerializeToString()
+
+
 def test_round_trip():
     text = RECORD.to_json()
     again = Record.from_json(text)
     assert again == RECORD
     assert again.to_json() == text
-    assert read_record({METADATA_KEY: text, "other": "x"}) == RECORD
+    assert record_of(file_with({METADATA_KEY: text, "other": "x"})) == RECORD
     assert "猫" in text and "\n" not in text
 
 
@@ -91,7 +98,7 @@ def test_the_odd_entry_is_named(text, word):
 
 def test_a_file_without_a_record():
     with pytest.raises(BadArtifact) as caught:
-        read_record({"other": "x"})
+        record_of(file_with({"other": "x"}))
     assert str(caught.value) == (
         "the file is an ONNX model without a pocketvision record, so its labels and preprocessing are unknown." + TRY
     )

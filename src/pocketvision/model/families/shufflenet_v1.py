@@ -36,20 +36,12 @@ from pocketvision.model.rows import (
 
 def stem_for(groups: int) -> Rounding:
     """Return the rule for the stem's channels."""
-
-    def rounding(channels: int, width: float) -> int:
-        return channels * int(width) if width >= 1 else groups * ceil(channels * width / groups)
-
-    return rounding
+    return lambda channels, width: channels * int(width) if width >= 1 else groups * ceil(channels * width / groups)
 
 
 def doubling(groups: int, stage2: int) -> Rounding:
     """Return the rule for the stages: stage 2 is rounded for its groups, the others stay twice and four times as wide."""
-
-    def rounding(channels: int, width: float) -> int:
-        return channels // stage2 * multiple_of(4 * groups)(stage2, width)
-
-    return rounding
+    return lambda channels, width: channels // stage2 * multiple_of(4 * groups)(stage2, width)
 
 
 def shufflenet(groups: int, stage2: int, params: int, macs: int, table: str) -> Family:
