@@ -7,7 +7,7 @@ from onnx import numpy_helper
 from graphs import builder, fire, residual, shuffle_v2, small
 from pocketvision.cost.count import count
 from pocketvision.cost.memory import live_bytes
-from pocketvision.model.graph import ChannelShuffle, Origin, Split
+from pocketvision.model.graph import ChannelShuffle, Split
 from pocketvision.model.init import initial_arrays
 from pocketvision.model.onnx_writer import write_onnx
 from pocketvision.model.resolve import resolve
@@ -155,34 +155,6 @@ def test_what_nobody_reads_is_alive_while_it_is_made():
         return (b.conv(x, "last", 2),)
 
     assert live_bytes(graph_of(build)) == (IMAGE + MAP, (1 + 9) * MAP, (1 + 2) * MAP)
-
-
-def bottleneck(inside, is_residual):
-    """MobileNetV2's: 2 channels, expanded to `inside`, filtered one by one, projected to 2."""
-
-    def build(b):
-        x = b.conv("image", "stem", 2)
-        b.origin = Origin(1, "block1")
-        y = b.conv(x, "expand", inside)
-        y = b.depthwise(y, "depthwise", kernel=3)
-        y = b.conv(y, "project", 2)
-        return (b.add(x, y, "sum") if is_residual else y,)
-
-    return graph_of(build)
-
-
-@pytest.mark.parametrize("is_residual", [True, False])
-@pytest.mark.parametrize(("splits", "parts"), [(1, None), (2, 12), (3, 8), (12, 2), (24, 1)])
-def test_an_expanded_tensor_can_be_worked_out_in_parts(splits, parts, is_residual):
-    """What the block reads and makes is there all the while, and of the 12 + 12 channels inside one part."""
-    whole = (2 * is_residual) + 12 + 12
-    assert max(live_bytes(bottleneck(12, is_residual), splits)) == MAP * min(whole, 2 + 2 + parts if parts else whole)
-
-
-def test_a_block_that_needs_less_as_a_whole_is_not_split():
-    """A depthwise separable block lets go of its input before it makes its output: MobileNetV1 gains nothing."""
-    graph = resolve("mobilenet_v1", 0.5, 64)
-    assert max(live_bytes(graph, splits=4)) == max(live_bytes(graph))
 
 
 def test_weight_bytes_are_those_of_the_file(family):

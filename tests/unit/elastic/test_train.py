@@ -119,17 +119,13 @@ def test_a_stopped_training_goes_on_with_the_same_draws():
         for _ in range(first, 6):
             yield IMAGES, LABELS
 
-    def validate(_):
-        yield from ()
-        return 0.0, 0.0
-
     whole, first, second = (trainer(Sandwich(SPACE, seed=5), steps=6) for _ in range(3))
-    list(whole.run(batches, validate))
-    for _ in first.run(batches, validate):
+    list(whole.run(batches))
+    for _ in first.run(batches):
         if first.done == 3:
             break
     second.restore(first.snapshot())
-    list(second.run(batches, validate))
+    list(second.run(batches))
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[name], tensor), name
 
