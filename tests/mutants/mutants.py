@@ -647,18 +647,16 @@ COMPRESS = (
         "what rounding moves is taken out of the bias",
         "- (by_input * means).sum(axis=1)).astype(np.float32)",
         "+ (by_input * means).sum(axis=1)).astype(np.float32)",
-        (
-            "tests/unit/compress/test_ranges.py",
-            "tests/unit/compress/test_equalise.py",
-            "tests/end_to_end/test_ladder.py",
-        ),
+        ("tests/unit/compress/test_rungs.py",),
+        old_tests=("tests/end_to_end/test_ladder.py",),
     ),
     Mutant(
         "biases-not-corrected",
         "equalised networks have their biases corrected",
         "            if corrects:\n",
         "            if False:\n",
-        ("tests/unit/compress/test_equalise.py", "tests/end_to_end/test_ladder.py"),
+        ("tests/unit/compress/test_rungs.py",),
+        old_tests=("tests/end_to_end/test_ladder.py",),
     ),
     Mutant(
         "percentile-of-another-share",
@@ -679,7 +677,8 @@ COMPRESS = (
         "the best rung of the ladder is taken",
         "if found.verdict.passes or found.verdict.drop < best.verdict.drop:",
         "if True:",
-        ("tests/end_to_end/test_ladder.py",),
+        ("tests/unit/compress/test_rungs.py",),
+        old_tests=("tests/end_to_end/test_ladder.py",),
     ),
 )
 
