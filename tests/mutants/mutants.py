@@ -350,16 +350,20 @@ MODEL = (
     Mutant(
         "trailing-channels-cut-out",
         "a cut takes the leading channels",
+        "{space.name: np.zeros(space.size) for space in spaces(wide)}",
+        "{space.name: np.arange(space.size) for space in spaces(wide)}",
+        ("tests/unit/model/test_rewrite.py",),
         "sorted(int(i) for key, n in counts.items() for i in space.parts[key][:n])",
         "sorted(int(i) for key, n in counts.items() for i in space.parts[key][len(space.parts[key]) - n :])",
-        ("tests/unit/model/test_rewrite.py",),
     ),
     Mutant(
         "least-important-channels-kept",
         "a narrower start keeps the most important channels",
+        "sorted(part.tolist(), key=lambda i: -weight[i])",
+        "sorted(part.tolist(), key=lambda i: weight[i])",
+        ("tests/unit/model/test_transfer.py",),
         "key=lambda i: -weight[space.name][i]) for key in counts}",
         "key=lambda i: weight[space.name][i]) for key in counts}",
-        ("tests/unit/model/test_transfer.py",),
     ),
     Mutant(
         "spaces-shuffled-backwards",
@@ -653,9 +657,11 @@ COMPRESS = (
     Mutant(
         "biases-not-corrected",
         "equalised networks have their biases corrected",
+        "scaled = correct_biases(int8, scaled, values) if corrects else scaled",
+        "scaled = correct_biases(int8, scaled, values) if False else scaled",
+        ("tests/unit/compress/test_rungs.py",),
         "            if corrects:\n",
         "            if False:\n",
-        ("tests/unit/compress/test_rungs.py",),
         old_tests=("tests/end_to_end/test_ladder.py",),
     ),
     Mutant(
