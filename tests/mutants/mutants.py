@@ -350,16 +350,20 @@ MODEL = (
     Mutant(
         "trailing-channels-cut-out",
         "a cut takes the leading channels",
+        "{space.name: np.zeros(space.size) for space in spaces(wide)}",
+        "{space.name: np.arange(space.size) for space in spaces(wide)}",
+        ("tests/unit/model/test_rewrite.py",),
         "sorted(int(i) for key, n in counts.items() for i in space.parts[key][:n])",
         "sorted(int(i) for key, n in counts.items() for i in space.parts[key][len(space.parts[key]) - n :])",
-        ("tests/unit/model/test_rewrite.py",),
     ),
     Mutant(
         "least-important-channels-kept",
         "a narrower start keeps the most important channels",
+        "sorted(part.tolist(), key=lambda i: -weight[i])",
+        "sorted(part.tolist(), key=lambda i: weight[i])",
+        ("tests/unit/model/test_transfer.py",),
         "key=lambda i: -weight[space.name][i]) for key in counts}",
         "key=lambda i: weight[space.name][i]) for key in counts}",
-        ("tests/unit/model/test_transfer.py",),
     ),
     Mutant(
         "spaces-shuffled-backwards",
@@ -647,18 +651,18 @@ COMPRESS = (
         "what rounding moves is taken out of the bias",
         "- (by_input * means).sum(axis=1)).astype(np.float32)",
         "+ (by_input * means).sum(axis=1)).astype(np.float32)",
-        (
-            "tests/unit/compress/test_ranges.py",
-            "tests/unit/compress/test_equalise.py",
-            "tests/end_to_end/test_ladder.py",
-        ),
+        ("tests/unit/compress/test_rungs.py",),
+        old_tests=("tests/end_to_end/test_ladder.py",),
     ),
     Mutant(
         "biases-not-corrected",
         "equalised networks have their biases corrected",
+        "scaled = correct_biases(int8, scaled, values) if corrects else scaled",
+        "scaled = correct_biases(int8, scaled, values) if False else scaled",
+        ("tests/unit/compress/test_rungs.py",),
         "            if corrects:\n",
         "            if False:\n",
-        ("tests/unit/compress/test_equalise.py", "tests/end_to_end/test_ladder.py"),
+        old_tests=("tests/end_to_end/test_ladder.py",),
     ),
     Mutant(
         "percentile-of-another-share",
@@ -679,7 +683,8 @@ COMPRESS = (
         "the best rung of the ladder is taken",
         "if found.verdict.passes or found.verdict.drop < best.verdict.drop:",
         "if True:",
-        ("tests/end_to_end/test_ladder.py",),
+        ("tests/unit/compress/test_rungs.py",),
+        old_tests=("tests/end_to_end/test_ladder.py",),
     ),
 )
 
