@@ -51,9 +51,3 @@ def test_each_op_has_room_for_what_it_reads_and_makes(family):
 def test_each_op_of_hand_made_graphs_has_room(name):
     for graph in CUTS[name]():
         check_each_op_fits(graph)
-
-
-def test_working_in_parts_never_needs_more(family):
-    graph = small(family)
-    for splits in (2, 16):
-        assert all(part <= whole for part, whole in zip(live_bytes(graph, splits), live_bytes(graph), strict=True))

@@ -100,8 +100,8 @@ def require_said(error, *words):
 
 PHASES = {
     "before the first checkpoint": (Progress, "decoding test"),
-    "in epoch 1 of 2, after step 6 of 6": (Epoch, ""),  # its curves are drawn by a thread of their own
-    "after training": (Timed, ""),
+    "in epoch 1 of 2 of the training, after step 6 of 6": (Epoch, ""),  # its curves are drawn by a thread of their own
+    "after the training": (Timed, ""),
 }
 
 
@@ -146,7 +146,7 @@ def test_the_disk_breaks(photos, tmp_path, monkeypatch, whole):
         patch.setattr(os, "fsync", broken)
         outcome = fit(photos, folder)
     assert (outcome.code, outcome.out) == (6, "")
-    require_said(outcome.err, os.strerror(errno.EIO), "epoch 1 of 2, after step 2 of 6", str(folder / "checkpoint"))
+    require_said(outcome.err, os.strerror(errno.EIO), "of the training, after step 2 of 6", str(folder / "checkpoint"))
     assert faults(folder) == leftovers(folder) == []
     assert newest_step(folder) == 2
     again = fit(photos, folder)

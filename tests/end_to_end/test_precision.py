@@ -81,7 +81,7 @@ def test_the_front_has_both_precisions_and_the_pick_is_in_integers(run):
     assert abs(largest["validation_top1"] - floats["validation_top1"]) < 0.03
     assert pocketvision("verify", folder / "model.onnx").code == 0
     page = (folder / "report.html").read_text()
-    assert "The file is int8" in page and "static ranges" in page
+    assert 'data-fact="precision">int8<' in page and "static ranges" in page
     assert "int8" in pocketvision("info", folder / "model.onnx").out
 
 

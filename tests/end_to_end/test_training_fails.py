@@ -10,7 +10,7 @@ def test_a_learning_rate_beyond_all_bounds(photos, tmp_path):
     outcome = pocketvision("fit", photos, *SMALL, "--batch-size", 4, "--lr", 1e30, "-o", folder)
     assert (outcome.code, outcome.out) == (5, "")
     assert re.fullmatch(r"NonFiniteLoss: .* step \d of 6 in epoch 1 .* Try: --lr \S+.*", outcome.last_line), outcome.err
-    assert "batch is left out" in outcome.err and "half the rate" in outcome.err
+    assert "batch is skipped" in outcome.err and "half the rate" in outcome.err
     assert "Traceback" not in outcome.err
     assert (folder / "plan.json").exists()
     assert not (folder / "model.onnx").exists()
