@@ -271,7 +271,7 @@ def test_a_plan_is_read_whatever_the_recipes_are_now(clock, monkeypatch):
     other = replace(RECIPES["modern"], lr=9.0, momentum=0.0, label_smoothing=0.4, ema=None, warmup=0.5)
     monkeypatch.setitem(RECIPES, "modern", other)
     assert Plan.from_json(content, Timetable(100.0)) == plan
-    monkeypatch.delitem(RECIPES, "modern")
+    monkeypatch.setattr("pocketvision.train.recipe.RECIPES", {})
     assert Plan.from_json(content, Timetable(100.0)) == plan
 
 
