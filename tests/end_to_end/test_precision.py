@@ -139,7 +139,7 @@ def test_where_integers_are_not_good_enough_floats_stay(photos, tmp_path, monkey
     words = ("--width", 0.25, "--resolution", 32, "--epochs", 1, "--batch-size", 8, "--training-precision", "float32")
     outcome = pocketvision("fit", photos, *words, "--precision", "int8", "-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err
-    assert "The network stays in floats: the best, of " in outcome.err
+    assert "The network stays in fp32: the best, of " in outcome.err
     record = load(tmp_path / "run" / "model.onnx").record
     assert "precision" not in record.model and record.provenance["compressed"]["kept"] == "fp32"
     assert {step["rung"] for step in record.provenance["compressed"]["tried"]} == {1, 2, 3, 4}
