@@ -232,7 +232,7 @@ def _precisions(precision: str, data: str | None, budget: Budget) -> tuple[str, 
 
 
 def _in_precisions(cuts: Cuts, precisions: tuple[str, ...]) -> Cuts:
-    """Return all cuts in some precisions; one that was not judged in it counts as it was judged in another."""
+    """Return all cuts in some precisions; one that was not judged in a precision has the scores that it has in another."""
     known = {judged.cut.name: judged for judged in cuts.judged}
     found = []
     for name, judged in {judged.graph.name: judged for judged in reversed(cuts.judged)}.items():
@@ -249,7 +249,7 @@ def _check_threads(threads: int) -> None:
 
 
 def _spread(front: Sequence[Cut], most: int) -> list[Cut]:
-    """Return so many at most, evenly along the front, the first and the last among them."""
+    """Return at most so many, evenly along the front, the first and the last among them."""
     if len(front) <= most:
         return list(front)
     return [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]

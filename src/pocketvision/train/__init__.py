@@ -1,1 +1,1 @@
-"""Training: a recipe, a loop that reads from top to bottom, and the ruler that judges it."""
+"""Training: a recipe, a loop that reads from top to bottom, and the measure that judges it."""

@@ -1,4 +1,4 @@
-"""What the network says of prepared images: the same pixels and the same ruler as the exported file."""
+"""What the network says of prepared images: the same pixels and the same measure as for the exported file."""
 
 from collections.abc import Iterator
 

@@ -27,7 +27,7 @@ def images_needed(graph: Graph) -> int:
 
 
 def evenly(number: int, most: int) -> NDArray[np.int64]:
-    """Return so many rows at most of a number of them, evenly spaced.
+    """Return the indices of at most so many of a number of rows, evenly spaced.
 
     >>> evenly(100, 5), evenly(3, 5)
     (array([ 0, 24, 49, 74, 99]), array([0, 1, 2]))

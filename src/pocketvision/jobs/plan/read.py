@@ -50,7 +50,7 @@ class Read:
 
 
 def read_images(data: str | Path, known: Mapping[str, Look] | None = None) -> Work[Read]:
-    """Read the data, check every image that is not `known`, leave out what cannot be used, and part the rest.
+    """Read the data, check every image that is not `known`, leave out what cannot be used, and split the rest.
 
     Raises:
         InputError: it cannot be used.

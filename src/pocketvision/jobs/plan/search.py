@@ -156,7 +156,7 @@ def _time(candidates: list[Candidate], options: FitOptions, latencies: Latencies
 
 
 def _choose(given: Given, candidates: list[Candidate]) -> tuple[list[Candidate], str]:
-    """Return the finalists, and why these."""
+    """Return the finalists, and why they were chosen."""
     left = [candidate for candidate in candidates if not candidate.dropped]
     if len(candidates) == 1:
         return left, "the only one that was asked for"

@@ -59,7 +59,7 @@ class ElasticPlan:
         Args:
             given: images and options.
             graph: the largest network.
-            look: seconds that one image takes that is only looked at by it.
+            look: seconds that the network takes to judge one image.
         """
         space, parts = self.space(graph), given.parts
         judged, known = len(parts.validation) + len(parts.test), len(parts.train)

@@ -102,7 +102,7 @@ def timed_images(graph: Graph, recipe: Recipe) -> int:
 
 
 def look_seconds(graph: Graph, recipe: Recipe, device: torch.device, precision: str, step_seconds: float) -> float:
-    """Return how long one image that is only looked at takes; networks are judged on the CPU, wherever they are trained.
+    """Return how long one image takes that is judged, not trained on; networks are judged on the CPU, wherever they are trained.
 
     Args:
         graph: the network.
@@ -118,7 +118,7 @@ def look_seconds(graph: Graph, recipe: Recipe, device: torch.device, precision: 
 
 
 def looks_back(recipe: Recipe, has_start: bool) -> int:
-    """Return how many looks at the validation images decide how far a training that started from weights is followed."""
+    """Return how many passes over the validation images decide how far a training that started from weights is followed."""
     if not has_start:
         return 0
     return LOOKS_BACK if recipe.batch_norm_momentum is None else LOOKS_AT_ENDS
@@ -135,7 +135,7 @@ def _measure_look(graph: Graph) -> float:
 
 
 def finish_seconds(parts: Split, look: float, looks: int) -> float:
-    """Return how long the end takes: so many looks at the validation images, one at the test images, and the file."""
+    """Return how long the end takes: so many passes over the validation images, one over the test images, and the file."""
     return FINISH_SECONDS + look * (looks * len(parts.validation) + len(parts.test))
 
 

@@ -239,7 +239,7 @@ class RunFolder:
         self._write_lines()
 
     def _take_lock(self) -> None:
-        """Hold plan.json for this process; the system gives it free when the process ends, however that happens."""
+        """Hold plan.json for this process; the system releases it when the process ends, however that happens."""
         if self._lock is not None:
             return
         self._lock = (self.path / PLAN).open("rb")

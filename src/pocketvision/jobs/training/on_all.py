@@ -29,7 +29,7 @@ def learn_all(
 ) -> Work[tuple[Network, str]]:
     """Train a little longer on train and validation images: all layers, or the classifier alone where `share` is 0.
 
-    Return the network, and what was done; empty: nothing, and the network is unchanged, as that is not planned, no time is left,
+    Return the network, and what was done; empty: nothing, and the network is unchanged: that was not planned, no time is left,
     the loss diverges, or the pick of an elastic run was best as it was cut.
     """
     if not training.plan.epochs_on_all:

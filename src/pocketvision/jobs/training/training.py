@@ -33,7 +33,7 @@ class Training:
         start: weights that training starts from; None: they are initialised.
         objective: what is learnt in a step; None: the labels.
         held_back: of a cut, the validation images at the resolution that it is taught at; `validation` has its own.
-        part: of the timetable that it must be over with: "main", "pick" or "all".
+        part: of the timetable by whose end it must be done: "main", "pick" or "all".
     """
 
     plan: Plan
