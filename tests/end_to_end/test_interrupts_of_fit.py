@@ -15,7 +15,7 @@ from commandline import SMALL, TWO_EPOCHS, Outcome, pocketvision, start_program,
 from inspection import weights
 from jobs import stop_at
 from pocketvision.data.geometry import Augmentation
-from pocketvision.errors import Interrupted, RunFolderInUse
+from pocketvision.errors import BadData, Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
 from pocketvision.jobs.call import fit
 from pocketvision.model.kernels.library import find_kernels
@@ -112,6 +112,22 @@ def test_resumed_after_a_release_with_other_recipes_a_run_ends_with_the_weights_
         )
     fit(photos, stopped, **TWO_EPOCHS)
     assert weights(stopped) == weights(whole)
+
+
+def test_a_plan_that_lost_a_value_is_named_and_kept(stopped, photos):
+    plan = stopped / "plan.json"
+    content = json.loads(plan.read_text())
+    for outer, inner, why in (
+        ("recipe", "lr", r"'lr'"),
+        ("model", "width", r"'width'"),
+        ("augmentation", None, "None"),
+    ):
+        lost = content | {outer: {k: v for k, v in content[outer].items() if k != inner} if inner else None}
+        plan.write_text(json.dumps(lost))
+        before = listing(stopped / "checkpoint")
+        with pytest.raises(BadData, match=rf"plan\.json' is damaged: .*{why}.* Try: the same command with --restart"):
+            fit(photos, stopped, **TWO_EPOCHS)
+        assert json.loads(plan.read_text()) == lost and listing(stopped / "checkpoint") == before
 
 
 def test_other_options_are_refused(stopped, photos):

@@ -17,10 +17,12 @@ from inspection import weights as file_digest
 from jobs import stop_at, told, watched
 from photographs import CLASSES, grey, write_photographs
 from pocketvision.cost.budget import Budget
+from pocketvision.cost.device_file import Latency
 from pocketvision.errors import Interrupted
 from pocketvision.events import Note, Progress, Step, drain
 from pocketvision.jobs.call import fit
 from pocketvision.jobs.plan.initial_weights import choose_start
+from pocketvision.jobs.plan.latencies import Latencies
 from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS
 from pocketvision.jobs.runs.checkpointing import digest
 from pocketvision.jobs.sizes.store import read_cuts
@@ -234,12 +236,23 @@ def test_a_stopped_run_goes_on_without_the_file_it_started_from(photos, weights,
 ELASTIC = OPTIONS | {"epochs": 2, "elastic": True, "budget": Budget(macs=15_000_000)}
 
 
+def follow_costs(patch):
+    """Let latencies follow the multiply-adds: cuts that are as good are then told apart by no noise of this machine."""
+
+    def measure(_, candidates, limit_ms, seconds):
+        yield from ()
+        return {each.name: Latency(each.spent.macs / 1e8, 0.0) for each in candidates}
+
+    patch.setattr(Latencies, "_measure", measure)
+
+
 @pytest.fixture(scope="module")
 def sizes(photos, weights, tmp_path_factory):
     """The folder of an elastic run whose pick also learnt from the validation images, and the shapes of these."""
     folder, shapes, real = tmp_path_factory.mktemp("sizes") / "run", [], Training.all_images.fget
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pocketvision.jobs.training.interpolate.SHARES", (1.0,))
+        follow_costs(patch)
         patch.setattr(Training, "all_images", property(lambda e: shapes.append(real(e).shape) or real(e)))
         fit(photos, folder, weights=weights, **ELASTIC)
     return folder, shapes
@@ -265,6 +278,7 @@ def test_all_sizes_from_published_weights(photos, weights, tmp_path):
 def test_the_pick_of_an_elastic_run_learns_from_validation_images_too(sizes, photos, weights, tmp_path, monkeypatch):
     """It sees them as the largest network does, at whose resolution it is taught; stopped there, it goes on."""
     monkeypatch.setattr("pocketvision.jobs.training.interpolate.SHARES", (1.0,))
+    follow_costs(monkeypatch)
     whole, shapes = sizes
     record = load(whole / "model.onnx").record
     assert record.provenance["on_all"] == "1 epoch" and record.metrics["data"]["trained_on"] == ["train", "validation"]
