@@ -45,7 +45,9 @@ def test_grey_images_stay_one_channel(tmp_path):
 
 def test_colour_images_have_three(model, run_folder):
     assert info(model)["channels"] == 3
-    assert "Training images are mirrored: the default." in notes(run_folder)
+    assert "Training images are mirrored: the default; --no-flip if a mirror changes what they show." in notes(
+        run_folder
+    )
 
 
 def test_digits_are_not_mirrored_and_keep_a_small_output_stride(tmp_path):
@@ -53,8 +55,8 @@ def test_digits_are_not_mirrored_and_keep_a_small_output_stride(tmp_path):
     outcome = pocketvision("fit", data, "--epochs", 1, "--width", 0.25, "-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert (
-        "Training images are not mirrored: class names of one character are letters or digits, which are not mirrored."
-        in notes(tmp_path / "run")
+        "Training images are not mirrored: the names of the classes are letters or numbers, which mirrors spoil; "
+        "--flip mirrors them all the same." in notes(tmp_path / "run")
     )
     plan = json.loads((tmp_path / "run" / "plan.json").read_text())
     assert plan["augmentation"]["flip"] is False

@@ -819,9 +819,11 @@ JOBS = (
     Mutant(
         "letters-mirrored",
         "letters and digits are not mirrored",
-        "if all(len(name) == 1 for name in classes):",
+        "if all(_is_written(name) for name in names):",
         "if False:",
         ("tests/unit/jobs/test_plan.py",),
+        old_before="if all(len(name) == 1 for name in classes):",
+        old_after="if False:",
         old_tests=("tests/unit/fit/test_plan.py",),
     ),
     Mutant(

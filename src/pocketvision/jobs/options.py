@@ -30,7 +30,8 @@ class FitOptions:
         lr: replaces the recipe's learning rate.
         batch_size: replaces the recipe's; the recipe's learning rate is scaled with it.
         class_weights: "auto", "balanced" or "none".
-        flip: mirror training images; None decides by the class names: letters and digits are not mirrored.
+        flip: mirror training images; None decides by the class names: letters, numbers and classes that differ by
+            a side are not mirrored.
         elastic: train one network for all sizes and cut it to the budget.
         seed: of initial weights, order and augmentation.
         budget: what the device can spend; no limits by default.

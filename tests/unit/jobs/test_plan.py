@@ -79,9 +79,10 @@ def test_a_rate_that_was_asked_for_stays():
         (("a", "bee"), None, True),
         (("0", "1"), True, True),
         (("cat", "dog"), False, False),
+        (("turn_left", "turn_right"), None, False),
     ],
 )
-def test_letters_and_digits_are_not_mirrored_unless_asked(classes, asked, flip):
+def test_what_a_mirror_spoils_is_not_mirrored_unless_asked(classes, asked, flip):
     assert may_flip(classes, asked)[0] is flip
 
 

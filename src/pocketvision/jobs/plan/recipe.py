@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pocketvision.choose.candidates import SMALL
 from pocketvision.data.geometry import Augmentation
+from pocketvision.data.mirror import why_not_mirrored
 from pocketvision.jobs.options import FitOptions
 from pocketvision.model.graph import Graph
 from pocketvision.train.recipe import Recipe, find_recipe
@@ -54,11 +55,11 @@ def chosen_augmentation(recipe: Recipe, graph: Graph, epochs: int) -> Augmentati
 def may_flip(classes: tuple[str, ...], asked: bool | None) -> tuple[bool, str]:
     """Return whether mirrored images still show their class, and why.
 
-    >>> may_flip(("0", "1", "2"), None)
-    (False, 'class names of one character are letters or digits, which are not mirrored')
+    >>> may_flip(("turn_left", "turn_right"), None)
+    (False, "'turn_left' and 'turn_right' differ by a side; --flip mirrors them all the same")
     """
     if asked is not None:
         return asked, "as asked"
-    if all(len(name) == 1 for name in classes):
-        return False, "class names of one character are letters or digits, which are not mirrored"
-    return True, "the default"
+    if reason := why_not_mirrored(classes):
+        return False, f"{reason}; --flip mirrors them all the same"
+    return True, "the default; --no-flip if a mirror changes what they show"
