@@ -73,29 +73,38 @@ def why_not_mirrored(classes: Iterable[str]) -> str:
 
 def _opposites(names: list[str]) -> tuple[str, str] | None:
     """Return two names of which one is of the one side, and one of the other."""
-    words = {name: _words(name) for name in names}
+    return _by_words(names) or _by_short_words(names) or _by_signs(names)
+
+
+def _by_words(names: list[str]) -> tuple[str, str] | None:
+    words = {name: frozenset(_words(name)) for name in names}
     for left, right in _pairs(SIDES):
-        first = next((name for name in names if left & set(words[name]) and not right & set(words[name])), None)
-        second = next((name for name in names if right & set(words[name]) and not left & set(words[name])), None)
+        first = next((name for name, said in words.items() if left & said and not right & said), None)
+        second = next((name for name, said in words.items() if right & said and not left & said), None)
         if first is not None and second is not None:
             return first, second
-    known = {words[name]: name for name in names}
-    for left, right in _pairs(SHORT_SIDES):
-        for name in names:
-            for place, word in enumerate(words[name]):
-                if word in left:
-                    others = ((*words[name][:place], other, *words[name][place + 1 :]) for other in sorted(right))
-                    if found := next((known[other] for other in others if other in known), None):
-                        return name, found
-    for left_sign, right_sign in SIGNS:
-        for name in names:
-            other = name.replace(left_sign, right_sign)
-            if other != name and other in names:
-                return name, other
     return None
 
 
+def _by_short_words(names: list[str]) -> tuple[str, str] | None:
+    known = {_words(name): name for name in names}
+    others = {word: right for left, right in _pairs(SHORT_SIDES) for word in left}
+    for words, name in known.items():
+        for place, word in enumerate(words):
+            for other in others.get(word, ()):
+                if found := known.get((*words[:place], other, *words[place + 1 :])):
+                    return name, found
+    return None
+
+
+def _by_signs(names: list[str]) -> tuple[str, str] | None:
+    known = set(names)
+    exchanged = ((name, name.replace(left, right)) for left, right in SIGNS for name in names if left in name)
+    return next(((name, other) for name, other in exchanged if other in known), None)
+
+
 def _pairs(table: str) -> Iterable[tuple[frozenset[str], frozenset[str]]]:
+    """Yield the words of the one side and of the other, folded as names are, of each line of a table."""
     for line in table.strip().splitlines():
         left, _, right = line.partition(":")
         yield frozenset(map(_folded, left.split())), frozenset(map(_folded, right.split()))
