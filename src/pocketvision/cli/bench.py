@@ -61,7 +61,8 @@ def bench(
 
 
 def _files(images: Path | None) -> list[Path]:
-    from pocketvision.run.predictor import image_files, is_folder
+    from pocketvision.run.image_files import image_files
+    from pocketvision.run.predictor import is_folder
 
     if images is None:
         return []

@@ -141,7 +141,8 @@ def _report(error: Any) -> int:
 
 def _expand(sources: list[str]) -> tuple[list[Any], int]:
     """Return each image: files as they are, folders' images in order, stdin's bytes; and the exit code so far."""
-    from pocketvision.run.predictor import image_files, is_folder
+    from pocketvision.run.image_files import image_files
+    from pocketvision.run.predictor import is_folder
 
     found: list[Any] = []
     code = 0

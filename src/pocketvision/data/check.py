@@ -12,7 +12,14 @@ from pocketvision.data.findings import Finding, in_order
 from pocketvision.data.idx import is_idx_folder
 from pocketvision.data.looks import Facts, Look, look_at
 from pocketvision.data.read import read_dataset
-from pocketvision.data.rules import class_findings, colour_findings, file_findings, name_findings, size_findings
+from pocketvision.data.rules import (
+    class_findings,
+    colour_findings,
+    file_findings,
+    name_findings,
+    pixel_findings,
+    size_findings,
+)
 from pocketvision.data.split import Split
 from pocketvision.data.surroundings import look_around
 from pocketvision.errors import BadData
@@ -22,6 +29,10 @@ from pocketvision.run.images import MAX_PIXELS
 PART_ORDER = ("all", "train", "validation", "test")
 BROKEN = ("unreadable image", "over the pixel limit")
 DUPLICATES = ("duplicate", "near-duplicate")
+UNDERSTOOD = (
+    "part by its name",
+    "folder around all others",
+)  # how the folders were read: said, though nothing is wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +97,7 @@ class Checked:
         said = []
         for kind, group in groupby(self.findings, key=lambda finding: finding.kind):
             some = list(group)
-            if some[0].severity != "note":
+            if some[0].severity != "note" or kind in UNDERSTOOD:
                 more = f" And {len(some) - 1:,} more." if len(some) > 1 else ""
                 said.append(f"{some[0].severity.capitalize()}: {kind}: {some[0].key}: {some[0].sentence}{more}")
         if self.findings:
@@ -138,6 +149,7 @@ def check(source: str | Path, max_pixels: int = MAX_PIXELS, known: Mapping[str, 
     if usable is not None:
         found += class_findings(usable)
         found += file_findings(usable, facts)
+        found += pixel_findings(usable, facts)
         found += size_findings(usable, facts)
         found += colour_findings(usable, facts)
         found += duplicate_findings(usable, facts)

@@ -8,23 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketvision.data.parts import Part
 from pocketvision.errors import BadData
-
-Part = Literal["train", "validation", "test"]
-
-PART_NAMES: dict[str, Part] = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
-"""The names people give to the parts, in lower case, as folders and in tables."""
 
 
 class Images(Protocol):

@@ -3,21 +3,26 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pocketvision.data.dataset import PART_NAMES, Dataset, Part, Sample
+from pocketvision.data.dataset import Dataset, Sample
 from pocketvision.data.findings import printable
+from pocketvision.data.parts import Part, named_part, part_of
 from pocketvision.errors import BadData, UnknownData
-from pocketvision.run.images import IMAGE_SUFFIXES
+from pocketvision.run.image_files import is_image, is_skipped
+from pocketvision.run.images import FORMATS
 
+RUN_FILES = ("plan.json", "manifest.json")  # a folder with both is a run's
 RIGHT = "one folder for each class is right, such as photos/cat/1.jpg and photos/dog/1.jpg"
 
 
 def read_folder(path: str | Path) -> Dataset:
     """Read the images below a folder; their classes are the names of the folders they are in.
 
-    Classes are folders directly inside, or inside train/, val/ (also valid/, validation/) and test/. They are sorted by
-    name over all parts together, so a part that lacks a class does not shift the others. Folders inside a class folder
-    belong to the class. Hidden files and folders are skipped; links are followed, but not in circles. Class folders
-    without any image, and images outside of class folders, are left out; `pocketvision.data.check` names them.
+    Classes are folders directly inside, or inside train/, val/ and test/, by these or other names that mean them
+    (`parts.part_of`). They are sorted by name over all parts together, so a part that lacks a class does not shift the
+    others. Folders inside a class folder belong to the class. A folder that only wraps all others is passed through where
+    that is certain (`unwrapped`). Hidden files and folders, droppings of systems and runs are skipped; links are followed,
+    but not in circles. Class folders without any image, and images outside of class folders, are left out;
+    `pocketvision.data.check` names them.
 
     Args:
         path: the folder.
@@ -37,7 +42,7 @@ def read_folder(path: str | Path) -> Dataset:
         raise _too_few_classes(root, classes, [folder for _, folder in folders if folder.name not in classes])
     if all(part in ("validation", "test") for part, _, _ in found):
         raise BadData(
-            f"{root} has {', '.join(top.name + '/' for _, top in _tops(root))} but no image to train on; "
+            f"{root} has {', '.join(top.name + '/' for _, top in tops(root))} but no image to train on; "
             "train/ must hold a folder of images for each class.",
             "fill train/, or put the class folders directly inside and let pocketvision split",
         )
@@ -55,21 +60,40 @@ def class_folders(root: Path) -> list[tuple[Part | None, Path]]:
     Raises:
         BadData: two folders mean one part, class folders lie beside the parts, or images lie in no class folder at all.
     """
-    tops = _tops(root)
-    for _, top in tops:
+    found = [(part, unwrapped(top)) for part, top in tops(root)]
+    for _, top in found:
         _refuse_loose_images(top)
-    return [(part, folder) for part, top in tops for folder in _folders(top)]
+    return [(part, folder) for part, top in found for folder in visible_folders(top)]
 
 
-def _tops(root: Path) -> list[tuple[Part | None, Path]]:
-    """Return the folders that hold class folders, with their parts: the root alone, or train/, val/ and test/.
+def unwrapped(root: Path) -> Path:
+    """Return the folder inside that an unpacked archive put around everything; the root itself where there is none.
+
+    A folder is passed through where it is certain that it is no class: it holds all images, none of them directly, and either
+    has the root's own name (`pets/pets/cat`) or parts inside (`download/pets/train/cat`).
+    """
+    full = [folder for folder in visible_folders(root) if any(visible_images(folder))]
+    if len(full) != 1 or any(map(is_image, root.iterdir())) or any(map(is_image, full[0].iterdir())):
+        return root
+    holds_parts = any(named_part(inner.name) == "train" for inner in visible_folders(full[0]))
+    is_named_alike = full[0].name.casefold() == root.resolve().name.casefold()
+    is_part = named_part(full[0].name) is not None and not is_named_alike
+    return unwrapped(full[0]) if (is_named_alike or holds_parts) and not is_part else root
+
+
+def tops(root: Path) -> list[tuple[Part | None, Path]]:
+    """Return the folders that hold class folders, with their parts: one alone, or train/, val/ and test/.
 
     A folder "train" beside "bus" and "car" is a class of vehicles, unless it holds class folders itself: then nobody
     can tell which was meant.
+
+    Raises:
+        BadData: two folders mean one part, or class folders lie beside the parts.
     """
-    named = [folder for folder in _folders(root) if folder.name.lower() in PART_NAMES]
-    others = [folder for folder in _folders(root) if folder not in named and any(visible_images(folder))]
-    nested = [folder for folder in named if any(any(visible_images(inner)) for inner in _folders(folder))]
+    root = unwrapped(root)
+    named = _part_folders(root)
+    others = [folder for folder in visible_folders(root) if folder not in named and any(visible_images(folder))]
+    nested = [folder for folder in named if _has_class_folders(folder)]
     if nested and others:
         raise BadData(
             f"{root} holds '{nested[0].name}' with class folders inside, and '{others[0].name}' with images beside it; "
@@ -79,8 +103,7 @@ def _tops(root: Path) -> list[tuple[Part | None, Path]]:
     if not named or others:
         return [(None, root)]
     taken: dict[Part, Path] = {}
-    for folder in named:
-        part = PART_NAMES[folder.name.lower()]
+    for folder, part in named.items():
         if part in taken:
             raise BadData(
                 f"{root} holds '{taken[part].name}' and '{folder.name}', which both mean {part}; one of them is right.",
@@ -90,10 +113,29 @@ def _tops(root: Path) -> list[tuple[Part | None, Path]]:
     return list(taken.items())
 
 
+def _part_folders(root: Path) -> dict[Path, Part]:
+    """Return the folders that are parts by their names, and which.
+
+    With other words in it ("seg_train", "seg_test") a name counts where these words name at least two parts, train among them,
+    and all of these hold class folders.
+    """
+    meant = {folder: part_of(folder.name) for folder in visible_folders(root)}
+    found = {folder: part for folder, (part, others) in ((f, m) for f, m in meant.items() if m) if not others}
+    for shared in {others for _, others in filter(None, meant.values()) if others}:
+        some = {folder: m[0] for folder, m in meant.items() if m and m[1] == shared}
+        if len(some) > 1 and "train" in some.values() and all(map(_has_class_folders, some)):
+            found |= some
+    return found
+
+
+def _has_class_folders(folder: Path) -> bool:
+    return any(any(visible_images(inner)) for inner in visible_folders(folder))
+
+
 def _refuse_loose_images(top: Path) -> None:
     """Raise BadData where images lie in no class folder at all."""
     loose = sum(is_image(entry) for entry in top.iterdir())
-    if loose and not _folders(top):
+    if loose and not visible_folders(top):
         raise BadData(
             f"{top} holds images ({loose}) but no class folders; {RIGHT}.",
             "sort the images into folders named after their classes, or list them in a .csv with columns path, label",
@@ -106,32 +148,38 @@ def _too_few_classes(root: Path, classes: list[str], empty: list[Path]) -> BadDa
         return BadData(f"{root} holds no class folders and no images; {RIGHT}.", "another path")
     holds = f"images of only one class, '{classes[0]}'" if classes else "class folders but no image in them"
     if not empty:
+        below = next((folder for folder in visible_folders(root) if any(visible_images(folder))), root)
+        is_around = below != root and not any(map(is_image, below.iterdir())) and len(visible_folders(below)) > 1
         return BadData(
             f"{root} holds {holds}; telling classes apart needs two: {RIGHT}.",
-            "the folder above, or one more class folder",
+            f"{below}, if the folders in it are the classes"
+            if is_around
+            else "the folder above, or one more class folder",
         )
     names = ", ".join(f"'{folder.name}'" for folder in empty[:3]) + (" ..." if len(empty) > 3 else "")
     suffixes = sorted({file.suffix for folder in empty for file in _files(folder) if file.suffix})
     return BadData(
         f"{root} holds {holds}; telling classes apart needs two. No image is in {names} "
-        f"(looked for {', '.join(sorted(IMAGE_SUFFIXES))}; found {', '.join(suffixes) or 'nothing'}).",
+        f"({FORMATS} are read; found {', '.join(suffixes) or 'nothing'}).",
         "put images of a known format into it",
     )
 
 
-def _folders(folder: Path) -> list[Path]:
-    """Return the visible folders directly inside, sorted by name."""
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def visible_folders(folder: Path) -> list[Path]:
+    """Return the folders directly inside that are entered, sorted by name."""
+    return sorted(
+        entry for entry in folder.iterdir() if not is_skipped(entry.name) and entry.is_dir() and not is_run(entry)
+    )
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is a run of `fit`: its charts are no photographs."""
+    return all((folder / name).is_file() for name in RUN_FILES)
 
 
 def visible_images(folder: Path) -> Iterator[Path]:
     """Yield the visible images inside a folder, at any depth, unsorted."""
     return (file for file in _files(folder) if is_image(file))
-
-
-def is_image(path: Path) -> bool:
-    """Tell whether a file is read: it is there, visible, and named like an image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
@@ -147,7 +195,7 @@ def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]
     if real in above:
         return
     for entry in folder.iterdir():
-        if entry.name.startswith("."):
+        if is_skipped(entry.name) or is_run(entry):
             continue
         if entry.is_dir():
             yield from _files(entry, above | {real, *real.parents})

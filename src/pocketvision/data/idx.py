@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.data.dataset import Dataset, Part, Sample
+from pocketvision.data.dataset import Dataset, Sample
+from pocketvision.data.parts import Part
 from pocketvision.errors import BadData, UnknownData
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

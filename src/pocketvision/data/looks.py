@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageStat
 
 from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadData, BadImage
@@ -21,6 +21,9 @@ SMALL_SHAPE = (16, 18)  # rows and columns of the small pictures: twice those of
 CHUNK = 16  # files for one task of a thread
 ARRAY_CHUNK = 4096  # images of an array between two progress events, where they are small
 ARRAY_VALUES = 2**22  # of an array, converted to float32 at once
+FLAT = (
+    2  # levels of 256; tiles that differ by no more, and pixels that spread no more, show nothing that an eye could see
+)
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's "L"
 
 
@@ -39,6 +42,8 @@ class Look:
         form: format by content, such as "JPEG".
         turned: its EXIF says that it is not stored upright.
         conversion: what was made of the stored pixels, in words; mostly empty.
+        flat: it shows nothing: all pixels have nearly the same colour.
+        highest: of its values, where they are 16-bit grey; 0 for other depths.
     """
 
     sha256: str
@@ -51,6 +56,8 @@ class Look:
     form: str
     turned: bool
     conversion: str
+    flat: bool
+    highest: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +151,7 @@ def _look(dataset: Dataset, index: int, max_pixels: int, known: Look | None) -> 
         problem = error.problem if isinstance(error, BadData | BadImage) else str(error.strerror)
         reason = problem.removeprefix(str(path)).removeprefix(":").strip()
         return Failure(index, reason, is_too_large=f"at most {max_pixels:,} are decoded" in problem)
+    small = seen.image.resize(SMALL_SHAPE[::-1], Image.Resampling.BOX).convert("L")
     return Look(
         sha256=sha256,
         size_bytes=state.st_size,
@@ -151,11 +159,18 @@ def _look(dataset: Dataset, index: int, max_pixels: int, known: Look | None) -> 
         width=seen.width,
         height=seen.height,
         grey=seen.grey,
-        small=seen.image.resize(SMALL_SHAPE[::-1], Image.Resampling.BOX).convert("L").tobytes(),
+        small=small.tobytes(),
         form=seen.form,
         turned=seen.turned,
         conversion=_conversion(seen),
+        flat=_is_flat(seen.image, small),
+        highest=seen.highest,
     )
+
+
+def _is_flat(image: Image.Image, small: Image.Image) -> bool:
+    """Tell whether an image is of one colour but for noise; its small picture spares most images the second look."""
+    return int(np.ptp(np.asarray(small))) <= FLAT and max(ImageStat.Stat(image).stddev) <= FLAT
 
 
 def _is_same(known: Look, state: os.stat_result, max_pixels: int) -> bool:

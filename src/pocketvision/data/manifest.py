@@ -19,7 +19,8 @@ NAME = "manifest.json"
 VERSION = 2
 # Of a row in manifest.json, and of its look, whose small picture is in base64.
 OWN = ("key", "sha256", "size_bytes", "label", "group", "part")
-SEEN = ("mtime_ns", "width", "height", "grey", "form", "turned", "conversion")
+SEEN = ("mtime_ns", "width", "height", "grey", "form", "turned", "conversion", "flat", "highest")
+LATER = {"flat", "highest"}  # an older release did not look for these: such files are looked at again
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def read_manifest(folder: Path) -> Manifest:
 def _row(content: dict[str, Any]) -> Row:
     """Return the row that `Row.to_json` gave; raise TypeError, KeyError or ValueError where it cannot be one."""
     own = {name: content[name] for name in OWN}
-    if content.keys() == own.keys():
+    if content.keys() == own.keys() or not LATER & content.keys():
         return Row(**own)
     small = b64decode(content["small"], validate=True)
     if len(small) != SMALL_SHAPE[0] * SMALL_SHAPE[1]:

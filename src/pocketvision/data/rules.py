@@ -28,6 +28,7 @@ FEW = 10  # images; a class of fewer is tiny
 SHORTEST = 8  # pixels; a shorter side shows hardly anything
 SIZE_FACTOR = 8  # a short side so many times below or above the median is extreme
 SHAPE_FACTOR = 4  # a side so many times the other is extreme
+DEEPEST = 65535  # white in 16 bits
 LONG_NAME = 200  # bytes
 
 
@@ -93,6 +94,21 @@ def file_findings(dataset: Dataset, facts: Facts) -> Iterator[Finding]:
             yield Finding("turned by EXIF", sample.key, "is stored turned or mirrored, and read upright.")
         if look.conversion:
             yield Finding("converted", sample.key, f"{look.conversion}.")
+
+
+def pixel_findings(dataset: Dataset, facts: Facts) -> Iterator[Finding]:
+    """Yield the images that show nothing, and a word on 16-bit images that all use a part of their range."""
+    for sample, look in zip(dataset.samples, facts.looks, strict=bool(facts.looks)):
+        if look.flat:
+            yield Finding("shows nothing", sample.key, "all of it has one colour, but for noise.")
+    deep = [index for index, look in enumerate(facts.looks) if look.highest]
+    highest = max((facts.looks[index].highest for index in deep), default=DEEPEST)
+    if highest <= DEEPEST // 2:
+        sentence = (
+            f"the {len(deep):,} 16-bit images use values up to {highest:,} of {DEEPEST:,}, so that they are read as dark as "
+            f"{round(highest / 257)} of 255; scaled up to the whole range and saved again, more of them can be seen."
+        )
+        yield Finding("part of the range", dataset.samples[deep[0]].key, sentence)
 
 
 def size_findings(dataset: Dataset, facts: Facts) -> Iterator[Finding]:

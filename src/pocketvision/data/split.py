@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.data.dataset import Dataset, Part
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.parts import Part
 from pocketvision.data.union import connected
 from pocketvision.errors import BadData
 

@@ -4,7 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from pocketvision.data.dataset import PART_NAMES, Dataset, Part, Sample
+from pocketvision.data.dataset import Dataset, Sample
+from pocketvision.data.parts import PART_NAMES, Part
 from pocketvision.errors import BadData, UnknownData, nearest
 
 REQUIRED = ("path", "label")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketvision.data.dataset import PART_NAMES, Dataset
+from pocketvision.data.dataset import Dataset
+from pocketvision.data.parts import PART_NAMES
 from pocketvision.data.split import split
 from pocketvision.errors import BadData, BadOption
 from pocketvision.events import Note, Work

@@ -12,6 +12,7 @@ from pocketvision.run.images import (
     MAX_PIXELS,
     UPRIGHT,
     Source,
+    is_transparent,
     name_of,
     opened,
     orientation_of,
@@ -38,6 +39,7 @@ class Examined:
         turned: its EXIF orientation says that it is not stored upright.
         transparent: it has an alpha channel or a transparent colour.
         animated: it has more frames than the one that is read.
+        highest: of its values, where they are 16-bit grey; 0 for other depths.
     """
 
     image: Image.Image
@@ -49,6 +51,7 @@ class Examined:
     turned: bool
     transparent: bool
     animated: bool
+    highest: int
 
 
 def examine_image(source: Source, max_pixels: int = MAX_PIXELS) -> Examined:
@@ -82,8 +85,9 @@ def examine_image(source: Source, max_pixels: int = MAX_PIXELS) -> Examined:
             mode=mode,
             grey=grey,
             turned=turn is not None,
-            transparent=image.has_transparency_data,
+            transparent=is_transparent(image),
             animated=_is_animated(image),
+            highest=int(np.asarray(image).max()) if mode.startswith("I") else 0,
         )
 
 

@@ -6,7 +6,7 @@ these functions, so that they cannot drift apart.
     source ─► read_image ─► upright 8-bit "RGB" or "L" ─► prepare ─► uint8 (R, R, C)
 
 What `read_image` does with every file: EXIF orientation is applied; the first of several frames is taken; 16-bit grey becomes
-8-bit; transparency becomes white; CMYK and palettes become RGB; colour profiles are not applied.
+8-bit; transparency becomes white (in a BMP not if it is total); CMYK and palettes become RGB; no colour profile is applied.
 
 If the preprocessing record allows `draft`, a large JPEG is decoded at a half, a quarter or an eighth of its size, with sides that
 are still at least three to four times those needed.
@@ -37,7 +37,7 @@ Source: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any]
 
 # The allowlist. A file is known by its first bytes, never by its name. The reader's class is called directly, because
 # `Image.open` has a pixel limit of its own that warns. MPO is a JPEG with more JPEGs behind it: the first is read.
-_READERS = (
+READERS = (
     (rb"\xff\xd8\xff", JpegImageFile),
     (rb"\x89PNG\r\n\x1a\n", PngImageFile),
     (rb"RIFF....WEBP", WebPImageFile),
@@ -47,8 +47,6 @@ _READERS = (
     (rb"P[1-6]\s", PpmImageFile),
 )
 FORMATS = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, MPO"
-# What a folder is searched for; a file given by its own path is read whatever its suffix
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_PIXELS = 178_956_970  # half a GiB of RGB; Pillow's own limit, too
 _LONGEST_SIDE = 2**24  # Pillow's resize keeps coordinates in float32, exact up to here
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -276,7 +274,7 @@ def _read_header(file: BinaryIO, name: str) -> Image.Image:
     start = file.read(16)
     if not start:
         raise BadImage(f"{name}: is empty (0 bytes).", "fetch the file again or take it out")
-    for magic, reader in _READERS:
+    for magic, reader in READERS:
         if re.match(magic, start, re.DOTALL):
             file.seek(0)
             return reader(file)
@@ -342,12 +340,24 @@ def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
             "scale it to 0 to 255 and save it as uint8",
         )
     mode, white = ("L", 255) if image.mode in ("1", "L", "LA", "La") else ("RGB", (255, 255, 255))
-    if not image.has_transparency_data:
+    if not is_transparent(image):
         return image if image.mode == mode else image.convert(mode)
     rgba = image.convert("RGBA")
     flat = Image.new(mode, image.size, white)
     flat.paste(rgba.getchannel("R") if mode == "L" else rgba.convert("RGB"), mask=rgba.getchannel("A"))
     return flat
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Tell whether white shows through an image, its pixels read: it has transparency, and its maker's viewer shows it.
+
+    A BMP of 32 bits whose fourth byte is 0 everywhere has no transparency: Windows and its viewers leave that byte unused.
+    """
+    if not image.has_transparency_data:
+        return False
+    return not (
+        isinstance(image, BmpImageFile) and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
+    )
 
 
 def _to_8_bit(image: Image.Image, name: str) -> Image.Image:

@@ -17,7 +17,8 @@ from pocketvision.run.decode import decode_labels
 from pocketvision.run.device import count_cores
 from pocketvision.run.engines import Engine, Outputs, images_per_call, open_engine
 from pocketvision.run.fastest import fastest_engine
-from pocketvision.run.images import IMAGE_SUFFIXES, load_image, load_images
+from pocketvision.run.image_files import image_files
+from pocketvision.run.images import load_image, load_images
 from pocketvision.run.record import Record, record_of
 from pocketvision.run.results import Labels
 
@@ -268,36 +269,6 @@ def is_folder(source: object) -> bool:
     (True, False, False, False)
     """
     return isinstance(source, str | Path) and source != "" and os.path.isdir(source)  # noqa: PTH112  is_dir() may raise
-
-
-def image_files(folder: str | Path) -> list[Path]:
-    """Return the images in a folder and its sub-folders, sorted by path; hidden ones are left out.
-
-    A folder that must not be searched is listed, too, so that reading it raises the reason.
-
-    Raises:
-        BadImage: there are none.
-    """
-    found: list[Path] = []
-    refused: list[OSError] = []
-    for place, folders, names in os.walk(folder, onerror=refused.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        named = [Path(place, name) for name in names if not name.startswith(".")]
-        found += [path for path in named if path.suffix.lower() in IMAGE_SUFFIXES and _may_be_file(path)]
-    found += [Path(error.filename) for error in refused]
-    if not found:
-        raise BadImage(
-            f"no images in {str(folder)!r}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}.", "another folder"
-        )
-    return sorted(found)
-
-
-def _may_be_file(path: Path) -> bool:
-    """Whether it is a file, or one that cannot be examined; not a pipe, a device or a broken link."""
-    try:
-        return path.is_file()
-    except OSError:
-        return True
 
 
 def _in_list(error: PocketvisionError, number: int, count: int) -> BadImage:

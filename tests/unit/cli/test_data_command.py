@@ -76,7 +76,7 @@ def test_json(photos: Path) -> None:
 
 
 def test_the_limit(photos: Path) -> None:
-    Image.new("RGB", (300, 200), "red").save(photos / "cat/x.png")
+    Image.open(photos / "cat/0.jpg").resize((300, 200)).rotate(180).save(photos / "cat/x.png")
     assert pocketvision("data", "check", photos).code == 0
     outcome = pocketvision("data", "check", photos, "--max-pixels", 59_999)
     assert outcome.code == 1

@@ -83,7 +83,7 @@ def test_a_clean_folder_with_parts_gives_nothing(clean: Path) -> None:
 
 def put(name: str, content: bytes) -> Callable[[Path], None]:
     def write(root: Path) -> None:
-        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
 
     return write
@@ -113,6 +113,29 @@ def fill(name: str, *, mode: str = "RGB", count: int = FEWEST, first: int = 60) 
 
 PHOTO = jpeg(crop("cat", 30))[1]
 DEEP = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
+BLACK = encoded(Image.new("RGB", (80, 80)), "JPEG")
+NOISE = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 4, (80, 80, 3), np.uint8)), "PNG")  # a lens cap
+
+
+def sort_by_day(root: Path) -> None:
+    """Put the images of each class into folders named after days."""
+    for image in sorted(root.glob("*/*.jpg")):
+        day = image.parent / ("monday" if image.stem[-1] in "13579" else "tuesday")
+        day.mkdir(exist_ok=True)
+        image.rename(day / image.name)
+
+
+def into_parts(name: str) -> Callable[[Path], None]:
+    """Put all class folders into one more folder."""
+
+    def write(root: Path) -> None:
+        classes = sorted(root.iterdir())
+        (root / name).mkdir()
+        for folder in classes:
+            folder.rename(root / name / folder.name)
+
+    return write
+
 
 CAFE, CAFE_APART = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
 # kind: what is written, the finding's key, what its sentence holds, and the kinds that this trouble brings with it
@@ -229,6 +252,35 @@ CASES: list[tuple[str, Callable[[Path], None], str, tuple[str, ...], tuple[str, 
         ("frames",),
         (),
     ),
+    ("shows nothing", put("cat/x.jpg", BLACK), "cat/x.jpg", ("one colour",), ("grey and colour",)),
+    ("shows nothing", put("cat/x.png", NOISE), "cat/x.png", ("noise",), ()),
+    (
+        "part of the range",
+        put("cat/x.png", encoded(Image.fromarray(DEEP // 16), "PNG")),
+        "cat/x.png",
+        ("1 16-bit", "of 65,535"),
+        ("grey and colour", "converted"),
+    ),
+    ("same folders in all classes", sort_by_day, "cat", ("'monday', 'tuesday'",), ()),
+    ("part by its name", into_parts("Training"), "Training", ("train",), ()),
+    ("folder around all others", into_parts("photos"), "photos", (), ()),
+    (
+        "no image",
+        all_of(put("cat/a.txt", b"BM is no bitmap"), put("cat/b.txt", b"P3 is no map")),
+        "cat/a.txt",
+        ("2 files",),
+        (),
+    ),
+    ("no image", put("notes", b"Monday"), "notes", ("1 file without",), ()),
+    ("left by a system", put("cat/@eaDir/0.jpg/SYNOPHOTO_THUMB_XL.jpg", PHOTO), "cat/@eaDir", (), ()),
+    ("left by a system", put("__MACOSX/cat/x.jpg", PHOTO), "__MACOSX", (), ()),
+    (
+        "run folder",
+        all_of(put("run/plan.json", b"{}"), put("run/manifest.json", b"{}"), put("run/tensorboard/x.jpg", PHOTO)),
+        "run",
+        (),
+        (),
+    ),
     ("hidden file", put("cat/.x.jpg", PHOTO), "cat/.x.jpg", ("file",), ()),
     ("hidden file", put(".git/x.jpg", PHOTO), ".git", ("folder",), ()),
     ("unusual name", put("cat/\N{CAT FACE}.jpg", PHOTO), "cat/\N{CAT FACE}.jpg", ("emoji",), ()),
@@ -306,7 +358,7 @@ def test_what_is_left_is_a_data_set(clean: Path) -> None:
 
 def test_a_lower_limit_leaves_out_more(clean: Path) -> None:
     put("cat/x.png", encoded(Image.new("RGB", (200, 201), "red"), "PNG"))(clean)
-    assert kinds(checked(clean, max_pixels=40_200)) == set()
+    assert kinds(checked(clean, max_pixels=40_200)) == {"shows nothing"}
     ((key, sentence),) = of_kind(checked(clean, max_pixels=40_199), "over the pixel limit")
     assert key == "cat/x.png" and "40,200" in sentence and "40,199" in sentence
 

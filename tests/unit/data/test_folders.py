@@ -7,7 +7,7 @@ from PIL import Image
 
 from pocketvision.data.folders import RIGHT, read_folder
 from pocketvision.errors import BadData, UnknownData
-from pocketvision.run.images import IMAGE_SUFFIXES
+from pocketvision.run.image_files import IMAGE_SUFFIXES
 from refusals import refused
 
 
@@ -50,6 +50,61 @@ def test_parts_share_one_list_of_classes(tmp_path: Path, validation: str) -> Non
         (f"{validation}/cat/2.jpg", "cat", "validation"),
         ("test/bee/3.jpg", "bee", "test"),
     }
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("train_set", "test_set"),
+        ("trainImages", "testImages"),
+        ("seg_train", "seg_test"),
+        ("Entrenamiento", "Prueba"),
+        ("训练集", "测试集"),
+        ("E\u011fitim", "Test"),
+    ],
+)
+def test_parts_by_other_names_make_no_classes(tmp_path: Path, train: str, test: str) -> None:
+    put(tmp_path, f"{train}/ant/1.jpg", f"{train}/cat/1.jpg", f"{test}/ant/2.jpg", f"{test}/cat/2.jpg")
+    found = read_folder(tmp_path)
+    assert found.classes == ("ant", "cat")
+    assert [(sample.key, sample.part) for sample in found.samples if sample.part == "test"] == [
+        (f"{test}/ant/2.jpg", "test"),
+        (f"{test}/cat/2.jpg", "test"),
+    ]
+
+
+def test_words_beside_a_part_name_count_only_where_parts_share_them(tmp_path: Path) -> None:
+    put(tmp_path, "bullet train/1.jpg", "steam train/1.jpg", "crash test/1.jpg")
+    assert read_folder(tmp_path).classes == ("bullet train", "crash test", "steam train")
+
+
+def test_an_archive_around_the_classes_is_passed_through_where_it_is_certain(tmp_path: Path) -> None:
+    put(tmp_path, "pets/pets/cat/1.jpg", "pets/pets/dog/1.jpg", "pets/readme.txt", "pets/__MACOSX/cat/._1.jpg")
+    put(tmp_path, "download/all/Training/cat/1.jpg", "download/all/Training/dog/1.jpg", "download/all/test/dog/2.jpg")
+    put(tmp_path, "doubled/train/train/cat/1.jpg", "doubled/train/train/dog/1.jpg", "doubled/val/val/dog/1.jpg")
+    for name, parts in (("pets", {None}), ("download", {"train", "test"}), ("doubled", {"train", "validation"})):
+        found = read_folder(tmp_path / name)
+        assert found.classes == ("cat", "dog")
+        assert {sample.part for sample in found.samples} == parts
+
+
+def test_images_are_known_by_their_content(tmp_path: Path) -> None:
+    names = ["a.jfif", "b.jpe", "c", "d.jpg?w=300", "e.jpg ", "f.jpg.1", "g.JPG_large"]
+    put(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    for name in names:
+        (tmp_path / "cat" / name).write_bytes((tmp_path / "cat/1.jpg").read_bytes())
+    (tmp_path / "cat/raw.NEF").write_bytes(b"MM\0*")  # begins as a TIFF, and is none
+    (tmp_path / "cat/poem").write_bytes(b"BMs are no bitmaps, P1 is no pixmap, and this is no image.")
+    found = {sample.key for sample in read_folder(tmp_path).samples}
+    assert found == {"cat/1.jpg", "dog/1.jpg", *(f"cat/{name}" for name in names)}
+
+
+def test_what_systems_and_runs_leave_is_no_class(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.jpg", "dog/1.jpg", "cat/@eaDir/1.jpg/SYNOPHOTO_THUMB_XL.jpg", "#recycle/cat/2.jpg")
+    put(tmp_path, "run/plan.json", "run/manifest.json", "run/charts/1.png", "$RECYCLE.BIN/x/1.jpg")
+    found = read_folder(tmp_path)
+    assert [sample.key for sample in found.samples] == ["cat/1.jpg", "dog/1.jpg"]
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -106,7 +161,8 @@ REFUSED = {
     "loose images": (("1.jpg", "2.jpg"), ("images (2)", RIGHT), ".csv"),
     "loose images in a part": (("train/1.jpg", "test/2.jpg"), ("/test holds images (1)", RIGHT), ".csv"),
     "one class": (("cat/1.jpg",), ("'cat'", RIGHT), "one more class folder"),
-    "one class beside empty ones": (("cat/1.jpg", "dog/1.heic"), ("'cat'", "'dog'", ".webp", "found .heic"), "format"),
+    "one folder too high": (("photos/cat/1.jpg", "photos/dog/1.jpg"), ("'photos'",), "photos, if the folders in it"),
+    "one class beside empty ones": (("cat/1.jpg", "dog/1.heic"), ("'cat'", "'dog'", "WEBP", "found .heic"), "format"),
     "only empty classes": (("a/", "b/", "c/", "d/"), ("'a', 'b', 'c' ...", "found nothing"), "format"),
     "nothing to train on": (("test/cat/1.jpg", "test/dog/2.jpg", "train/"), ("test/, train/",), "fill train/"),
     "two folders for one part": (

@@ -24,7 +24,9 @@ SMALL = b64encode(bytes(288)).decode()
 
 def row(number: int, key: str = "") -> Row:
     sha256, size_bytes = f"{number:064}", 100 + number
-    look = Look(sha256, size_bytes, 17**15 + number, 40, 30, False, bytes(288), "JPEG", False, "")
+    look = Look(
+        sha256, size_bytes, 17**15 + number, 40, 30, False, bytes(288), "JPEG", False, "", flat=False, highest=0
+    )
     return Row(key or f"cat/{number}.jpg", sha256, size_bytes, "cat", None, "train", look)
 
 

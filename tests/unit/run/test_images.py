@@ -12,7 +12,6 @@ from pocketvision.run import examine
 from pocketvision.run.examine import examine_image
 from pocketvision.run.images import (
     FORMATS,
-    IMAGE_SUFFIXES,
     MAX_PIXELS,
     load_image,
     load_images,
@@ -668,17 +667,17 @@ def test_colour_that_an_eighth_of_the_size_hides_is_colour():
     assert not is_grey(encoded(smooth(64, 64), "JPEG"))
 
 
-def test_suffixes_are_of_the_formats_that_are_read():
-    Image.init()
-    assert {Image.EXTENSION[suffix] for suffix in IMAGE_SUFFIXES} == {
-        "JPEG",
-        "PNG",
-        "WEBP",
-        "GIF",
-        "BMP",
-        "TIFF",
-        "PPM",
-    }
+@pytest.mark.parametrize(("alpha", "seen"), [(0, 77), (255, 77), (128, 166)])
+def test_a_bitmap_without_any_alpha_is_opaque(alpha, seen):
+    pixels = np.full((2, 3, 4), (77, 77, 77, alpha), np.uint8).tobytes()
+    header = struct.pack("<IiiHHIIiiII", 108, 3, 2, 1, 32, 3, len(pixels), 2835, 2835, 0, 0)
+    header += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"Win " + bytes(48)
+    data = struct.pack("<2sIHHI", b"BM", 14 + 108 + len(pixels), 0, 0, 122) + header + pixels
+    assert read_image(data).getpixel((0, 0)) == (seen, seen, seen)
+    assert examine_image(data).transparent == (alpha > 0)
+
+
+def test_pillow_has_the_same_pixel_limit():
     assert MAX_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
 
 

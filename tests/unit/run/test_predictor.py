@@ -10,9 +10,9 @@ import pocketvision
 from pocketvision.errors import BadArtifact, BadImage, BadOption
 from pocketvision.export.seal import seal
 from pocketvision.run import predictor as module
-from pocketvision.run.images import IMAGE_SUFFIXES
+from pocketvision.run.image_files import image_files
 from pocketvision.run.metrics import softmax
-from pocketvision.run.predictor import Predictor, image_files, load, read_bytes
+from pocketvision.run.predictor import Predictor, load, read_bytes
 from pocketvision.run.results import Labels
 from refusals import refused
 
@@ -87,7 +87,7 @@ def test_a_folder_gives_a_dict_by_file_name(model, expected, files, tmp_path):
 
 
 def test_a_folder_without_images(tmp_path):
-    with refused(BadImage, tmp_path, *IMAGE_SUFFIXES):
+    with refused(BadImage, tmp_path, "JPEG, PNG"):
         image_files(tmp_path)
 
 
