@@ -79,7 +79,7 @@ def test_a_folder_without_images_does_not_stop_the_rest(model, cat, tmp_path):
     outcome = pocketvision("predict", model, tmp_path, cat, "--json")
     assert outcome.code == 3
     assert json.loads(outcome.out)["source"] == str(cat)
-    assert outcome.err.startswith(f"BadImage: no images in '{tmp_path}'; looked for .bmp, ")
+    assert outcome.err.startswith(f"BadImage: no images in '{tmp_path}'; looked for JPEG, ")
 
 
 def test_json_is_one_document_a_line(model, photos):

@@ -160,8 +160,8 @@ DATA = (
     Mutant(
         "table-labels-reversed",
         "an image of a table has the label of its record",
-        'classes.index(record["label"])',
-        '-1 - classes.index(record["label"]) + len(classes)',
+        'label_of[record["label"]]',
+        '-1 - label_of[record["label"]] + len(classes)',
         ("tests/unit/data/test_table.py",),
     ),
     Mutant(

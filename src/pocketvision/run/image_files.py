@@ -75,7 +75,7 @@ def image_files(folder: str | Path) -> list[Path]:
         found += [path for name in names if _may_be_image(path := Path(place, name))]
     found += [Path(error.filename) for error in refused]
     if not found:
-        raise BadImage(f"no images in {str(folder)!r}; {FORMATS} are read, by their content.", "another folder")
+        raise BadImage(f"no images in {str(folder)!r}; looked for {FORMATS}, by their content.", "another folder")
     return sorted(found)
 
 
