@@ -9,10 +9,14 @@
 Importing this is instant: each name is loaded when it is first used.
 """
 
+import os
 from importlib import import_module
 from typing import Any
 
 from pocketvision.errors import missing_extra
+
+# ONNX Runtime reads it once, when it is loaded; nothing but "1" keeps it from writing an identifier into HOME and connecting.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
 __all__ = ["Budget", "__version__", "build", "count", "fit", "load", "resolve", "verify"]

@@ -2,7 +2,10 @@
 
 import importlib.metadata
 import math
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
@@ -14,9 +17,14 @@ from pocketvision.errors import BadArtifact, BadOption, missing_extra
 from pocketvision.run.wire import external_tensors
 
 SILENT = 4  # onnxruntime's log level "fatal": errors reach the user as exceptions, not as lines on stderr
+TELEMETRY = "openvino_telemetry"  # OpenVINO does without it where it is not installed
 PIXELS_PER_CALL = 200_000  # of all images together: tensors between two layers then stay in the processor's caches
 
 Outputs = dict[str, NDArray[np.float32]]
+
+# Engines report to nobody. `pocketvision/__init__.py` says so before ONNX Runtime is loaded; this is for Windows, and for a
+# program that loaded it first.
+onnxruntime.disable_telemetry_events()
 
 
 class Engine(Protocol):
@@ -169,10 +177,27 @@ def _openvino_core() -> Any:
         MissingExtra: it is not installed.
     """
     try:
-        import openvino
+        with _hidden(TELEMETRY):
+            import openvino
     except ModuleNotFoundError as error:
         raise missing_extra(error, "openvino") from error
     return openvino.Core()
+
+
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let no import in the block find a module.
+
+    Loading OpenVINO starts its statistics otherwise, which only a file in HOME declines.
+    """
+    known = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]  # as the import system documents it
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if known is not None:
+            sys.modules[name] = known
 
 
 DEFAULT = OnnxRuntime.name

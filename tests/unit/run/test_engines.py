@@ -1,3 +1,5 @@
+import importlib
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
+from PIL import Image
 
 from pocketvision.errors import BadArtifact, MissingExtra
 from pocketvision.run import engines
@@ -173,3 +176,49 @@ def test_large_batches_go_in_parts(exported, monkeypatch, name):
     for output in whole:
         assert parts[output].shape == whole[output].shape
         assert np.abs(parts[output] - whole[output]).max() <= 1e-4 * np.abs(whole[output]).max()
+
+
+SWITCHES = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}  # that a user's shell has not
+PREDICT = (sys.executable, "-m", "pocketvision.cli.app", "predict")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty HOME, and a shell as a user has it."""
+    for name in SWITCHES:
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "home"
+    path.mkdir()
+    monkeypatch.setenv("HOME", str(path))
+    monkeypatch.chdir(path)  # without a HOME some statistics are left where the program runs
+    return path
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_leaves_nothing_in_home_and_connects_to_nobody(engine, exported, home, tmp_path):
+    photo, calls = tmp_path / "a.png", tmp_path / "calls"
+    Image.new("RGB", (8, 8)).save(photo)
+    watched = ("strace", "-f", "-e", "trace=connect", "-o", str(calls)) if shutil.which("strace") else ()
+    words = [*watched, *PREDICT, str(exported.path), str(photo), "--engine", engine]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(home.rglob("*")) == []
+    if watched:
+        assert [line for line in calls.read_text().splitlines() if "connect(" in line] == []
+
+
+def test_what_the_user_set_for_telemetry_comes_second(monkeypatch):
+    """ONNX Runtime takes only "1" for yes."""
+    program = "import pocketvision, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "true")
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "1\n"
+
+
+@pytest.mark.parametrize("was", [None, sys])
+def test_a_module_is_hidden_for_a_while(was, monkeypatch):
+    monkeypatch.delitem(sys.modules, "some_module", raising=False)
+    if was is not None:
+        monkeypatch.setitem(sys.modules, "some_module", was)
+    with engines._hidden("some_module"), pytest.raises(ModuleNotFoundError):
+        importlib.import_module("some_module")
+    assert sys.modules.get("some_module") is was
