@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from pocketvision.call import fit
 from pocketvision.events import Event, Note
-from pocketvision.jobs.call import fit
 from pocketvision.jobs.finish.result import Finished
 
 

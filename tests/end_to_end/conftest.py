@@ -10,7 +10,7 @@ import pytest
 from commandline import ELASTIC, SMALL, TWO_EPOCHS, Outcome, pocketvision
 from jobs import told
 from photographs import CLASSES, write_photographs
-from pocketvision.jobs.call import fit
+from pocketvision.call import fit
 from pocketvision.jobs.finish.result import Finished
 from pocketvision.run import timing
 

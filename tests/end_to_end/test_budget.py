@@ -8,10 +8,10 @@ import pytest
 
 from commandline import pocketvision
 from pocketvision import Budget
+from pocketvision.call import fit
 from pocketvision.cost.device_file import DeviceFile, read_device_file
 from pocketvision.errors import BudgetMissed, NoFit
 from pocketvision.events import Note
-from pocketvision.jobs.call import fit
 from pocketvision.jobs.finish import file as file_module
 from pocketvision.jobs.training.training import Training
 from pocketvision.run.predictor import load

@@ -16,11 +16,11 @@ from commandline import ELASTIC, ONLY_PLAN, pocketvision
 from inspection import faults
 from jobs import stop_at, told
 from photographs import CLASSES, grey, write_photographs
+from pocketvision.call import fit
 from pocketvision.cost.budget import Budget
 from pocketvision.cost.count import count
 from pocketvision.errors import BadArtifact, BadData, BadOption, DiskFailed, Interrupted, NoFit
 from pocketvision.events import Progress, Step
-from pocketvision.jobs.call import fit
 from pocketvision.jobs.cut import say_if_trained_further
 from pocketvision.jobs.plan.latencies import Latencies
 from pocketvision.jobs.runs.folder import RunFolder
@@ -178,7 +178,7 @@ def test_the_right_file_at_three_limits(elastic, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"is a folder, and holds no index\.json of cuts"),
+        (None, r"is a folder, and holds neither a model\.onnx nor an index\.json"),
         ('{"version": 9, "files": []}', "version 9; this release reads version 1"),
         ('{"version": 1, "files": []}', "it lists no files of this folder"),
         (

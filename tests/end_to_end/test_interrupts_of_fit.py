@@ -14,10 +14,10 @@ import pytest
 from commandline import SMALL, TWO_EPOCHS, Outcome, pocketvision, start_program, words_of
 from inspection import weights
 from jobs import stop_at
+from pocketvision.call import fit
 from pocketvision.data.geometry import Augmentation
 from pocketvision.errors import BadData, Interrupted, RunFolderInUse
 from pocketvision.events import Epoch, Measured, Note, Progress, Step
-from pocketvision.jobs.call import fit
 from pocketvision.model.kernels.library import find_kernels
 from pocketvision.train.checkpoint import load_checkpoint
 from pocketvision.train.recipe import RECIPES

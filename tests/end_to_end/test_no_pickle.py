@@ -46,7 +46,7 @@ TRAINING = """
 import signal, sys
 from pocketvision.errors import Interrupted
 from pocketvision.events import Step
-from pocketvision.jobs.call import fit
+from pocketvision.call import fit
 
 seen = []
 

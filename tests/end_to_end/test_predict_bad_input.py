@@ -208,9 +208,12 @@ ARRAYS = {
     ),
     "several": (np.zeros((2, 4, 4, 3), np.uint8), f"array of shape (2, 4, 4, 3); {UINT8}. Try: one image at a time"),
     "no pixels": (np.zeros((0, 4, 3), np.uint8), "array of shape (0, 4, 3) has no pixels"),
-    "a number": (7, "int is not an image; a path, the bytes of a file, a Pillow image or a uint8 array is needed."),
+    "a number": (
+        7,
+        "int is not an image; a path, the bytes of a file, an open file, a Pillow image or a uint8 array is needed.",
+    ),
     "nothing": (None, "NoneType is not an image;"),
-    "a generator": (iter([]), "list_iterator is not an image;"),
+    "a set": (set(), "set is not an image;"),
 }
 
 

@@ -16,11 +16,11 @@ from commandline import ONLY_PLAN, pocketvision
 from inspection import weights as file_digest
 from jobs import stop_at, told, watched
 from photographs import CLASSES, grey, write_photographs
+from pocketvision.call import fit
 from pocketvision.cost.budget import Budget
 from pocketvision.cost.device_file import Latency
 from pocketvision.errors import Interrupted
 from pocketvision.events import Note, Progress, Step, drain
-from pocketvision.jobs.call import fit
 from pocketvision.jobs.plan.initial_weights import choose_start
 from pocketvision.jobs.plan.latencies import Latencies
 from pocketvision.jobs.plan.sizes import TUNE_RATE_WITH_WEIGHTS, TUNE_SHARE_WITH_WEIGHTS

@@ -1,16 +1,49 @@
 """What `fit` can be asked for, checked before anything else happens."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from pocketvision.cost.budget import Budget
+from pocketvision.cost.budget import Budget, read_macs
 from pocketvision.errors import BadOption, nearest
 from pocketvision.model.families import find_family
 from pocketvision.train.recipe import find_recipe
 
 DEFAULT_MINUTES = 15.0
+
+
+class Asked(TypedDict, total=False):
+    """What `fit` can be asked for, as keywords: the limits of a budget, or one Budget, and all else that `FitOptions` has."""
+
+    latency_ms: float | None
+    size_mb: float | None
+    memory_mb: float | None
+    macs: float | str | None
+    budget: Budget | None
+    target: str | Path | None
+    threads: int
+    minutes: float | None
+    epochs: int | None
+    family: str
+    width: float | None
+    resolution: int | None
+    output_stride: int | None
+    weights: str | Path
+    recipe: str
+    lr: float | None
+    batch_size: int | None
+    class_weights: str
+    flip: bool | None
+    elastic: bool
+    seed: int
+    accelerator: str
+    precision: str
+    training_precision: str
+    cache_gb: float
+
+
+LIMITS = ("latency_ms", "size_mb", "memory_mb", "macs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +123,23 @@ class FitOptions:
                     f"{option} must be one of {', '.join(known)}; got {value!r}.",
                     f"--{option} {nearest(str(value), list(known))}",
                 )
+
+    @classmethod
+    def of(cls, **asked: Unpack[Asked]) -> "FitOptions":
+        """Return the options from keywords.
+
+        Raises:
+            BadOption: a value is out of range, or a limit is given twice.
+        """
+        content: dict[str, Any] = dict(asked)
+        limits = {name: content.pop(name) for name in LIMITS if content.get(name) is not None}
+        if isinstance(limits.get("macs"), str):
+            limits["macs"] = read_macs(limits["macs"])
+        budget = content.pop("budget", None) or Budget()
+        if twice := [name for name, _ in budget.limits() if name in limits]:
+            raise BadOption(f"{twice[0]} is given twice: alone, and in the budget.", "one of the two")
+        others = {name: value for name, value in content.items() if name not in LIMITS}
+        return cls(budget=replace(budget, **limits), **others)
 
     @property
     def precisions(self) -> tuple[str, ...]:

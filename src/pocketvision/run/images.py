@@ -33,7 +33,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pocketvision.errors import BadImage, BadOption, PocketvisionError
 from pocketvision.run.preprocessing import Preprocessing
 
-Source: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any]
+Source: TypeAlias = str | Path | bytes | bytearray | BinaryIO | Image.Image | NDArray[Any]
 
 # The allowlist. A file is known by its first bytes, never by its name. The reader's class is called directly, because
 # `Image.open` has a pixel limit of its own that warns. MPO is a JPEG with more JPEGs behind it: the first is read.
@@ -73,8 +73,9 @@ def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode one image and turn it upright.
 
     Args:
-        source: path; the bytes of a file; a Pillow image (its current frame; it is not changed); or a uint8 array
-            of shape (H, W), (H, W, 1), (H, W, 3) in RGB, or (H, W, 4) in RGBA.
+        source: path; the bytes of a file; a file that was opened as "rb", or a BytesIO, from its beginning; a Pillow image (its
+            current frame; it is not changed); or a uint8 array of shape (H, W), (H, W, 1), (H, W, 3) in RGB, or (H, W, 4) in
+            RGBA.
         max_pixels: width x height above which nothing is decoded. Files are judged by their header.
 
     Returns:
@@ -245,8 +246,9 @@ def opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
     try:
         if isinstance(source, str) and not source:
             raise FileNotFoundError  # Path would take it for the working folder
-        if isinstance(source, (str, Path, bytes)):
-            with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        content = _content_of(source)
+        if isinstance(source, (str, Path)) or content is not None:
+            with Path(source).open("rb") if isinstance(source, (str, Path)) else io.BytesIO(content or b"") as file:
                 image: Image.Image = _read_header(file, name_of(source))
                 _check_size(image.size, max_pixels, name_of(source))
                 yield image
@@ -256,8 +258,8 @@ def opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
             yield image
         else:
             raise BadImage(
-                f"{type(source).__name__} is not an image; a path, the bytes of a file, a Pillow image or a uint8 array "
-                "is needed."
+                f"{type(source).__name__} is not an image; a path, the bytes of a file, an open file, a Pillow image or a uint8 "
+                "array is needed."
             )
     except (PocketvisionError, MemoryError):
         raise
@@ -267,6 +269,29 @@ def opened(source: object, max_pixels: int) -> Iterator[Image.Image]:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         attempt = next((attempt for kind, attempt in _ATTEMPTS if isinstance(error, kind)), "")
         raise BadImage(f"{name_of(source)}: cannot be read: {reason}.", attempt) from error
+
+
+def is_file_object(source: object) -> bool:
+    """Tell whether a source is an open file, or something that is read as one.
+
+    >>> is_file_object(io.BytesIO()), is_file_object(b"")
+    (True, False)
+    """
+    return hasattr(source, "read") and not isinstance(source, (str, bytes, Path, Image.Image, np.ndarray))
+
+
+def _content_of(source: Any) -> bytes | None:
+    """Return the bytes of a file that is given as such, or opened; an open file is read from its beginning where it has one."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if not is_file_object(source):
+        return None
+    if getattr(source, "seekable", lambda: False)():
+        source.seek(0)
+    content = source.read()
+    if not isinstance(content, bytes):
+        raise BadImage(f"{name_of(source)} gives {type(content).__name__}, and an image is bytes.", 'open(path, "rb")')
+    return content
 
 
 def _read_header(file: BinaryIO, name: str) -> Image.Image:
@@ -379,4 +404,6 @@ def name_of(source: object) -> str:
     """Return how messages name an image."""
     if isinstance(source, (str, Path)):
         return str(source) or "''"
-    return f"image of {len(source):,} bytes" if isinstance(source, bytes) else type(source).__name__
+    if isinstance(name := getattr(source, "name", None), str) and is_file_object(source):
+        return name
+    return f"image of {len(source):,} bytes" if isinstance(source, (bytes, bytearray)) else type(source).__name__

@@ -1,7 +1,7 @@
 """Predictor: a file and a photograph in, labels out. The four steps are on one screen."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
@@ -18,11 +18,12 @@ from pocketvision.run.device import count_cores
 from pocketvision.run.engines import Engine, Outputs, images_per_call, open_engine
 from pocketvision.run.fastest import fastest_engine
 from pocketvision.run.image_files import image_files
-from pocketvision.run.images import load_image, load_images
+from pocketvision.run.images import is_file_object, load_image, load_images, name_of
 from pocketvision.run.record import Record, record_of
 from pocketvision.run.results import Labels
 
 BATCH = 32
+MODEL = "model.onnx"  # of a run folder
 FEW = 8  # sources that are answered one by one, by the engine that is already open
 
 
@@ -75,7 +76,7 @@ class Predictor:
         """Open a file that pocketvision wrote.
 
         Args:
-            file: its path, or its bytes; or the folder that `pocketvision cut --all` wrote.
+            file: its path, or its bytes; a run folder, whose file is opened; or the folder that `pocketvision cut --all` wrote.
             threads: for one call, or for a folder's images; None uses all cores.
             latency_ms: take the best of a folder's files that is as fast as that, measured here and now; None: the best.
             engine: "onnxruntime", "openvino", or "auto": the fastest installed one that gives the file's goldens. With several
@@ -88,7 +89,7 @@ class Predictor:
             BadOption: a limit was given for one file, or there is no such engine.
             MissingExtra: the engine is not installed.
         """
-        if is_folder(file):
+        if is_folder(file) and not Path(str(file), MODEL).exists():
             from pocketvision.run.sizes import open_within
 
             return open_within(Path(str(file)), latency_ms, threads, engine)
@@ -111,12 +112,12 @@ class Predictor:
         """Return what is in the image.
 
         Args:
-            image: a path, the bytes of a file, an array (H, W), (H, W, 3) or (H, W, 4) uint8, or a PIL image; or a list
-                of these; or the path of a folder.
+            image: a path, the bytes of a file, a file opened as "rb", an array (H, W), (H, W, 3) or (H, W, 4) uint8, or a PIL
+                image; or a list or a generator of these; or the path of a folder.
             top: how many labels, the likeliest first.
 
         Returns:
-            Labels for one image; a list of Labels for a list; a dict from file name to Labels for a folder.
+            Labels for one image; a list of Labels for several; a dict from file name to Labels for a folder.
 
         Raises:
             BadImage: an image cannot be decoded. `stream` answers the others of a list.
@@ -124,7 +125,7 @@ class Predictor:
         if is_folder(image):
             files = image_files(image)
             return dict(zip([str(file.relative_to(image)) for file in files], self.predict(files, top), strict=True))
-        if isinstance(image, list | tuple):
+        if are_several(image):
             return [answer.labels for answer in self._whole_list(image, top)]
         images = self.prepare([image])  # 1. decode, orient, resize
         outputs = self.engine.run(images)  # 2. run the network
@@ -132,16 +133,20 @@ class Predictor:
         return decode_labels(outputs["probabilities"][0], names, threshold, top)  # 4. interpret
 
     def stream(self, sources: Iterable[Any], top: int = 5, batch: int = BATCH) -> Iterator[Answer]:
-        """Answer one source after the other; one that cannot be read does not stop the rest.
+        """Answer one source after the other, or each image of a folder; one that cannot be read does not stop the rest.
 
         All cores are kept busy: each decodes a batch and runs the network on it, so some batches are read ahead, but not with
         one thread. Memory does not grow with the number of sources.
 
         Raises:
-            BadOption: `batch` is below 1.
+            BadOption: `batch` is below 1, or there is one source alone.
         """
         if batch < 1:
             raise BadOption(f"batch must be 1 or more; got {batch}.", f"batch={BATCH}")
+        if is_folder(sources):
+            sources = image_files(str(sources))
+        if isinstance(sources, str | bytes | Path) or is_file_object(sources):
+            raise BadOption(f"stream takes several images; got {name_of(sources)} alone.", "stream([image])")
         engine, workers = self.engine, 1
         if isinstance(sources, Sized) and len(sources) <= FEW:
             batch = 1
@@ -166,7 +171,7 @@ class Predictor:
         """
         if is_folder(image):
             image = image_files(image)
-        if not isinstance(image, list | tuple):
+        if not are_several(image):
             one: NDArray[np.float32] = self.features(self.prepare([image]))[0]
             return one
         rows = [features_of(answer.outputs) for answer in self._whole_list(image, top=1)]
@@ -216,11 +221,12 @@ class Predictor:
         labels = decode_labels(outputs["probabilities"], self.record.labels, self.record.unknown_threshold, top)
         return Answer(source, labels, outputs=outputs)
 
-    def _whole_list(self, sources: Sequence[Any], top: int) -> Iterator[Answer]:
-        """Answer a list in which every image must be readable."""
+    def _whole_list(self, sources: Iterable[Any], top: int) -> Iterator[Answer]:
+        """Answer several images, all of which must be readable."""
+        count = len(sources) if isinstance(sources, Sized) else None
         for number, answer in enumerate(self.stream(sources, top), start=1):
             if answer.error is not None:
-                raise _in_list(answer.error, number, len(sources))
+                raise _in_list(answer.error, number, count)
             yield answer
 
 
@@ -249,13 +255,13 @@ def load(file: str | Path | bytes, threads: int | None = None, engine: str = "au
 
 
 def read_bytes(file: str | Path) -> bytes:
-    """Return a model file's bytes.
+    """Return the bytes of a model file, or of a run folder's.
 
     Raises:
         BadArtifact: there is no such file.
     """
     try:
-        return Path(file).read_bytes()
+        return (Path(file, MODEL) if Path(file, MODEL).is_file() else Path(file)).read_bytes()
     except OSError as error:
         raise BadArtifact(
             f"cannot read {str(file)!r}: {error.strerror}.", "the path of a file that pocketvision fit wrote"
@@ -271,13 +277,24 @@ def is_folder(source: object) -> bool:
     return isinstance(source, str | Path) and source != "" and os.path.isdir(source)  # noqa: PTH112  is_dir() may raise
 
 
-def _in_list(error: PocketvisionError, number: int, count: int) -> BadImage:
-    """Return an image's error with its place in the list."""
+def are_several(source: object) -> bool:
+    """Whether a source is several images: a list, a tuple or a generator of them. An open file is one, though it has lines.
+
+    >>> from io import BytesIO
+    >>> are_several([b"x"]), are_several(iter([b"x"])), are_several(b"x"), are_several(BytesIO(b"x"))
+    (True, True, False, False)
+    """
+    return isinstance(source, list | tuple | Iterator) and not is_file_object(source)
+
+
+def _in_list(error: PocketvisionError, number: int, count: int | None) -> BadImage:
+    """Return an image's error with its place in the list; the count of a generator is not known."""
     if count == 1:
         return BadImage(error.problem, error.attempt)
     attempt = f"{error.attempt}; " if error.attempt else ""
     return BadImage(
-        f"image {number} of {count}: {error.problem}", f"{attempt}model.stream(images), which answers the others"
+        f"image {number}{'' if count is None else f' of {count}'}: {error.problem}",
+        f"{attempt}model.stream(images), which answers the others",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pocketvision.errors import BadArtifact, NoFit
 from pocketvision.events import drain
 from pocketvision.run.goldens import golden_images
-from pocketvision.run.predictor import Predictor
+from pocketvision.run.predictor import MODEL, Predictor
 from pocketvision.run.timing import Timing, always, time_interleaved
 
 INDEX = "index.json"
@@ -48,8 +48,8 @@ def read_sizes(folder: Path) -> list[SizedFile]:
             raise ValueError("it lists no files of this folder")
     except FileNotFoundError as error:
         raise BadArtifact(
-            f"{str(folder)!r} is a folder, and holds no {INDEX} of cuts.",
-            "the path of a file that pocketvision fit wrote, or the folder that pocketvision cut --all wrote",
+            f"{str(folder)!r} is a folder, and holds neither a {MODEL} nor an {INDEX} of cuts.",
+            "a finished run's folder or file, or the folder that pocketvision cut --all wrote",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadArtifact(

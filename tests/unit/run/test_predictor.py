@@ -1,4 +1,5 @@
 import io
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -38,20 +39,30 @@ def files(exported, tmp_path):
     return paths
 
 
+def written(image):
+    """As a program leaves it that has just saved an image in memory."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file
+
+
 def check(labels, expected):
     assert isinstance(labels, Labels) and not labels.unknown
     assert [label.name for label in labels] == [name for _, name in expected[: len(labels)]]
     assert [label.probability for label in labels] == pytest.approx([p for p, _ in expected[: len(labels)]], abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["path", "text", "bytes", "array", "PIL"])
+@pytest.mark.parametrize("kind", ["path", "text", "bytes", "bytearray", "array", "PIL", "BytesIO", "at its end"])
 def test_one_image_of_any_kind(model, exported, expected, files, kind):
     image = {
         "path": files[2],
         "text": str(files[2]),
         "bytes": files[2].read_bytes(),
         "array": exported.images[2],
+        "bytearray": bytearray(files[2].read_bytes()),
         "PIL": Image.fromarray(exported.images[2]),
+        "BytesIO": io.BytesIO(files[2].read_bytes()),
+        "at its end": written(exported.images[2]),
     }[kind]
     labels = model.predict(image)
     assert len(labels) == 5
@@ -70,6 +81,45 @@ def test_lists(model, exported, expected, kind, monkeypatch):
     for labels, row in zip(found, expected, strict=True):
         check(labels, row)
     assert model.predict([]) == []
+
+
+def test_generators(model, exported, expected, files, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 3)
+    with ExitStack() as opened:
+        found = model.predict(opened.enter_context(path.open("rb")) for path in files)
+    assert isinstance(found, list) and len(found) == 8
+    for labels, row in zip(found, expected, strict=True):
+        check(labels, row)
+    assert np.array_equal(model.embed(iter(files)), model.embed(files))
+    assert model.predict(iter([])) == []
+
+
+def test_a_broken_image_of_a_generator_is_counted(model, files):
+    with refused(BadImage, "image 2: image of 3 bytes: is not an image"):
+        model.predict(iter([files[0], b"GIF"]))
+
+
+def test_a_file_opened_as_text_and_one_that_is_closed(model, files):
+    with (
+        files[0].open(encoding="latin-1") as file,
+        refused(BadImage, files[0], "gives str", attempt='open(path, "rb")'),
+    ):
+        model.predict(file)
+    with refused(BadImage, files[0], "closed file"):
+        model.predict(file)
+
+
+def test_stream_takes_a_folder_and_no_single_image(model, files, tmp_path):
+    assert [answer.source for answer in model.stream(tmp_path)] == sorted(files)
+    for alone in (files[0], str(files[0]), b"GIF", io.BytesIO(b"GIF")):
+        with refused(BadOption, "alone", attempt="stream([image])"):
+            list(model.stream(alone))
+
+
+def test_a_run_folder_opens_its_file(model, exported, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.onnx").write_bytes(exported.content)
+    assert load(tmp_path / "run").record == load(str(tmp_path / "run")).record == model.record
 
 
 def test_a_folder_gives_a_dict_by_file_name(model, expected, files, tmp_path):
