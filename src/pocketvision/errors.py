@@ -141,7 +141,13 @@ class ExportMismatch(CheckFailed):
 
 
 class BudgetMissed(CheckFailed):
-    """The finished file was written and verified, but its measured cost is over the budget."""
+    """The finished file was written and verified, but its measured cost is over the budget.
+
+    Attributes:
+        result: what the job returns where the budget is kept; None if that is not known.
+    """
+
+    result: object = None
 
 
 class CompressionFailed(CheckFailed):

@@ -150,6 +150,9 @@ def test_a_file_that_is_over_the_budget_in_the_end(photos, tmp_path, monkeypatch
     assert f"Try: pocketvision probe {model} " in outcome.last_line and "--latency-ms 90" in outcome.last_line
     assert pocketvision("verify", model).code == 0
     assert load(model).record.latencies[0]["latency_ms"] == 120
+    again = pocketvision("fit", photos, *words, "-o", model.parent, "--json")  # it is finished
+    assert (again.code, json.loads(again.out)["model"]) == (BudgetMissed.exit_code, str(model))
+    assert outcome.out.startswith(f"{model}: "), "the result is shown, too"
 
 
 def test_a_budget_for_another_device_is_not_compared_with_this_one(photos, board, tmp_path):

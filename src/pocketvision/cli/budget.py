@@ -1,12 +1,16 @@
 """The options that say what a device can spend, for every verb that has a budget."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from pocketvision.errors import BudgetMissed
+
 if TYPE_CHECKING:
     from pocketvision.cost.budget import Budget
+    from pocketvision.events import Work
 
 LatencyMs = Annotated[float | None, Option(help="Budget: one image on one thread, without decoding.")]
 SizeMb = Annotated[float | None, Option(help="Budget: the file, in 10^6 bytes.")]
@@ -30,3 +34,20 @@ def read_budget(latency_ms: float | None, size_mb: float | None, memory_mb: floa
         memory_mb=memory_mb,
         macs=None if macs is None else read_macs(macs),
     )
+
+
+def show_result(work: "Work[Any]", show: Callable[[Any], None]) -> None:
+    """Do the work and show what came out, also where that is over the budget.
+
+    Raises:
+        BudgetMissed: it is; and what the work raises.
+    """
+    from pocketvision.cli.progress import watch
+
+    try:
+        found = watch(work)
+    except BudgetMissed as missed:
+        if missed.result is not None:
+            show(missed.result)
+        raise
+    show(found)

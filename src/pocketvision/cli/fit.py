@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from pocketvision.cli.budget import LatencyMs, Macs, MemoryMb, SizeMb, Target, Threads, read_budget
+from pocketvision.cli.budget import LatencyMs, Macs, MemoryMb, SizeMb, Target, Threads, read_budget, show_result
 from pocketvision.cli.loading import loading
 from pocketvision.cli.output import print_json, print_line, print_table
 from pocketvision.errors import UsageError
+from pocketvision.text import command
 
 
 def fit(
@@ -86,8 +87,11 @@ def fit(
         planned = watch(preview(data, options))
         print_json(planned.to_json()) if json else _print_plan(planned)
         return
-    finished = watch(run_fit(data, out, options, restart, recheck))
-    print_json(finished.to_json()) if json else _print_result(finished)
+    show_result(run_fit(data, out, options, restart, recheck), _print_json if json else _print_result)
+
+
+def _print_json(finished: Any) -> None:
+    print_json(finished.to_json())
 
 
 def _print_result(finished: Any) -> None:
@@ -103,7 +107,7 @@ def _print_result(finished: Any) -> None:
     )
     if (page := finished.model.with_name("report.html")).exists():
         print_line(f"report: {page}")
-    print_line(f"Next: pocketvision predict {finished.model} IMAGE")
+    print_line(f"Next: {command('predict', finished.model, 'IMAGE')}")
 
 
 def _print_plan(planned: Any) -> None:

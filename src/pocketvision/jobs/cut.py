@@ -117,7 +117,7 @@ def cut_run(
         chosen = pick(floats, budget, device)
         written = yield from order.write(chosen.name, out)
     yield from say_if_trained_further(run / "model.onnx", chosen.name, written.score)
-    check_budget(out, budget, written.spent)
+    check_budget(out, budget, written.spent, written)
     return written
 
 

@@ -146,7 +146,7 @@ def _fit(
     with interrupts.held():
         judged = test if len(test) else training.validation
         yield from write_report(run.path, lambda: gather(_sources(run, file.draft, network, judged, finished, read)))
-    check_budget(run.model, options.budget, finished.spent)
+    check_budget(run.model, options.budget, finished.spent, finished)
     return finished
 
 

@@ -1,7 +1,10 @@
 """What the finished file takes here: on a real file; a first measurement above the limit is repeated with care."""
 
+import pytest
+
 from artifacts import export
 from pocketvision.cost.budget import Budget, Spent
+from pocketvision.errors import BudgetMissed
 from pocketvision.events import drain
 from pocketvision.jobs.finish import measure
 from pocketvision.jobs.finish.measure import Measuring, check_budget, measure_file, results, spent_of
@@ -56,3 +59,11 @@ def test_a_file_within_its_budget_is_no_error(tmp_path):
     spent = Spent(macs=1000, memory_mb=1.0, size_mb=1.0, latency_ms=1.0, noise_ms=0.1)
     check_budget(tmp_path, Budget(), spent)
     check_budget(tmp_path, Budget(latency_ms=1.1, size_mb=1.0, memory_mb=1.0, macs=1000), spent)
+
+
+def test_a_file_over_its_budget_comes_with_what_the_job_found(tmp_path):
+    spent = Spent(macs=1000, memory_mb=1.0, size_mb=1.0)
+    with pytest.raises(BudgetMissed) as caught:
+        check_budget(tmp_path / "my model.onnx", Budget(size_mb=0.5), spent, result="found")
+    assert caught.value.result == "found"
+    assert caught.value.attempt.startswith(f"pocketvision probe '{tmp_path}/my model.onnx' on a quiet machine")

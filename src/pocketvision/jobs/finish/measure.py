@@ -19,6 +19,7 @@ from pocketvision.run.device import this_device
 from pocketvision.run.engines import DEFAULT, OnnxRuntime
 from pocketvision.run.predictor import Predictor
 from pocketvision.run.timing import Timing, time_interleaved
+from pocketvision.text import command
 
 SECONDS = 3.0
 # Where the first measurement is over the limit.
@@ -117,8 +118,14 @@ def spent_of(
     return Spent(**asdict(spent) | {"latency_ms": latency.median_ms, "noise_ms": latency.noise_ms})
 
 
-def check_budget(path: Path, budget: Budget, spent: Spent) -> None:
+def check_budget(path: Path, budget: Budget, spent: Spent, result: object = None) -> None:
     """Compare what was measured with the budget.
+
+    Args:
+        path: of the file.
+        budget: the limits.
+        spent: what it takes.
+        result: of the job, which the error holds.
 
     Raises:
         BudgetMissed: it is over.
@@ -130,10 +137,12 @@ def check_budget(path: Path, budget: Budget, spent: Spent) -> None:
             f"{name} is {written(name, spent.of(name) or 0)}, the budget {budget.limit(name)}" for name in missed
         )
         options = " ".join(f"--{name.replace('_', '-')} {written(name, 0.9 * limits[name])}" for name in missed)
-        raise BudgetMissed(
+        error = BudgetMissed(
             f"{path} is written and verified, but measured again, its {words}.",
-            f"pocketvision probe {path} on a quiet machine; or fit again with {options}",
+            f"{command('probe', path)} on a quiet machine; or fit again with {options}",
         )
+        error.result = result
+        raise error
 
 
 def results(measurement: Measurement, spent: Spent) -> Iterator[Measured]:

@@ -62,6 +62,7 @@ def read_finished(run: RunFolder, options: FitOptions, latencies: Latencies) -> 
     part = "test" if "test" in record.metrics else "validation"
     measurement, graph = Measurement.from_json(record.latencies[0]), resolve_again(record.model)
     spent = spent_in(run.model, graph, record, measurement, latencies)
-    check_budget(run.model, options.budget, spent)
     name, evaluation = name_in(record.precision, graph.name), Evaluation(**record.metrics[part])
-    return Finished(run.model, name, evaluation, read_minutes(run.path), measurement, spent)
+    finished = Finished(run.model, name, evaluation, read_minutes(run.path), measurement, spent)
+    check_budget(run.model, options.budget, spent, finished)
+    return finished
