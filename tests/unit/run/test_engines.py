@@ -173,3 +173,13 @@ def test_large_batches_go_in_parts(exported, monkeypatch, name):
     for output in whole:
         assert parts[output].shape == whole[output].shape
         assert np.abs(parts[output] - whole[output]).max() <= 1e-4 * np.abs(whole[output]).max()
+
+
+@pytest.mark.parametrize(("cores", "given", "taken"), [(2, None, 2), (8, None, None), (2, 4, 4)])
+def test_an_engine_is_told_of_the_cores_where_they_are_not_all_of_the_machine(monkeypatch, cores, given, taken):
+    told = []
+    monkeypatch.setattr(engines.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(engines, "count_cores", lambda: cores)
+    monkeypatch.setitem(engines.ENGINES, "onnxruntime", lambda model, threads, callers: told.append(threads))
+    engines.open_engine(b"", "onnxruntime", given)
+    assert told == [taken]
