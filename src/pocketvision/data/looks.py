@@ -13,6 +13,7 @@ from pocketvision.data.dataset import Dataset
 from pocketvision.errors import BadData, BadImage
 from pocketvision.events import Progress, Work
 from pocketvision.run.ahead import ahead
+from pocketvision.run.device import count_cores
 from pocketvision.run.examine import Examined, examine_image
 from pocketvision.run.images import MAX_PIXELS
 
@@ -128,7 +129,7 @@ def look_at(
         return [_look(dataset, index, max_pixels, before.get(keys[index])) for index in indices]
 
     found: list[Look | Failure] = []
-    cores = os.cpu_count() or 1
+    cores = count_cores()
     for some in ahead(look_at_some, range(0, len(dataset), CHUNK), cores, 2 * cores):
         found += some
         yield Progress(WORK, len(found), len(dataset))

@@ -1,9 +1,6 @@
 """The images of a part of a data set, prepared for a network: decoded once if they fit into memory or on the disk."""
 
-import os
-import re
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +9,7 @@ from pocketvision.data.dataset import Dataset
 from pocketvision.data.pixel_cache import PixelFile
 from pocketvision.events import Event, Note, Progress
 from pocketvision.run.ahead import ahead
+from pocketvision.run.device import count_cores, free_memory_bytes
 from pocketvision.run.images import load_images
 from pocketvision.run.preprocessing import Preprocessing
 
@@ -87,7 +85,7 @@ class Pixels:
     def _decode_all(self) -> Iterator[NDArray[np.uint8]]:
         """Yield all images in order, up to 256 at a time."""
         chunks = [slice(start, start + CHUNK) for start in range(0, len(self), CHUNK)]
-        cores = os.cpu_count() or 1
+        cores = count_cores()
         return ahead(self._decode, chunks, cores, 2 * cores)
 
 
@@ -116,12 +114,6 @@ class Together:
 
 
 Images = Pixels | Together
-
-
-def free_memory_bytes() -> int:
-    """Return the memory that is available to programs, in bytes, including what the system's file cache would give back."""
-    found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-    return int(found[1]) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:

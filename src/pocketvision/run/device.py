@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pocketvision.run.containers import cpu_limit, memory_left_bytes
 from pocketvision.text import plural
 
 RELEVANT_FLAGS = {  # vector instructions by which engines choose kernels, as x86 and ARM list them
@@ -48,8 +49,37 @@ def this_device() -> Device:
 
 
 def count_cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the cores that this process may use: of those it may run on, as many as its container's share of time can keep busy.
+
+    A share of 1.5 cores is one core: two threads that wait for each other would be stopped together, in each period.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = cpu_limit()
+    return cores if limit is None else min(cores, max(1, int(limit)))
+
+
+def free_memory_bytes() -> int:
+    """Return the memory that this process may still take, in bytes.
+
+    What the system's file cache would give back counts as free. Never more than a container's limit leaves.
+    """
+    free, left = _available_bytes(), memory_left_bytes()
+    return free if left is None else min(free, left)
+
+
+def _available_bytes() -> int:
+    """Ask psutil, which knows the systems; where it is missing or /proc is hidden, the C library; else half of the machine."""
+    try:
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    except (ImportError, OSError, ValueError, KeyError, RuntimeError):
+        pass
+    page = os.sysconf("SC_PAGE_SIZE")
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * page
+    except (OSError, ValueError):  # macOS does not say
+        return os.sysconf("SC_PHYS_PAGES") * page // 2
 
 
 def _cpu_name(text: str) -> str:

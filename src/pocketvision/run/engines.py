@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import math
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pocketvision.errors import BadArtifact, BadOption, missing_extra
+from pocketvision.run.device import count_cores
 from pocketvision.run.wire import external_tensors
 
 SILENT = 4  # onnxruntime's log level "fatal": errors reach the user as exceptions, not as lines on stderr
@@ -216,7 +218,7 @@ def open_engine(model: bytes, name: str = DEFAULT, threads: int | None = None, c
     Args:
         model: the bytes of the file.
         name: of the engine.
-        threads: for one call; None: all cores.
+        threads: for one call; None: all cores that this process may use.
         callers: threads of the program that will call `run` at once.
 
     Raises:
@@ -226,6 +228,8 @@ def open_engine(model: bytes, name: str = DEFAULT, threads: int | None = None, c
     """
     if name not in ENGINES:
         raise BadOption(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}.", "engine='auto'")
+    if threads is None and count_cores() < (os.cpu_count() or 1):  # engines count the machine's
+        threads = count_cores()
     engine: Engine = ENGINES[name](model, threads, callers)
     return engine
 

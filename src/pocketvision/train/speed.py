@@ -10,6 +10,7 @@ import torch
 from pocketvision.errors import BadOption
 from pocketvision.model.graph import Graph
 from pocketvision.model.network import build
+from pocketvision.run.device import count_cores
 from pocketvision.train.batches import to_tensor
 from pocketvision.train.loop import Objective, Trainer, set_training
 from pocketvision.train.recipe import Recipe
@@ -76,9 +77,13 @@ class Workload:
 def find_device(accelerator: str) -> torch.device:
     """Return the device to train on; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
+    Torch counts the cores of the machine; from here on it takes no more threads than this process may keep busy.
+
     Raises:
         BadOption: the machine has no such device.
     """
+    if torch.get_num_threads() > count_cores():
+        torch.set_num_threads(count_cores())
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if accelerator == "auto":
         return torch.device(next(name for name, is_there in present.items() if is_there))

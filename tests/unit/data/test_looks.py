@@ -82,7 +82,7 @@ def test_every_file_is_decoded_once(tmp_path: Path, decoded) -> None:
 
 @pytest.mark.parametrize("cores", [1, 3])
 def test_each_core_holds_one_decoded_image(cores: int, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(looks.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(looks, "count_cores", lambda: cores)
     monkeypatch.setattr(looks, "CHUNK", 4)
     made: list[weakref.ref[Image.Image]] = []
     alive: list[int] = []
@@ -100,7 +100,7 @@ def test_each_core_holds_one_decoded_image(cores: int, tmp_path: Path, monkeypat
 
 
 def test_a_slow_reader_of_the_events_is_not_far_behind(tmp_path: Path, monkeypatch, decoded) -> None:
-    monkeypatch.setattr(looks.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(looks, "count_cores", lambda: 2)
     work = look_at(dataset_of(written(tmp_path, 16 * 12)))
     next(work)
     time.sleep(0.3)  # while the threads could do all

@@ -1,4 +1,3 @@
-import os
 import time
 
 import numpy as np
@@ -7,7 +6,7 @@ import pytest
 from made_up import PREPROCESSING, dataset, noise, numbered
 from pocketvision.data import pixels as module
 from pocketvision.data.dataset import Dataset, Sample
-from pocketvision.data.pixels import Pixels, Together, free_memory_bytes
+from pocketvision.data.pixels import Pixels, Together
 from pocketvision.errors import BadImage
 from pocketvision.events import Progress
 from pocketvision.run.images import load_images
@@ -79,10 +78,6 @@ def test_who_stops_decoding_does_not_wait_for_the_rest(monkeypatch):
     decoding.close()
     assert len(asked) < 200
     assert pixels._cache is None
-
-
-def test_free_memory_is_part_of_the_machine():
-    assert 0 < free_memory_bytes() < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_two_parts_together_are_as_one():

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from pocketvision.run import device
@@ -92,6 +94,50 @@ def test_cores_where_a_process_cannot_ask_which_it_may_use(machine, monkeypatch)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert machine().cores == 1
+
+
+@pytest.mark.parametrize(
+    ("may_run_on", "limit", "cores"), [(8, None, 8), (8, 2.0, 2), (8, 1.5, 1), (8, 0.1, 1), (2, 16.0, 2)]
+)
+def test_cores_follow_affinity_and_the_container(monkeypatch, may_run_on, limit, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(may_run_on)), raising=False)
+    monkeypatch.setattr(device, "cpu_limit", lambda: limit)
+    assert device.count_cores() == cores
+
+
+@pytest.mark.parametrize(("left", "free"), [(None, 8000), (1000, 1000), (0, 0), (9000, 8000)])
+def test_free_memory_is_never_more_than_the_container_leaves(monkeypatch, left, free):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8000))
+    monkeypatch.setattr(device, "memory_left_bytes", lambda: left)
+    assert device.free_memory_bytes() == free
+
+
+def test_free_memory_is_part_of_the_machine():
+    assert 0 < device.free_memory_bytes() < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "/proc/meminfo"), ImportError("no psutil")])
+def test_free_memory_where_proc_or_psutil_is_missing(monkeypatch, error):
+    def refuse():
+        raise error
+
+    monkeypatch.setattr(psutil, "virtual_memory", refuse)
+    monkeypatch.setattr(device, "memory_left_bytes", lambda: None)
+    pages = {"SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 1000, "SC_PHYS_PAGES": 5000}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    assert device.free_memory_bytes() == 4096 * 1000
+
+
+def test_free_memory_is_half_of_a_machine_that_says_no_more(monkeypatch):
+    def sysconf(name):
+        if name == "SC_AVPHYS_PAGES":
+            raise ValueError("unrecognized configuration name")
+        return {"SC_PAGE_SIZE": 16384, "SC_PHYS_PAGES": 1000}[name]
+
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setattr(device, "memory_left_bytes", lambda: None)
+    monkeypatch.setattr(os, "sysconf", sysconf)
+    assert device.free_memory_bytes() == 16384 * 500
 
 
 def test_this_device():

@@ -222,3 +222,13 @@ def test_a_module_is_hidden_for_a_while(was, monkeypatch):
     with engines._hidden("some_module"), pytest.raises(ModuleNotFoundError):
         importlib.import_module("some_module")
     assert sys.modules.get("some_module") is was
+
+
+@pytest.mark.parametrize(("cores", "given", "taken"), [(2, None, 2), (8, None, None), (2, 4, 4)])
+def test_an_engine_is_told_of_the_cores_where_they_are_not_all_of_the_machine(monkeypatch, cores, given, taken):
+    told = []
+    monkeypatch.setattr(engines.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(engines, "count_cores", lambda: cores)
+    monkeypatch.setitem(engines.ENGINES, "onnxruntime", lambda model, threads, callers: told.append(threads))
+    engines.open_engine(b"", "onnxruntime", given)
+    assert told == [taken]

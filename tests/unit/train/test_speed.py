@@ -58,3 +58,13 @@ def test_the_device(monkeypatch, cuda, mps, found):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert speed.find_device("auto").type == found
     assert speed.find_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(("threads", "cores", "taken"), [(8, 2, [2]), (2, 2, []), (1, 8, [])])
+def test_torch_takes_no_more_threads_than_the_process_may_keep_busy(monkeypatch, threads, cores, taken):
+    asked = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(speed, "count_cores", lambda: cores)
+    speed.find_device("cpu")
+    assert asked == taken

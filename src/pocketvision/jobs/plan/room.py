@@ -6,11 +6,11 @@ from math import prod
 from pathlib import Path
 
 from pocketvision.cost.count import count
-from pocketvision.data.pixels import free_memory_bytes
 from pocketvision.errors import DiskFailed
 from pocketvision.events import Note
 from pocketvision.jobs.plan.plan import Plan
 from pocketvision.model.graph import Graph
+from pocketvision.run.device import free_memory_bytes
 
 # Of the weights: three checkpoints of network, averages and momentum, one under way; and the file.
 COPIES_ON_DISK = 10
